@@ -1,0 +1,213 @@
+import { GateError } from './errors.js'
+
+/** A JSON object as its client sent it. The gate owns it from `process` on and fills in fields in place. */
+export type Event = Record<string, unknown>
+
+/** What is known of the request that an event came with. Data only: no request, no response. */
+export interface Context {
+  /** The request's `x-request-id`, or one made for it. */
+  requestId: string
+  /** Time of receipt, milliseconds since the epoch. */
+  receivedAt: number
+  /** The latest moment for an answer, milliseconds since the epoch; Infinity where nobody waits. */
+  deadline: number
+  headers: Readonly<Record<string, string | string[] | undefined>>
+  /** Fills the schema URI field of events that lack it. */
+  schemaUri?: string | undefined
+  /** Fills the stream field of events that lack it. */
+  stream?: string | undefined
+  delivery: Delivery
+  /** The text of the event at `index` as it was received. Costs a scan of the body: for failures only. */
+  textOf(index: number): string
+}
+
+/** Which producer takes an event, and whether anybody waits for what becomes of it. */
+export type Delivery = 'guaranteed' | 'hasty'
+
+/** A compiled JSONSchema. */
+export interface Schema {
+  /** Its URI in the repositories, with a leading slash. */
+  uri: string
+  title: string | undefined
+  /** Whether events of this schema may have a field at this dotted path, by name or as the key of a map. */
+  declares(path: string): boolean
+  /** Fills in defaults; throws `validation_failed`. */
+  validate(event: Event): void
+}
+
+/** What is configured for a stream. */
+export interface Stream {
+  name: string
+  topic: string
+}
+
+/** Where an event goes. The producer obeys. */
+export interface Destination {
+  topic: string
+  key: string | null
+  /** Milliseconds since the epoch. */
+  timestamp: number
+  delivery: Delivery
+}
+
+/** What became of one event. `unknown`: it may have been stored, or may yet be. */
+export type Outcome = { schema?: Schema | undefined; stream?: Stream | undefined } & (
+  | { fate: 'delivered' }
+  | { fate: 'invalid' | 'not_stored' | 'unknown'; error: GateError }
+)
+
+/**
+ * The parts of an event's way. An operator's own module may replace any.
+ *
+ * All but `load` and `produce` answer at once, and throw a GateError to refuse: whatever they need to wait
+ * for is `load`'s work, so that an event whose schema is known costs no await but the produce, and events
+ * reach the producer in the order of their request.
+ */
+export interface Steps {
+  /** Brings what `schemaFor` and `streamFor` need for these events into memory; undefined if all is there. Never rejects. */
+  load(events: readonly unknown[], context: Context): Promise<void> | undefined
+  schemaFor(event: Event, context: Context): Schema
+  streamFor(event: Event, schema: Schema, context: Context): Stream
+  /** Adds to the event, in place, what the gate fills in. */
+  enrich(event: Event, schema: Schema, stream: Stream, context: Context, index: number): void
+  /** Pure. */
+  route(event: Event, schema: Schema, stream: Stream, context: Context): Destination
+  /** Resolves once the event is stored; rejects with a GateError that says whether it surely is not. */
+  produce(event: Event, destination: Destination): Promise<void>
+}
+
+/** Told of each event's outcome once, when the truth is known, which may be after its request was answered. */
+export type Observer = (outcome: Outcome, context: Context, index: number) => void
+
+/** Events of one request that are taken without letting other requests in between. */
+const SLICE = 64
+
+/** Takes events through their whole way: schema, stream, enrich, validate, route, produce, outcome. */
+export class EventGate {
+  readonly #steps: Steps
+  readonly #observe: Observer
+
+  constructor(steps: Steps, observe: Observer = () => {}) {
+    this.#steps = steps
+    this.#observe = observe
+  }
+
+  /**
+   * Processes the events of one request and tells what became of each, in their order. Never rejects, and
+   * answers by `context.deadline`: an event that is under way then is of unknown fate, and one that was not
+   * begun is surely not stored and never will be.
+   */
+  async process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
+    const outcomes = new Outcomes(events.length, context.deadline)
+    for (let start = 0; start < events.length && outcomes.open; start += SLICE) {
+      if (start > 0) await new Promise(setImmediate)
+      const slice = events.slice(start, start + SLICE)
+      const loading = this.#steps.load(slice, context)
+      if (loading) await Promise.race([loading, outcomes.all])
+      for (let i = start; i < start + slice.length && outcomes.open; i++) {
+        outcomes.set(i, this.#pass(events[i], context, i))
+      }
+    }
+    const all = await outcomes.all
+    for (let i = outcomes.begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
+    return all
+  }
+
+  /** One event's way. */
+  #pass(received: unknown, context: Context, index: number): Outcome | Promise<Outcome> {
+    const steps = this.#steps
+    let schema: Schema | undefined
+    let stream: Stream | undefined
+    const end = (error?: GateError): Outcome => {
+      const outcome: Outcome = error
+        ? { fate: error.kind === 'invalid' ? 'invalid' : error.fate, error, schema, stream }
+        : { fate: 'delivered', schema, stream }
+      this.#observe(outcome, context, index)
+      return outcome
+    }
+    try {
+      const event = asEvent(received)
+      schema = steps.schemaFor(event, context)
+      stream = steps.streamFor(event, schema, context)
+      steps.enrich(event, schema, stream, context, index)
+      schema.validate(event)
+      const destination = steps.route(event, schema, stream, context)
+      return steps.produce(event, destination).then(
+        () => end(),
+        thrown => end(thrown instanceof GateError ? thrown : unknownFate(thrown)),
+      )
+    } catch (thrown) {
+      return end(GateError.from(thrown))
+    }
+  }
+}
+
+/** The outcomes of one request as they come in, until all are there or its deadline has passed. */
+class Outcomes {
+  readonly all: Promise<Outcome[]>
+  /** False once `all` is settled: what comes later changes nothing. */
+  open = true
+  /** Events that were begun; those from this index on never were. */
+  begun = 0
+  readonly #outcomes: (Outcome | undefined)[]
+  readonly #timer: NodeJS.Timeout | undefined
+  #resolve!: (outcomes: Outcome[]) => void
+  #left: number
+
+  constructor(count: number, deadline: number) {
+    this.#outcomes = new Array(count)
+    this.#left = count
+    this.all = new Promise(resolve => {
+      this.#resolve = resolve
+    })
+    if (deadline !== Infinity)
+      this.#timer = setTimeout(() => this.#expire(), Math.max(0, deadline - Date.now()))
+    if (count === 0) this.#close()
+  }
+
+  set(index: number, outcome: Outcome | Promise<Outcome>): void {
+    this.begun = Math.max(this.begun, index + 1)
+    if (outcome instanceof Promise) {
+      outcome.then(settled => this.set(index, settled))
+    } else if (this.open) {
+      this.#outcomes[index] = outcome
+      if (--this.#left === 0) this.#close()
+    }
+  }
+
+  #expire(): void {
+    const unknown = new GateError(
+      'deadline_unknown',
+      'not acknowledged in time: the event may have been stored, or may yet be',
+    )
+    const never = new GateError(
+      'deadline_not_stored',
+      'no time was left to produce the event: it is not stored',
+    )
+    for (let i = 0; i < this.#outcomes.length; i++) {
+      this.#outcomes[i] ??=
+        i < this.begun ? { fate: 'unknown', error: unknown } : { fate: 'not_stored', error: never }
+    }
+    this.#close()
+  }
+
+  #close(): void {
+    this.open = false
+    clearTimeout(this.#timer)
+    this.#resolve(this.#outcomes as Outcome[])
+  }
+}
+
+function asEvent(received: unknown): Event {
+  if (typeof received === 'object' && received !== null && !Array.isArray(received)) return received as Event
+  const what = Array.isArray(received) ? 'an array' : received === null ? 'null' : `a ${typeof received}`
+  throw new GateError('event_not_an_object', `an event must be a JSON object, this one is ${what}`)
+}
+
+/** A producer that rejects with anything but a GateError has a defect, and nothing is known of the event. */
+function unknownFate(thrown: unknown): GateError {
+  const reason = thrown instanceof Error ? thrown.message : String(thrown)
+  return new GateError('produce_unknown', `the producer failed: ${reason}: the event may have been stored`, {
+    cause: thrown,
+  })
+}

@@ -1,0 +1,183 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import { GateError } from './errors.js'
+import type { Destination, Event } from './eventgate.js'
+
+/** Stores events. A file, memory and Kafka are one type. */
+export interface Producer {
+  /** What it writes to, for a person: `file /dev/stdout`. */
+  readonly name: string
+  /**
+   * Resolves once the event is stored. Rejects with a GateError: with one whose `fate` is `not_stored` only if
+   * the event surely is not stored and never will be. Serialises the event before it returns.
+   */
+  produce(event: Event, destination: Destination): Promise<void>
+  /** Takes nothing more; resolves when all that it had is settled, which it makes sure of after `graceMs`. */
+  close(graceMs: number): Promise<void>
+}
+
+interface Line {
+  text: string
+  bytes: number
+  resolve: () => void
+  reject: (error: GateError) => void
+}
+
+/** Bytes that may wait for the file. A pipe whose reader is slow fills this and then refuses. */
+const MAX_WAITING_BYTES = 32 * 1024 * 1024
+/** Bytes of one write: large enough to be cheap, small enough that the first line does not wait for the last. */
+const MAX_WRITE_BYTES = 1024 * 1024
+
+/**
+ * Appends one line of JSON an event to a file, a pipe or a terminal (`/dev/stdout`). Lines that come while a
+ * write is under way share the next one. An event is stored when its write has returned; nothing is synced.
+ */
+export class FileProducer implements Producer {
+  readonly name: string
+  readonly #file: FileHandle
+  readonly #indent: number | undefined
+  #waiting: Line[] = []
+  #waitingBytes = 0
+  #writing: Promise<void> | undefined
+  #closed = false
+  /** A write that failed half-way left a broken line: the next begins on a new one, so that only that one is lost. */
+  #broken = false
+
+  private constructor(path: string, file: FileHandle, pretty: boolean) {
+    this.name = `file ${path}`
+    this.#file = file
+    this.#indent = pretty ? 2 : undefined
+  }
+
+  /** Opens `path` for appending, creating it. `pretty` writes indented JSON over several lines. */
+  static async open(path: string, { pretty = false } = {}): Promise<FileProducer> {
+    return new FileProducer(path, await open(path, 'a'), pretty)
+  }
+
+  produce(event: Event, _destination: Destination): Promise<void> {
+    const text = `${JSON.stringify(event, undefined, this.#indent)}\n`
+    const bytes = Buffer.byteLength(text)
+    if (this.#closed) return Promise.reject(new GateError('draining', 'the service is shutting down'))
+    if (this.#waitingBytes + bytes > MAX_WAITING_BYTES) {
+      return Promise.reject(
+        new GateError(
+          'producer_full',
+          `${this.name} does not keep up: ${this.#waitingBytes} bytes wait for it`,
+        ),
+      )
+    }
+    this.#waitingBytes += bytes
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ text, bytes, resolve, reject })
+      this.#writing ??= this.#write()
+    })
+  }
+
+  async close(graceMs: number): Promise<void> {
+    this.#closed = true
+    if (this.#writing)
+      await Promise.race([this.#writing, new Promise(resolve => setTimeout(resolve, graceMs).unref())])
+    for (const line of this.#waiting.splice(0)) {
+      line.reject(
+        new GateError('deadline_not_stored', 'the service shut down before the event could be written'),
+      )
+    }
+    if (!this.#writing) await this.#file.close()
+  }
+
+  async #write(): Promise<void> {
+    await new Promise(setImmediate)
+    while (this.#waiting.length > 0) {
+      let count = 0
+      let bytes = 0
+      do bytes += (this.#waiting[count++] as Line).bytes
+      while (count < this.#waiting.length && bytes + (this.#waiting[count] as Line).bytes <= MAX_WRITE_BYTES)
+      const lines = this.#waiting.splice(0, count)
+      const data = Buffer.from((this.#broken ? '\n' : '') + lines.map(line => line.text).join(''))
+      const offset = this.#broken ? 1 : 0
+      const { written, error } = await this.#writeAll(data)
+      this.#waitingBytes -= bytes
+      this.#broken = error ? written > 0 || this.#broken : false
+      settle(lines, written - offset, error, this.name)
+    }
+    this.#writing = undefined
+  }
+
+  /** A write may take fewer bytes than it was given: a pipe, a full disk. */
+  async #writeAll(data: Buffer): Promise<{ written: number; error?: NodeJS.ErrnoException }> {
+    let written = 0
+    try {
+      while (written < data.length) written += (await this.#file.write(data, written)).bytesWritten
+      return { written }
+    } catch (error) {
+      return { written, error: error as NodeJS.ErrnoException }
+    }
+  }
+}
+
+/** Of lines written together up to a failure, those that are whole are stored, and the others are not. */
+function settle(
+  lines: readonly Line[],
+  written: number,
+  error: NodeJS.ErrnoException | undefined,
+  name: string,
+): void {
+  let end = 0
+  for (const line of lines) {
+    end += line.bytes
+    if (end <= written) line.resolve()
+    else
+      line.reject(
+        new GateError('produce_failed', `${name} could not be written: ${error?.message}`, { cause: error }),
+      )
+  }
+}
+
+/** A record as it would be in Kafka. */
+export interface Produced extends Destination {
+  /** The event's JSON. */
+  value: string
+}
+
+/** What a test makes of one event: nothing, a failure, or either of them later. */
+type Fault = GateError | undefined | Promise<GateError | undefined>
+
+/** Keeps the latest events in memory, up to `maxEvents` and `maxBytes`: for tests, benchmarks and laptops. */
+export class MemoryProducer implements Producer {
+  readonly name = 'memory'
+  /** How many events were stored in all, the forgotten ones too. */
+  stored = 0
+  /** For tests: asked before each event with its number, from 0. What it answers is what the event fails with. */
+  failOn: ((index: number, event: Event) => Fault) | undefined
+  readonly #maxEvents: number
+  readonly #maxBytes: number
+  readonly #kept = new Map<number, Produced>()
+  #oldest = 0
+  #bytes = 0
+  #asked = 0
+
+  constructor({ maxEvents = 1000, maxBytes = 16 * 1024 * 1024 } = {}) {
+    this.#maxEvents = maxEvents
+    this.#maxBytes = maxBytes
+  }
+
+  /** The latest events, oldest first. */
+  get events(): Produced[] {
+    return [...this.#kept.values()]
+  }
+
+  async produce(event: Event, destination: Destination): Promise<void> {
+    const value = JSON.stringify(event)
+    if (this.failOn) {
+      const error = await this.failOn(this.#asked++, event)
+      if (error) throw error
+    }
+    this.#bytes += value.length
+    this.#kept.set(this.stored++, { value, ...destination })
+    while (this.#kept.size > this.#maxEvents || this.#bytes > this.#maxBytes) {
+      this.#bytes -= (this.#kept.get(this.#oldest) as Produced).value.length
+      this.#kept.delete(this.#oldest++)
+    }
+  }
+
+  async close(): Promise<void> {}
+}
