@@ -93,8 +93,8 @@ export class EventGate {
   }
 
   /**
-   * Processes the events of one request and tells what became of each, in their order. Never rejects, and
-   * answers by `context.deadline`: an event that is under way then is of unknown fate, and one that was not
+   * Processes the events of one request and tells what became of each, in their order. A GateError in the
+   * place of an event is why it could not even be read. Never rejects, and answers by `context.deadline`: an event that is under way then is of unknown fate, and one that was not
    * begun is surely not stored and never will be.
    */
   async process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
@@ -199,6 +199,7 @@ class Outcomes {
 }
 
 function asEvent(received: unknown): Event {
+  if (received instanceof GateError) throw received
   if (typeof received === 'object' && received !== null && !Array.isArray(received)) return received as Event
   const what = Array.isArray(received) ? 'an array' : received === null ? 'null' : `a ${typeof received}`
   throw new GateError('event_not_an_object', `an event must be a JSON object, this one is ${what}`)

@@ -1,0 +1,314 @@
+import { readFileSync } from 'node:fs'
+import { createServer as createHttpServer, IncomingMessage, type Server, ServerResponse } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import express, { type ErrorRequestHandler, type Express } from 'express'
+import { load as parseYaml } from 'js-yaml'
+import { register } from 'prom-client'
+import { Admission } from './lib/admission.js'
+import { type Config, type Logging, readConf } from './lib/config.js'
+import { makeEnrich } from './lib/enrich.js'
+import { GateError, quote } from './lib/errors.js'
+import { type Delivery, EventGate } from './lib/eventgate.js'
+import { answerToClientError, Responder } from './lib/http.js'
+import { type Log, LogStream, makeLog } from './lib/log.js'
+import { Metrics } from './lib/metrics.js'
+import { FileProducer, MemoryProducer, type Producer } from './lib/producer.js'
+import { SchemaRepository } from './lib/schemas.js'
+import { makeRoute, Streams } from './lib/streams.js'
+import { EventsRoute } from './routes/events.js'
+import { type Info, infoRoutes } from './routes/info.js'
+import { rootRoutes, type Spec } from './routes/root.js'
+import { streamRoutes } from './routes/streams.js'
+
+/** What service-runner hands to the app. */
+export interface AppOptions {
+  name: string
+  config: Record<string, unknown>
+}
+
+/** A running service. */
+export interface App {
+  /** Where it listens. */
+  port: number
+  /** Stops accepting, finishes what is in flight, flushes the producers. */
+  close(): Promise<void>
+}
+
+/** Outlives the idle time of the proxies in front, so that they, not we, close an idle connection (CONTRACT 1.4). */
+const KEEP_ALIVE_MS = 75_000
+/** Within these a client must have sent its headers, and its whole request. */
+const HEADERS_TIMEOUT_MS = 10_000
+const REQUEST_TIMEOUT_MS = 60_000
+const MAX_HEADER_BYTES = 16 * 1024
+
+/** Within the package, from `dist/`. */
+const packaged = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
+
+/** service-runner's entry: wires everything, top to bottom, and listens. Resolves once it is ready for events. */
+export async function app({ name, config: conf }: AppOptions): Promise<App> {
+  const config = readConf(conf)
+  const info = readInfo()
+  const log = logOf(conf.logging, name)
+  const metrics = new Metrics(register, log, serviceLabel(conf.metrics, name))
+  const admission = new Admission({
+    guaranteed: { maxBytes: config.max_bytes_in_flight, maxEvents: config.max_events_in_flight },
+    hasty: { maxBytes: config.hasty_max_bytes, maxEvents: config.hasty_max_events },
+  })
+  metrics.watch(register, admission)
+
+  const schemas = makeSchemas(config)
+  await precache(schemas, config.schema_precache_uris, log)
+  const producers = await openProducers(config)
+  const gate = makeGate(config, schemas, producers, metrics)
+
+  const responder = new Responder(config)
+  const events = new EventsRoute({ config, gate, admission, responder, metrics })
+  const web = initApp(responder, metrics)
+  loadRoutes(web, {
+    events,
+    info,
+    responder,
+    spec: readSpec(info),
+    hasTestEvents: config.test_events.length > 0,
+  })
+  const server = createServer(web, events, responder)
+  const port = await listen(server, config)
+
+  const sinks = [...new Set(Object.values(producers).map(producer => producer.name))].join(', ')
+  const repositories = config.schema_base_uris.join(', ') || 'those that ship with it'
+  log.info(
+    { port },
+    `eventgate ${info.version} is ready on port ${port}: events go to ${sinks}, schemas come from ${repositories}`,
+  )
+
+  return {
+    port,
+    async close() {
+      responder.closing = true
+      const closed = new Promise(resolve => server.close(resolve))
+      server.closeIdleConnections()
+      await events.close()
+      await Promise.all(Object.values(producers).map(producer => producer.close(config.shutdown_timeout_ms)))
+      server.closeIdleConnections()
+      await closed
+      log.info('all that was in flight is finished')
+    },
+  }
+}
+
+function readInfo(): Info {
+  const { name, version, description, homepage } = JSON.parse(readFileSync(packaged('package.json'), 'utf8'))
+  return { name, version, description, homepage }
+}
+
+function readSpec({ version }: Info): Spec {
+  const spec = parseYaml(readFileSync(packaged('dist/static/spec.yaml'), 'utf8')) as Spec
+  return { ...spec, info: { ...spec.info, version } }
+}
+
+/** service-runner's logging ends in pino where the server arranged for it; a worker of its own has the configuration. */
+function logOf(logging: unknown, name: string): Log {
+  const { streams } = (logging ?? {}) as { streams?: { stream?: unknown }[] }
+  const stream = streams?.[0]?.stream
+  return stream instanceof LogStream ? stream.log : makeLog((logging ?? {}) as Logging, name)
+}
+
+/** The value of the label `service`, null where the environment says that Prometheus adds it by itself. */
+function serviceLabel(metrics: unknown, name: string): string | null {
+  if (process.env.METRICS_SERVICE_LABEL_ENABLED === 'false') return null
+  return (metrics as { name?: string }[] | undefined)?.[0]?.name ?? name
+}
+
+/** The schemas that ship with the service stand behind those of the configuration. */
+function makeSchemas(config: Config): SchemaRepository {
+  return new SchemaRepository({
+    uriField: config.schema_uri_field,
+    baseUris: [...config.schema_base_uris, packaged('schemas')],
+    fileExtension: config.schema_file_extension,
+    allowInsecure: config.allow_insecure_schemas,
+    allowAbsoluteUris: config.allow_absolute_schema_uris,
+    maxSchemas: config.max_schemas,
+    failureTtlMs: config.schema_failure_ttl_ms,
+    timeoutMs: config.schema_timeout_ms,
+  })
+}
+
+/** A schema that cannot be had now may be had when its first event comes: that is worth a warning, not the start. */
+async function precache(schemas: SchemaRepository, uris: readonly string[], log: Log): Promise<void> {
+  await schemas.load(uris)
+  for (const uri of uris) {
+    try {
+      schemas.get(uri)
+    } catch (error) {
+      log.warn({ schema_uri: uri }, `not precached: ${(error as GateError).message}`)
+    }
+  }
+}
+
+async function openProducers({
+  producer,
+  output_path,
+  should_pretty_print,
+}: Config): Promise<Record<Delivery, Producer>> {
+  const made =
+    producer === 'memory'
+      ? new MemoryProducer()
+      : await FileProducer.open(output_path, { pretty: should_pretty_print })
+  return { guaranteed: made, hasty: made }
+}
+
+function makeGate(
+  config: Config,
+  schemas: SchemaRepository,
+  producers: Record<Delivery, Producer>,
+  metrics: Metrics,
+): EventGate {
+  const streamField = config.stream_field ?? undefined
+  const dtField = config.dt_field ?? undefined
+  const streams = new Streams({ streamField, topicPrefix: config.topic_prefix })
+  const enrich = makeEnrich({
+    schemaUriField: config.schema_uri_field,
+    streamField,
+    dtField,
+    idField: config.id_field ?? undefined,
+    overwriteDt: config.overwrite_dt,
+    idFromRequest: config.id_from_request,
+    headersToFields: config.http_request_headers_to_fields,
+  })
+  return new EventGate(
+    {
+      load: (events, context) => schemas.loadFor(events, context),
+      schemaFor: (event, context) => schemas.schemaFor(event, context),
+      streamFor: (event, schema, context) => streams.streamFor(event, schema, context),
+      enrich: (event, schema, _stream, context, index) => enrich(event, schema, context, index),
+      route: makeRoute(dtField),
+      produce: (event, destination) => producers[destination.delivery].produce(event, destination),
+    },
+    (outcome, context) => metrics.outcome(outcome, context),
+  )
+}
+
+/** The Express app before its routes: what holds for every answer. */
+function initApp(responder: Responder, metrics: Metrics): Express {
+  const web = express()
+  web.disable('x-powered-by')
+  web.disable('etag')
+  web.use((req, res, next) => {
+    const receivedAt = Date.now()
+    const headers = responder.headersFor(req)
+    for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i] as string, headers[i + 1] as string)
+    // The events routes count their own requests.
+    res.on('finish', () => {
+      if (res.locals.counted !== true)
+        metrics.answered(routeOf(req.baseUrl + req.path), req.method, res.statusCode, Date.now() - receivedAt)
+    })
+    next()
+  })
+  return web
+}
+
+/** The routes' own names, for metrics: nothing that a client made up. */
+function routeOf(path: string): string {
+  if (path === '/') return 'root'
+  const known = /^\/(robots\.txt|_info(?:\/(?:name|version|home))?|v1\/stream-configs)(?:\/|$)/.exec(path)
+  return known?.[1] ?? 'unknown'
+}
+
+interface Routes {
+  events: EventsRoute
+  info: Info
+  responder: Responder
+  spec: Spec
+  hasTestEvents: boolean
+}
+
+function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents }: Routes): void {
+  for (const path of ['v1/events', 'v2/events']) {
+    web.all(`/${path}`, (req, res) => {
+      res.locals.counted = req.method === 'POST'
+      events.handle(req, res, path)
+    })
+  }
+  if (hasTestEvents) {
+    web.get('/v1/_test/events', (req, res) => {
+      res.locals.counted = true
+      events.postTestEvents(req, res, 'v1/_test/events')
+    })
+  }
+  web.use(
+    '/v1/stream-configs',
+    streamRoutes(() => ({})),
+  )
+  web.use('/_info', infoRoutes(info))
+  web.use('/', rootRoutes(spec))
+  web.use((req, res) => {
+    responder.refuse(
+      req,
+      res,
+      new GateError(
+        'route_not_found',
+        `there is no ${quote(req.path)} here: events are POSTed to /v1/events`,
+      ),
+    )
+  })
+  const onError: ErrorRequestHandler = (error, req, res, _next) => {
+    const refused =
+      error.status < 500 ? new GateError('request_malformed', error.message) : GateError.from(error)
+    if (!res.headersSent) responder.refuse(req, res, refused)
+  }
+  web.use(onError)
+}
+
+/**
+ * Express sets the prototype of each request and response, which makes every later use of them slow; requests
+ * that are made with its prototypes are left as they are. And events go straight to their handler (MEASURED 1).
+ */
+function createServer(web: Express, events: EventsRoute, responder: Responder): Server {
+  function Request(socket: Socket): IncomingMessage {
+    return Reflect.construct(IncomingMessage, [socket], Request)
+  }
+  function Response(req: IncomingMessage): ServerResponse {
+    return Reflect.construct(ServerResponse, [req], Response)
+  }
+  Request.prototype = web.request
+  Response.prototype = web.response
+
+  const options = {
+    IncomingMessage: Request as unknown as typeof IncomingMessage,
+    ServerResponse: Response as unknown as typeof ServerResponse,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: 1000,
+    maxHeaderSize: MAX_HEADER_BYTES,
+  }
+  const onRequest = (req: IncomingMessage, res: ServerResponse) => {
+    if (req.method === 'POST') {
+      const { url = '' } = req
+      if (url === '/v1/events' || url.startsWith('/v1/events?')) return events.post(req, res, 'v1/events')
+      if (url === '/v2/events' || url.startsWith('/v2/events?')) return events.post(req, res, 'v2/events')
+    }
+    web(req, res)
+  }
+  const server = createHttpServer(options, onRequest)
+  // The events route says 100 itself, after it has looked at the length; nothing else wants a body.
+  server.on('checkContinue', onRequest)
+  server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
+    const error = new GateError('expectation_failed', `expect ${quote(req.headers.expect)} is not supported`)
+    responder.refuse(req, res, error)
+  })
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+    else socket.end(answerToClientError(error.code))
+  })
+  return server
+}
+
+async function listen(server: Server, config: Config): Promise<number> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(config.port, config.interface ?? undefined, () => resolve())
+  })
+  return (server.address() as AddressInfo).port
+}

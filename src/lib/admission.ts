@@ -1,0 +1,100 @@
+import { GateError } from './errors.js'
+import type { Delivery } from './eventgate.js'
+
+/** What may be in the service at one time. */
+export interface Room {
+  /** Of request bodies, after decompression. */
+  maxBytes: number
+  maxEvents: number
+}
+
+/** A request's hold on room. To be given back by `leave`, once. */
+export interface Ticket {
+  /** Bytes beyond those that were announced. Throws `over_capacity`. */
+  addBytes(bytes: number): void
+  /** Throws `over_capacity`, or `body_too_large` for more events than could ever be held. */
+  addEvents(events: number): void
+  leave(): void
+}
+
+/**
+ * Decides what may come in. Guaranteed and hasty requests have rooms of their own, so that neither can refuse
+ * the other. Room is taken for a request as a whole, before any of its events is.
+ */
+export class Admission {
+  readonly #seats: Record<Delivery, Seat>
+
+  constructor(rooms: Record<Delivery, Room>) {
+    this.#seats = { guaranteed: new Seat(rooms.guaranteed), hasty: new Seat(rooms.hasty) }
+  }
+
+  /** Lets a request in that announces this many bytes. Throws `over_capacity` if there is no room. */
+  enter(delivery: Delivery, bytes: number): Ticket {
+    return new HeldTicket(this.#seats[delivery], bytes)
+  }
+
+  /** What is inside now. */
+  inFlight(delivery: Delivery): { bytes: number; events: number } {
+    const { bytes, events } = this.#seats[delivery]
+    return { bytes, events }
+  }
+}
+
+class Seat {
+  bytes = 0
+  events = 0
+
+  constructor(readonly room: Room) {}
+
+  takeBytes(bytes: number): void {
+    if (this.bytes + bytes > this.room.maxBytes)
+      throw full(`${this.bytes} of ${this.room.maxBytes} bytes are in flight`)
+    this.bytes += bytes
+  }
+
+  takeEvents(events: number): void {
+    const { maxEvents } = this.room
+    if (events > maxEvents) {
+      throw new GateError(
+        'body_too_large',
+        `the body holds ${events} events, more than the ${maxEvents} that fit: send fewer at a time`,
+      )
+    }
+    if (this.events + events > maxEvents) throw full(`${this.events} of ${maxEvents} events are in flight`)
+    this.events += events
+  }
+}
+
+class HeldTicket implements Ticket {
+  #bytes = 0
+  #events = 0
+  #left = false
+
+  constructor(
+    readonly seat: Seat,
+    bytes: number,
+  ) {
+    this.addBytes(bytes)
+  }
+
+  addBytes(bytes: number): void {
+    this.seat.takeBytes(bytes)
+    this.#bytes += bytes
+  }
+
+  addEvents(events: number): void {
+    this.seat.takeEvents(events)
+    this.#events += events
+  }
+
+  leave(): void {
+    if (this.#left) return
+    this.#left = true
+    this.seat.bytes -= this.#bytes
+    this.seat.events -= this.#events
+  }
+}
+
+function full(why: string): GateError {
+  return new GateError('over_capacity', `the service is at its bound: ${why}: send the request again later`)
+}

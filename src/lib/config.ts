@@ -1,0 +1,364 @@
+import { Ajv, type DefinedError, type JSONSchemaType } from 'ajv'
+import bytes from 'bytes'
+import { load as parseYaml } from 'js-yaml'
+import { quote } from './errors.js'
+
+/** One thing that is wrong with a configuration. */
+export interface Problem {
+  /** Where: `services[0].conf.port`. */
+  path: string
+  message: string
+}
+
+/** A configuration that cannot be started with. Lists everything that is wrong with it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError'
+
+  constructor(readonly problems: readonly Problem[]) {
+    super(problems.map(({ path, message }) => `${path}: ${message}`).join('\n'))
+  }
+}
+
+/** The service's options: `services[].conf` of the file, whole, with defaults, sizes in bytes. */
+export interface Config {
+  port: number
+  interface: string | null
+  /** Origins that browsers may post from; false sends no CORS headers. */
+  cors: false | string | readonly string[]
+  /** The content-security-policy; false sends no security headers. */
+  csp: false | string
+  user_agent: string | null
+  max_body_size: number
+  request_timeout_ms: number
+  shutdown_timeout_ms: number
+  max_bytes_in_flight: number
+  max_events_in_flight: number
+  hasty_max_bytes: number
+  hasty_max_events: number
+  schema_uri_field: string
+  schema_base_uris: readonly string[]
+  schema_precache_uris: readonly string[]
+  schema_file_extension: string
+  schema_timeout_ms: number
+  schema_failure_ttl_ms: number
+  max_schemas: number
+  allow_insecure_schemas: boolean
+  allow_absolute_schema_uris: boolean
+  stream_field: string | null
+  id_field: string | null
+  id_from_request: boolean
+  dt_field: string | null
+  overwrite_dt: boolean
+  http_request_headers_to_fields: Readonly<Record<string, string>>
+  schema_uri_query_param: string | null
+  stream_query_param: string | null
+  topic_prefix: string
+  test_events: readonly Readonly<Record<string, unknown>>[]
+  producer: 'file' | 'memory'
+  output_path: string
+  should_pretty_print: boolean
+}
+
+/** How the log is written. */
+export interface Logging {
+  name?: string
+  level?: string
+  streams?: readonly { type: string; level?: string; named_levels?: boolean }[]
+}
+
+/** Where metrics are served. */
+export interface MetricsEndpoint {
+  type: string
+  name?: string
+  port?: number
+}
+
+/** A configuration file in service-runner's form, of which this service reads the following. */
+export interface ConfigFile {
+  service_name?: string
+  logging?: Logging
+  metrics?: MetricsEndpoint | readonly MetricsEndpoint[]
+  services: readonly { name: string; module?: string; entrypoint?: string; conf: Record<string, unknown> }[]
+  [other: string]: unknown
+}
+
+const path = { type: 'string', minLength: 1 } as const
+const optionalPath = { type: 'string', minLength: 1, nullable: true } as const
+const count = { type: 'integer', minimum: 1 } as const
+const size = {
+  type: ['integer', 'string'],
+  minimum: 1,
+  pattern: '^\\d+(\\.\\d+)? ?([kmgKMG]?[bB])?$',
+} as const
+const milliseconds = { type: 'integer', minimum: 1, maximum: 2 ** 31 - 1 } as const
+const port = { type: 'integer', minimum: 0, maximum: 65535 } as const
+const uris = { type: 'array', items: path } as const
+const off = { enum: [false] } as const
+
+/** Every option with its type and default. The documentation's table of options is checked against this. */
+export const OPTIONS = {
+  port: { ...port, default: 8192 },
+  interface: { ...optionalPath, default: null },
+  cors: { anyOf: [off, path, { ...uris, minItems: 1 }], default: '*' },
+  csp: {
+    anyOf: [off, path],
+    default:
+      "default-src 'self'; object-src 'none'; media-src *; img-src *; style-src *; frame-ancestors 'self'",
+  },
+  user_agent: { ...optionalPath, default: null },
+  max_body_size: { ...size, default: '10mb' },
+  request_timeout_ms: { ...milliseconds, default: 9000 },
+  shutdown_timeout_ms: { ...milliseconds, default: 10_000 },
+  max_bytes_in_flight: { ...size, default: '32mb' },
+  max_events_in_flight: { ...count, default: 50_000 },
+  hasty_max_bytes: { ...size, default: '16mb' },
+  hasty_max_events: { ...count, default: 20_000 },
+  schema_uri_field: { ...path, default: '$schema' },
+  schema_base_uris: { ...uris, default: [] },
+  schema_precache_uris: { ...uris, default: [] },
+  schema_file_extension: { type: 'string', pattern: '^\\.?[A-Za-z0-9]+$', default: '.yaml' },
+  schema_timeout_ms: { ...milliseconds, default: 3000 },
+  schema_failure_ttl_ms: { ...milliseconds, default: 5000 },
+  max_schemas: { ...count, minimum: 100, default: 2000 },
+  allow_insecure_schemas: { type: 'boolean', default: false },
+  allow_absolute_schema_uris: { type: 'boolean', default: false },
+  stream_field: { ...optionalPath, default: 'meta.stream' },
+  id_field: { ...optionalPath, default: 'meta.id' },
+  id_from_request: { type: 'boolean', default: false },
+  dt_field: { ...optionalPath, default: 'meta.dt' },
+  overwrite_dt: { type: 'boolean', default: true },
+  http_request_headers_to_fields: { type: 'object', additionalProperties: path, default: {} },
+  schema_uri_query_param: { ...optionalPath, default: null },
+  stream_query_param: { ...optionalPath, default: null },
+  topic_prefix: { type: 'string', pattern: '^[A-Za-z0-9._-]*$', default: '' },
+  test_events: { type: 'array', items: { type: 'object' }, default: [] },
+  producer: { enum: ['file', 'memory'], default: 'file' },
+  output_path: { ...path, default: '/dev/stdout' },
+  should_pretty_print: { type: 'boolean', default: false },
+} as const
+
+/** Fields that request headers fill unless the configuration says otherwise (CONTRACT 2.1). */
+const HEADERS_TO_FIELDS = {
+  'x-request-id': 'meta.request_id',
+  'user-agent': 'http.request_headers.user-agent',
+}
+
+/** What service-runner adds to a service's options. */
+const ADDED_BY_SERVICE_RUNNER = ['worker_id', 'logging', 'metrics', 'num_workers']
+
+const endpoint = {
+  type: 'object',
+  required: ['type'],
+  properties: { type: { enum: ['prometheus', 'log'] }, name: path, port },
+} as const
+
+const FILE = {
+  type: 'object',
+  required: ['services'],
+  additionalProperties: false,
+  properties: {
+    service_name: path,
+    num_workers: { const: 0 },
+    worker_heap_limit_mb: { type: 'number', minimum: 1 },
+    worker_heartbeat_timeout: {},
+    startup_concurrency: {},
+    app_base_path: path,
+    dns_cache: {},
+    info: { type: 'object' },
+    version: { type: 'string' },
+    logging: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        name: path,
+        level: { enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] },
+        streams: {
+          type: 'array',
+          maxItems: 1,
+          items: {
+            type: 'object',
+            required: ['type'],
+            additionalProperties: false,
+            properties: {
+              type: { enum: ['stdout', 'stderr'] },
+              level: { enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] },
+              named_levels: { type: 'boolean' },
+            },
+          },
+        },
+      },
+    },
+    metrics: { anyOf: [endpoint, { type: 'array', items: endpoint }] },
+    services: {
+      type: 'array',
+      minItems: 1,
+      maxItems: 1,
+      items: {
+        type: 'object',
+        required: ['name', 'conf'],
+        additionalProperties: false,
+        properties: {
+          name: path,
+          module: { enum: ['eventgate', '@wikimedia/eventgate'] },
+          entrypoint: { enum: ['app'] },
+          conf: { type: 'object' },
+        },
+      },
+    },
+  },
+} as const
+
+const CONF = { type: 'object', additionalProperties: false, properties: OPTIONS } as const
+
+/**
+ * Reads a configuration file: YAML, in which `{env(NAME,default)}` stands for a variable of the environment,
+ * as service-runner has it. Throws a ConfigError with all that is wrong.
+ */
+export function readConfigFile(text: string, env: NodeJS.ProcessEnv): ConfigFile {
+  let file: unknown
+  try {
+    file = parseYaml(substituteEnv(text, env))
+  } catch (error) {
+    throw new ConfigError([{ path: 'the file', message: `is not YAML: ${(error as Error).message}` }])
+  }
+  const problems = check(FILE, file, '')
+  const service = (file as ConfigFile | null)?.services?.[0]
+  if (service?.conf) problems.push(...problemsOf(service.conf, 'services[0].conf'))
+  if (problems.length > 0) throw new ConfigError(problems)
+  return file as ConfigFile
+}
+
+/** Makes the whole Config of a service's options. Throws a ConfigError with all that is wrong. */
+export function readConf(conf: Readonly<Record<string, unknown>>): Config {
+  const problems = problemsOf(conf, 'conf')
+  if (problems.length > 0) throw new ConfigError(problems)
+  return complete(conf)
+}
+
+function problemsOf(conf: Readonly<Record<string, unknown>>, at: string): Problem[] {
+  const problems = check(CONF, withoutAdditions(conf), at)
+  return problems.length > 0 ? problems : combinations(complete(conf), at)
+}
+
+function withoutAdditions(conf: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(conf).filter(([name]) => !ADDED_BY_SERVICE_RUNNER.includes(name)))
+}
+
+/** Fills in defaults; the options are known to be of the right types. */
+function complete(conf: Readonly<Record<string, unknown>>): Config {
+  const defaults = Object.fromEntries(Object.entries(OPTIONS).map(([name, option]) => [name, option.default]))
+  const config = { ...defaults, ...withoutAdditions(conf) } as Record<string, unknown>
+  for (const name of ['max_body_size', 'max_bytes_in_flight', 'hasty_max_bytes']) {
+    config[name] = bytes.parse(config[name] as string | number)
+  }
+  config.schema_file_extension = `.${(config.schema_file_extension as string).replace(/^\./, '')}`
+  config.http_request_headers_to_fields = {
+    ...HEADERS_TO_FIELDS,
+    ...(config.http_request_headers_to_fields as Record<string, string>),
+  }
+  return Object.freeze(config) as unknown as Config
+}
+
+/** What is right by itself and impossible together. */
+function combinations(config: Config, at: string): Problem[] {
+  const problems: Problem[] = []
+  const atMost = (lesser: keyof Config, greater: keyof Config, why: string) => {
+    if ((config[lesser] as number) <= (config[greater] as number)) return
+    problems.push({
+      path: `${at}.${lesser}`,
+      message: `is ${config[lesser]}, more than ${greater}, ${config[greater]}: ${why}`,
+    })
+  }
+  atMost('max_body_size', 'max_bytes_in_flight', 'the largest body could never be let in')
+  atMost('max_body_size', 'hasty_max_bytes', 'the largest body could never be let in hastily')
+  atMost('schema_timeout_ms', 'request_timeout_ms', 'a request would end before its schema could be had')
+  return problems
+}
+
+function check(schema: object, value: unknown, at: string): Problem[] {
+  const ajv = new Ajv({
+    allErrors: true,
+    allowUnionTypes: true,
+    strictTypes: false,
+    verbose: true,
+    jsPropertySyntax: true,
+    logger: false,
+  })
+  const isValid = ajv.compile(schema as JSONSchemaType<unknown>)
+  if (isValid(value)) return []
+  const errors = isValid.errors as (DefinedError & { parentSchema: Record<string, unknown> })[]
+  // What an alternative lacks says less than the alternatives themselves.
+  const told = errors.filter(({ schemaPath }) => !schemaPath.includes('/anyOf/'))
+  return told.map(error => ({
+    path: `${at}${error.instancePath}`.replace(/^\./, '') || 'the file',
+    message: messageOf(error),
+  }))
+}
+
+function messageOf(error: DefinedError & { parentSchema: Record<string, unknown> }): string {
+  switch (error.keyword) {
+    case 'additionalProperties': {
+      const name = error.params.additionalProperty
+      const similar = nearest(name, Object.keys(error.parentSchema.properties as object))
+      return `has no option ${quote(name)}${similar ? `; is ${quote(similar)} meant?` : ''}`
+    }
+    case 'required':
+      return `must have ${quote(error.params.missingProperty)}`
+    default:
+      return `must be ${allowed(error.parentSchema)}, not ${quote(error.data)}`
+  }
+}
+
+/** What a schema of ours allows, in words. */
+function allowed(schema: Record<string, unknown>): string {
+  if (Array.isArray(schema.anyOf)) return schema.anyOf.map(allowed).join(', or ')
+  if (Array.isArray(schema.enum)) return schema.enum.map(value => JSON.stringify(value)).join(' or ')
+  if ('const' in schema)
+    return `${JSON.stringify(schema.const)}${schema.const === 0 ? ' (one process serves; run more of them)' : ''}`
+  if (schema.pattern === size.pattern) return 'a number of bytes, or a size such as "10mb"'
+  if (schema.type === 'array') {
+    const { minItems = 0, maxItems } = schema
+    return `a list${maxItems === undefined ? (minItems ? ' that is not empty' : '') : ` of ${minItems === maxItems ? 'exactly' : 'at most'} ${maxItems}`}`
+  }
+  if (schema.type === 'string')
+    return schema.pattern ? `text that matches ${schema.pattern}` : 'text that is not empty'
+  const { minimum, maximum } = schema
+  const range =
+    maximum !== undefined
+      ? ` from ${minimum} to ${maximum}`
+      : minimum !== undefined
+        ? ` of at least ${minimum}`
+        : ''
+  return `${schema.type === 'integer' ? 'an integer' : `a ${schema.type}`}${range}`.replace(
+    'a object',
+    'an object',
+  )
+}
+
+/** The known name that an unknown one is a slip of, if any is near enough. */
+function nearest(name: string, known: readonly string[]): string | undefined {
+  const [best] = known
+    .map(candidate => ({ candidate, slips: distance(name, candidate) }))
+    .sort((a, b) => a.slips - b.slips)
+  return best && best.slips <= Math.max(2, name.length / 4) ? best.candidate : undefined
+}
+
+/** Levenshtein's. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substituted = (row[j - 1] as number) + Number(a[i - 1] !== b[j - 1])
+      next.push(Math.min(substituted, (row[j] as number) + 1, (next[j - 1] as number) + 1))
+    }
+    row = next
+  }
+  return row[b.length] as number
+}
+
+/** `{env(NAME)}` or `{env(NAME,default)}`, anywhere in the text. */
+function substituteEnv(text: string, env: NodeJS.ProcessEnv): string {
+  const reference = /\{\s*env\(\s*([^\s,()]+)\s*(?:,\s*([^)]*))?\)\s*\}/g
+  return text.replace(reference, (_, name: string, fallback = '') => env[name] ?? fallback)
+}

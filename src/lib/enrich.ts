@@ -1,0 +1,84 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { Context, Event, Schema } from './eventgate.js'
+import { Field } from './field.js'
+
+export interface EnrichOptions {
+  schemaUriField: string
+  streamField: string | undefined
+  dtField: string | undefined
+  idField: string | undefined
+  /** Whether a client's own time of receipt is replaced; canary producers want theirs kept. */
+  overwriteDt: boolean
+  /** Whether ids are made from the request's id, so that copies of a request make the same ones. */
+  idFromRequest: boolean
+  /** Request header → field. A header that a request has not got fills nothing. */
+  headersToFields: Readonly<Record<string, string>>
+}
+
+/** Characters of a header that reach an event. */
+const MAX_HEADER_LENGTH = 400
+
+type Enrich = (event: Event, schema: Schema, context: Context, index: number) => void
+
+/**
+ * Makes the function that fills in, in place, what the event lacks and its schema declares (CONTRACT 2.1).
+ * Pure but for the ids.
+ */
+export function makeEnrich(options: EnrichOptions): Enrich {
+  const steps: Enrich[] = []
+  const fill = (
+    path: string | undefined,
+    value: (context: Context, index: number) => unknown,
+    overwrite = false,
+  ) => {
+    if (path === undefined) return
+    const field = new Field(path)
+    steps.push((event, schema, context, index) => {
+      if (!overwrite && field.get(event) !== undefined) return
+      if (!schema.declares(path)) return
+      const filled = value(context, index)
+      if (filled !== undefined) field.set(event, filled)
+    })
+  }
+
+  fill(options.schemaUriField, context => context.schemaUri)
+  fill(options.streamField, context => context.stream)
+  fill(options.dtField, context => isoTime(context.receivedAt), options.overwriteDt)
+  fill(options.idField, (context, index) =>
+    options.idFromRequest && context.headers['x-request-id'] !== undefined
+      ? idOf(context, index)
+      : randomUUID(),
+  )
+  for (const [header, path] of Object.entries(options.headersToFields)) {
+    const name = header.toLowerCase()
+    fill(path, context => headerOf(context, name))
+  }
+  return (event, schema, context, index) => {
+    for (const step of steps) step(event, schema, context, index)
+  }
+}
+
+function headerOf(context: Context, name: string): string | undefined {
+  const value = name === 'x-request-id' ? context.requestId : context.headers[name]
+  return (Array.isArray(value) ? value.join(', ') : value)?.slice(0, MAX_HEADER_LENGTH)
+}
+
+function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
+}
+
+/** The namespace of ids made from requests: a UUID of our own, fixed for ever. */
+const NAMESPACE = Buffer.from('0d0b9a1e4f6c4a57b1c6a5a3f1d27c2e', 'hex')
+
+/** RFC 9562 UUIDv5 of the request's id, the event's index and its text: a proxy's second try makes the same. */
+function idOf(context: Context, index: number): string {
+  const hash = createHash('sha1')
+    .update(NAMESPACE)
+    .update(`${context.requestId}\n${index}\n`)
+    .update(context.textOf(index))
+  const bytes = hash.digest().subarray(0, 16)
+  bytes[6] = ((bytes[6] as number) & 0x0f) | 0x50
+  bytes[8] = ((bytes[8] as number) & 0x3f) | 0x80
+  const hex = bytes.toString('hex')
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-')
+}

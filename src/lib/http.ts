@@ -1,0 +1,100 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type Answer, refusal } from './answer.js'
+import type { Config } from './config.js'
+import { GateError } from './errors.js'
+
+/** Seconds after which a client that was told to come back does so: spread, so that they do not all come at once. */
+const RETRY_AFTER_S = { least: 1, most: 5 }
+/** Seconds for which browsers remember a preflight's answer. */
+const PREFLIGHT_MAX_AGE_S = 86_400
+
+/** The headers that every answer has, and the one way in which answers are sent. */
+export class Responder {
+  readonly #security: readonly string[]
+  readonly #cors: Config['cors']
+  /** Set on shutdown: answers then close their connections. */
+  closing = false
+
+  constructor({ cors, csp }: Pick<Config, 'cors' | 'csp'>) {
+    this.#cors = cors
+    this.#security =
+      csp === false
+        ? []
+        : [
+            ...['x-xss-protection', '1; mode=block', 'x-content-type-options', 'nosniff'],
+            ...['x-frame-options', 'SAMEORIGIN', 'content-security-policy', csp],
+          ]
+  }
+
+  /** Headers of every answer to this request, as names and values in turn. */
+  headersFor(req: IncomingMessage): string[] {
+    const headers = [...this.#security]
+    const origin = this.#allowedOrigin(req.headers.origin)
+    if (origin) {
+      headers.push('access-control-allow-origin', origin)
+      headers.push('access-control-allow-headers', 'accept, x-requested-with, content-type')
+      headers.push('access-control-expose-headers', 'etag', 'access-control-allow-methods', 'post')
+    }
+    if (Array.isArray(this.#cors)) headers.push('vary', 'origin')
+    if (this.closing) headers.push('connection', 'close')
+    return headers
+  }
+
+  #allowedOrigin(origin: string | undefined): string | undefined {
+    if (this.#cors === false) return undefined
+    if (typeof this.#cors === 'string') return this.#cors
+    return origin !== undefined && this.#cors.includes(origin) ? origin : undefined
+  }
+
+  send(
+    req: IncomingMessage,
+    res: ServerResponse,
+    { status, reason, body, retryAfter }: Answer,
+    more: string[] = [],
+  ): void {
+    const headers = this.headersFor(req)
+    headers.push(...more)
+    if (retryAfter) headers.push('retry-after', String(retryAfterSeconds()))
+    if (body !== '') headers.push('content-type', 'application/json; charset=utf-8')
+    const bytes = Buffer.from(body)
+    if (status !== 204) headers.push('content-length', String(bytes.length))
+    res.writeHead(status, reason, headers)
+    res.end(bytes)
+  }
+
+  /** Answers a request that is refused as a whole. */
+  refuse(req: IncomingMessage, res: ServerResponse, error: GateError, more: string[] = []): void {
+    this.send(req, res, refusal(error), more)
+  }
+
+  /** Answers OPTIONS. */
+  preflight(req: IncomingMessage, res: ServerResponse, allow: string): void {
+    const more = ['allow', allow]
+    if (this.#cors !== false) more.push('access-control-max-age', String(PREFLIGHT_MAX_AGE_S))
+    this.send(req, res, { status: 204, reason: 'No Content', body: '', retryAfter: false }, more)
+  }
+}
+
+function retryAfterSeconds(): number {
+  const { least, most } = RETRY_AFTER_S
+  return least + Math.floor(Math.random() * (most - least + 1))
+}
+
+/** The whole answer to bytes that Node could not take as a request, so that nobody is left without one. */
+export function answerToClientError(code: string | undefined): string {
+  const [name, message] =
+    code === 'HPE_HEADER_OVERFLOW'
+      ? (['header_too_large', 'the headers of the request are too large'] as const)
+      : code === 'ERR_HTTP_REQUEST_TIMEOUT'
+        ? (['body_timeout', 'the request did not arrive in time'] as const)
+        : (['request_malformed', 'the request is not HTTP'] as const)
+  const error = new GateError(name, message)
+  const { status, reason, body } = refusal(error)
+  const head = [
+    `HTTP/1.1 ${status} ${reason}`,
+    'content-type: application/json; charset=utf-8',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${body}`
+}

@@ -1,0 +1,175 @@
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import type { Admission } from './admission.js'
+import type { Code, GateError } from './errors.js'
+import type { Context, Delivery, Outcome } from './eventgate.js'
+import type { Log } from './log.js'
+
+/** Values of one label; what comes after them is `unknown`, for clients choose them. */
+const MAX_LABEL_VALUES = 1000
+/** Methods that have a label of their own. */
+const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
+/** A failure that repeats is one line in this time, with a count. */
+const LOG_INTERVAL_MS = 1000
+
+interface Tally {
+  count: number
+  reported: number
+}
+
+/**
+ * What happens, by name: each function does the log line and the metric of one occurrence. Metrics that
+ * change with every event are tallied here and given to prom-client when it is asked for them.
+ */
+export class Metrics {
+  readonly #log: Log
+  readonly #service: Record<string, string>
+  readonly #produced = new Map<string, Map<string, Tally>>()
+  readonly #streams = new Set<string>()
+  readonly #validationErrors: Counter
+  readonly #hastyLost: Counter
+  readonly #requests: Histogram
+  readonly #repeated = new Map<string, { count: number; fields: object }>()
+
+  /** `serviceName` is the label that tells services apart; null where Prometheus adds it by itself. */
+  constructor(registry: Registry, log: Log, serviceName: string | null) {
+    this.#log = log
+    this.#service = serviceName === null ? {} : { service: serviceName }
+    const registers = [registry]
+    const labels = (...names: string[]) => [...Object.keys(this.#service), ...names]
+    const service = this.#service
+    const produced = this.#produced
+    new Counter({
+      name: 'eventgate_events_produced_total',
+      help: 'Events stored, counted when their storage was acknowledged',
+      labelNames: labels('stream', 'schema_uri'),
+      registers,
+      collect() {
+        for (const [stream, schemas] of produced) {
+          for (const [schema_uri, tally] of schemas) {
+            this.inc({ ...service, stream, schema_uri }, tally.count - tally.reported)
+            tally.reported = tally.count
+          }
+        }
+      },
+    })
+    this.#validationErrors = new Counter({
+      name: 'eventgate_validation_errors_total',
+      help: 'Events refused as invalid, by the code of the reason',
+      labelNames: labels('stream', 'schema_uri', 'error_type'),
+      registers,
+    })
+    this.#hastyLost = new Counter({
+      name: 'eventgate_hasty_events_lost_total',
+      help: 'Events lost after they were answered 202, by reason',
+      labelNames: labels('reason'),
+      registers,
+    })
+    this.#requests = new Histogram({
+      name: 'express_router_request_duration_seconds',
+      help: 'Time from the head of a request to the end of its answer',
+      labelNames: labels('path', 'method', 'status'),
+      buckets: [0.01, 0.05, 0.1, 0.3, 1, 10],
+      registers,
+    })
+  }
+
+  /** Reports what is in flight when metrics are asked for. */
+  watch(registry: Registry, admission: Admission): void {
+    const service = this.#service
+    const labelNames = [...Object.keys(service), 'delivery']
+    for (const unit of ['bytes', 'events'] as const) {
+      new Gauge({
+        name: `eventgate_in_flight_${unit}`,
+        help: `Of requests: ${unit} held`,
+        labelNames,
+        registers: [registry],
+        collect() {
+          for (const delivery of ['guaranteed', 'hasty'] satisfies Delivery[]) {
+            this.set({ ...service, delivery }, admission.inFlight(delivery)[unit])
+          }
+        },
+      })
+    }
+  }
+
+  /** What became of an event is known. */
+  outcome(outcome: Outcome, context: Context): void {
+    if (outcome.fate === 'delivered') this.#delivered(outcome)
+    else this.#failed(outcome, context)
+  }
+
+  #delivered({ stream, schema }: Outcome): void {
+    const streamLabel = this.#streamLabel(stream?.name, true)
+    const schemaLabel = schema?.uri ?? 'unknown'
+    const schemas = this.#produced.get(streamLabel) ?? new Map<string, Tally>()
+    if (schemas.size === 0) this.#produced.set(streamLabel, schemas)
+    const tally = schemas.get(schemaLabel)
+    if (tally) tally.count++
+    else schemas.set(schemaLabel, { count: 1, reported: 0 })
+  }
+
+  #failed(outcome: Exclude<Outcome, { fate: 'delivered' }>, context: Context): void {
+    const { error, stream, schema } = outcome
+    const labels = { stream: this.#streamLabel(stream?.name, false), schema_uri: schema?.uri ?? 'unknown' }
+    if (error.kind === 'invalid')
+      this.#validationErrors.inc({ ...this.#service, ...labels, error_type: error.code })
+    if (context.delivery === 'hasty') this.#hastyLost.inc({ ...this.#service, reason: error.code })
+    const level = error.kind === 'invalid' ? 'info' : error.code === 'internal_error' ? 'error' : 'warn'
+    this.#say(level, error.code, `event ${outcome.fate}: ${error.message.slice(0, 500)}`, {
+      ...labels,
+      delivery: context.delivery,
+      request_id: context.requestId.slice(0, 200),
+      ...(error.code === 'internal_error' ? { err: error.cause } : {}),
+    })
+  }
+
+  /** A request was refused as a whole. */
+  refused({ code, message, cause }: GateError, requestId?: string): void {
+    const fields = {
+      request_id: requestId?.slice(0, 200),
+      ...(code === 'internal_error' ? { err: cause } : {}),
+    }
+    this.#say(
+      code === 'internal_error' ? 'error' : 'info',
+      code,
+      `request refused: ${message.slice(0, 500)}`,
+      fields,
+    )
+  }
+
+  /** A request was answered. `path` is a route's own name, never what the client wrote. */
+  answered(path: string, method: string, status: number, milliseconds: number): void {
+    const labels = { ...this.#service, path, method: METHODS.has(method) ? method : 'other', status }
+    this.#requests.observe(labels, milliseconds / 1000)
+  }
+
+  /** A stream is known once an event of it was stored; clients make up the names of others. */
+  #streamLabel(name: string | undefined, stored: boolean): string {
+    if (name === undefined) return 'unknown'
+    if (this.#streams.has(name)) return name
+    if (!stored || this.#streams.size === MAX_LABEL_VALUES) return 'unknown'
+    this.#streams.add(name)
+    return name
+  }
+
+  /** The first of its kind is said at once; those that follow within a second are one more line. */
+  #say(level: 'info' | 'warn' | 'error', code: Code, message: string, fields: object): void {
+    const repeated = this.#repeated.get(code)
+    if (repeated) {
+      repeated.count++
+      return
+    }
+    const first = { count: 0, fields }
+    this.#repeated.set(code, first)
+    this.#log[level]({ code, ...fields }, message)
+    const again = setTimeout(() => {
+      this.#repeated.delete(code)
+      if (first.count > 0)
+        this.#log[level](
+          { code, count: first.count },
+          `and ${first.count} more with ${code} in ${LOG_INTERVAL_MS} ms`,
+        )
+    }, LOG_INTERVAL_MS)
+    again.unref()
+  }
+}

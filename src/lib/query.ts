@@ -1,0 +1,55 @@
+import type { Config } from './config.js'
+import { GateError, quote } from './errors.js'
+import type { Context, Delivery } from './eventgate.js'
+
+/** What the query says, of which all else is ignored. */
+export type Query = Pick<Context, 'delivery' | 'schemaUri' | 'stream'>
+export type QueryReader = (url: string) => Query
+
+const HASTY: Record<string, Delivery> = {
+  ...{ true: 'hasty', 1: 'hasty', yes: 'hasty' },
+  ...{ false: 'guaranteed', 0: 'guaranteed', no: 'guaranteed', '': 'guaranteed' },
+}
+
+/** Query parsers do not tell a bare `?hasty`, which is hasty, from `?hasty=`, which is not (CONTRACT 1.1). */
+export function makeQueryReader(
+  config: Pick<Config, 'schema_uri_query_param' | 'stream_query_param'>,
+): QueryReader {
+  return url => {
+    const query: Query = { delivery: 'guaranteed' }
+    const start = url.indexOf('?')
+    if (start < 0) return query
+    const seen = new Set<string>()
+    for (const part of url.slice(start + 1).split('&')) {
+      const [rawName = '', ...rawValue] = part.split('=')
+      const name = unescaped(rawName)
+      const value = rawValue.length === 0 ? undefined : unescaped(rawValue.join('='))
+      if (name !== 'hasty' && name !== config.schema_uri_query_param && name !== config.stream_query_param)
+        continue
+      if (seen.has(name))
+        throw new GateError('query_refused', `query parameter ${quote(name)} is given more than once`)
+      seen.add(name)
+      if (name === 'hasty') query.delivery = deliveryOf(value ?? 'true')
+      else if (name === config.schema_uri_query_param) query.schemaUri = value || undefined
+      else query.stream = value || undefined
+    }
+    return query
+  }
+}
+
+function deliveryOf(hasty: string): Delivery {
+  const delivery = Object.hasOwn(HASTY, hasty) ? HASTY[hasty] : undefined
+  if (delivery) return delivery
+  throw new GateError(
+    'query_refused',
+    `query parameter "hasty" must be true, 1, yes, false, 0 or no, not ${quote(hasty)}`,
+  )
+}
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw new GateError('query_refused', `the query is not well escaped: ${quote(text)}`)
+  }
+}

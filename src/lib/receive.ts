@@ -1,0 +1,174 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { promisify } from 'node:util'
+import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib'
+import type { Ticket } from './admission.js'
+import { GateError, quote } from './errors.js'
+
+/** A body that is about to come. */
+export interface Arrival {
+  /** Bytes that are announced; 0 if nothing is. */
+  length: number
+  /**
+   * Gets the body, without its coding; undefined if the client goes away before its end. `ticket` holds room
+   * for `length`, and is asked for more. Waits until `deadline`, milliseconds since the epoch.
+   */
+  receive(ticket: Ticket, deadline: number): Promise<Buffer | undefined>
+}
+
+/** Of a body that is not wanted, this many times the largest wanted one is read off the wire before the connection is cut. */
+const MAX_DISCARDED = 4
+
+/** Gets the bytes of bodies off the wire: knows their type, length and coding, and nothing of what they mean. */
+export class Receiver {
+  readonly #maxBytes: number
+  readonly #contentTypes = new Map<string, boolean>()
+
+  /** `maxBytes` bounds a body as it is sent, and again as it is when decoded. */
+  constructor({ maxBytes }: { maxBytes: number }) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Looks at a request's headers. Throws a GateError if its body cannot be used, before any of it is read. */
+  arrival(req: IncomingMessage, res: ServerResponse): Arrival {
+    this.#checkContentType(req.headers['content-type'])
+    const decode = decoderOf(req.headers['content-encoding'])
+    const length = Number(req.headers['content-length'] ?? 0)
+    if (length > this.#maxBytes) throw this.#tooLarge(`${length} bytes`)
+    return {
+      length,
+      receive: async (ticket, deadline) => {
+        if (req.headers.expect !== undefined) res.writeContinue()
+        const bytes = await bytesOf(req, deadline, (total, added) => {
+          if (total > this.#maxBytes) throw this.#tooLarge('more bytes')
+          if (total > length) ticket.addBytes(Math.min(added, total - length))
+        })
+        if (!decode || !bytes) return bytes
+        const decoded = await this.#decode(bytes, decode, req.headers['content-encoding'])
+        ticket.addBytes(decoded.length)
+        return decoded
+      },
+    }
+  }
+
+  /** Reads on after a refusal, so that the client hears its answer, but not for ever. */
+  discard(req: IncomingMessage): void {
+    let discarded = 0
+    req.on('error', () => {})
+    req.on('data', (chunk: Buffer) => {
+      discarded += chunk.length
+      if (discarded > MAX_DISCARDED * this.#maxBytes) req.destroy()
+    })
+    req.resume()
+  }
+
+  async #decode(bytes: Buffer, decode: Decoder, coding: string | undefined): Promise<Buffer> {
+    try {
+      return await decode(bytes, this.#maxBytes)
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code === 'ERR_BUFFER_TOO_LARGE') throw this.#tooLarge('more bytes when decoded')
+      throw new GateError('body_malformed', `the body is not ${coding}: ${message}`)
+    }
+  }
+
+  #checkContentType(type = ''): void {
+    let supported = this.#contentTypes.get(type)
+    if (supported === undefined) {
+      supported = isSupported(type)
+      // Clients choose them; the few that are in use come first.
+      if (this.#contentTypes.size < 100) this.#contentTypes.set(type, supported)
+    }
+    if (supported) return
+    const sent = type === '' ? 'no content-type' : `content-type ${quote(type)}`
+    throw new GateError(
+      'content_type_unsupported',
+      `${sent} is not supported: send application/json in UTF-8`,
+    )
+  }
+
+  #tooLarge(size: string): GateError {
+    return new GateError(
+      'body_too_large',
+      `the body has ${size}, the most that is taken is ${this.#maxBytes}`,
+    )
+  }
+}
+
+/** Media types whose body is JSON (CONTRACT 1.1): beacons of plain strings are sent as text. */
+const MEDIA_TYPES = new Set(['application/json', 'text/plain', 'application/reports+json'])
+
+function isSupported(contentType: string): boolean {
+  const [type = '', ...parameters] = contentType.split(';')
+  if (!MEDIA_TYPES.has(type.trim().toLowerCase())) return false
+  return parameters.every(parameter => {
+    const [name = '', value = ''] = parameter.split('=')
+    return name.trim().toLowerCase() !== 'charset' || /^\s*("?)utf-?8\1\s*$/i.test(value)
+  })
+}
+
+type Decoder = (bytes: Buffer, limit: number) => Promise<Buffer>
+
+/** Decoders by content coding. Each stops at the limit, whatever would come out. */
+const DECODERS = new Map<string, Decoder | undefined>([
+  ['identity', undefined],
+  ['gzip', decoder(promisify<Buffer, object, Buffer>(gunzip))],
+  ['x-gzip', decoder(promisify<Buffer, object, Buffer>(gunzip))],
+  ['br', decoder(promisify<Buffer, object, Buffer>(brotliDecompress))],
+  // RFC 9110 8.4.1.2: zlib's format, but some send the bare stream.
+  ['deflate', (bytes, limit) => ((bytes[0] ?? 0) % 16 === 8 ? inflateZlib : inflateBare)(bytes, limit)],
+])
+const inflateZlib = decoder(promisify<Buffer, object, Buffer>(inflate))
+const inflateBare = decoder(promisify<Buffer, object, Buffer>(inflateRaw))
+
+function decoder(decode: (bytes: Buffer, options: object) => Promise<Buffer>): Decoder {
+  return (bytes, limit) => decode(bytes, { maxOutputLength: limit })
+}
+
+function decoderOf(coding = 'identity'): Decoder | undefined {
+  const name = coding.trim().toLowerCase()
+  if (DECODERS.has(name)) return DECODERS.get(name)
+  throw new GateError(
+    'content_encoding_unsupported',
+    `content-encoding ${quote(coding)} is not supported: send gzip, deflate, br or none`,
+  )
+}
+
+/** Reads a body to its end; undefined if the client goes away before. `grow` is asked before more is kept. */
+function bytesOf(
+  req: IncomingMessage,
+  deadline: number,
+  grow: (total: number, added: number) => void,
+): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let total = 0
+    const end = () => {
+      clearTimeout(timer)
+      req.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose)
+    }
+    const onData = (chunk: Buffer) => {
+      total += chunk.length
+      try {
+        grow(total, chunk.length)
+        chunks.push(chunk)
+      } catch (error) {
+        end()
+        reject(error)
+      }
+    }
+    const onEnd = () => {
+      end()
+      resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, total))
+    }
+    const onClose = () => {
+      end()
+      resolve(undefined)
+    }
+    const onTimeout = () => {
+      end()
+      reject(new GateError('body_timeout', `the body did not arrive in time: ${total} bytes of it did`))
+    }
+    const timer = deadline === Infinity ? undefined : setTimeout(onTimeout, deadline - Date.now())
+    req.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
+  })
+}

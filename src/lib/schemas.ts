@@ -1,0 +1,250 @@
+import { GateError, quote } from './errors.js'
+import type { Context, Event, Schema } from './eventgate.js'
+import { Field } from './field.js'
+import { Compiler, type Document } from './schemas/compile.js'
+import { NotFound, readDocument, Unreachable } from './schemas/source.js'
+
+export interface SchemaOptions {
+  /** The field of events that names their schema. */
+  uriField: string
+  /** Tried in order: `file:///…`, a plain path, or `http(s)://…`; with or without a trailing slash. */
+  baseUris: readonly string[]
+  /** Added to a URI that is not found as it is written, with its dot. */
+  fileExtension: string
+  allowInsecure: boolean
+  /** Whether an event may name its schema by an `http(s)` URI of its own choice. */
+  allowAbsoluteUris: boolean
+  /** Schemas held. The one that was not used for longest goes first. */
+  maxSchemas: number
+  /** How long a failure is remembered, milliseconds. */
+  failureTtlMs: number
+  /** Patience with one answer of a remote repository, milliseconds. */
+  timeoutMs: number
+}
+
+/** Documents being fetched at one time; and loads that wait for their turn, above which they are refused. */
+const MAX_LOADING = 16
+const MAX_WAITING = 1000
+const MAX_FAILURES = 1000
+/** Documents that one schema may pull in by `$ref`. */
+const MAX_REFERENCES = 100
+const MAX_URI_LENGTH = 512
+
+/**
+ * Schemas by URI. Hides where they come from, their dialects, references and security, Ajv and the caches.
+ *
+ * Versions of a schema do not change, so what was once loaded is kept, and survives the repository's outage.
+ * Concurrent first uses of a schema load it once.
+ */
+export class SchemaRepository {
+  readonly #options: SchemaOptions
+  readonly #uriField: Field
+  readonly #compiler: Compiler
+  readonly #schemas = new Map<string, { schema: Schema; used: number }>()
+  readonly #failures = new Map<string, { error: GateError; until: number }>()
+  readonly #loading = new Map<string, Promise<void>>()
+  readonly #waiting: (() => void)[] = []
+  #running = 0
+  #uses = 0
+
+  constructor(options: SchemaOptions) {
+    this.#options = options
+    this.#uriField = new Field(options.uriField)
+    this.#compiler = new Compiler({ allowInsecure: options.allowInsecure })
+  }
+
+  /** How many schemas are held. */
+  get size(): number {
+    return this.#schemas.size
+  }
+
+  /**
+   * Brings the schemas of these events into memory; undefined if all are there. Never rejects: what could not
+   * be loaded is remembered, and `schemaFor` throws it.
+   */
+  loadFor(events: readonly unknown[], context: Context): Promise<void> | undefined {
+    let cold: Set<unknown> | undefined
+    for (const event of events) {
+      const uri = this.#uriOf(event as Event, context)
+      if (this.#schemas.has(uri as string)) continue
+      cold ??= new Set()
+      cold.add(uri)
+    }
+    return cold && this.load(cold)
+  }
+
+  /** The schema of an event. Throws a GateError that says why there is none. */
+  schemaFor(event: Event, context: Context): Schema {
+    const uri = this.#uriOf(event, context)
+    if (uri !== undefined) return this.get(uri)
+    throw new GateError(
+      'schema_uri_missing',
+      `'.${this.#uriField.path}' must name the event's schema, such as "/test/event/1.0.0"`,
+    )
+  }
+
+  #uriOf(event: Event, context: Context): unknown {
+    return (
+      (typeof event === 'object' && event !== null ? this.#uriField.get(event) : undefined) ??
+      context.schemaUri
+    )
+  }
+
+  /** Loads those of these schemas that are not held, as `loadFor` does. */
+  load(uris: Iterable<unknown>): Promise<void> | undefined {
+    let loading: Set<Promise<void>> | undefined
+    for (const raw of uris) {
+      const uri = this.#accept(raw)
+      if (uri instanceof GateError || this.#schemas.has(uri)) continue
+      const failure = this.#failures.get(uri)
+      if (failure && failure.until > Date.now()) continue
+      loading ??= new Set()
+      loading.add(this.#loading.get(uri) ?? this.#start(uri))
+    }
+    return loading && Promise.all(loading).then(() => {})
+  }
+
+  /** A schema that was loaded. Throws a GateError that says why there is none. */
+  get(raw: unknown): Schema {
+    const held = this.#schemas.get(raw as string)
+    if (held) {
+      held.used = ++this.#uses
+      return held.schema
+    }
+    const uri = this.#accept(raw)
+    if (uri instanceof GateError) throw uri
+    // A second spelling of one that is held: without its slash.
+    if (uri !== raw) return this.get(uri)
+    throw (
+      this.#failures.get(uri)?.error ??
+      new GateError('schema_unavailable', `schema ${uri} could not be held: send the event again`)
+    )
+  }
+
+  /** The URI under which a schema is held, or why it is refused. Nothing else from an event reaches a path or an address. */
+  #accept(raw: unknown): string | GateError {
+    if (typeof raw !== 'string' || raw === '') {
+      return new GateError(
+        'schema_uri_missing',
+        `'.${this.#uriField.path}' must be a schema's URI, such as "/test/event/1.0.0", not ${quote(raw)}`,
+      )
+    }
+    if (/^https?:\/\//.test(raw)) {
+      if (this.#options.allowAbsoluteUris && raw.length <= MAX_URI_LENGTH && URL.canParse(raw)) return raw
+      return new GateError(
+        'schema_uri_refused',
+        `schema URI ${quote(raw)} is absolute: name it as its repository does, such as "/test/event/1.0.0"`,
+      )
+    }
+    const uri = raw.startsWith('/') ? raw : `/${raw}`
+    if (raw.length <= MAX_URI_LENGTH && /^(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._~@+-]+)+$/.test(uri)) return uri
+    return new GateError('schema_uri_refused', `schema URI ${quote(raw)} is not of the form "/title/version"`)
+  }
+
+  #start(uri: string): Promise<void> {
+    const loading = this.#turn()
+      .then(() => this.#fetch(uri).finally(() => this.#next()))
+      .then(
+        schema => this.#hold(uri, schema),
+        thrown => this.#remember(uri, GateError.from(thrown)),
+      )
+      .finally(() => this.#loading.delete(uri))
+    this.#loading.set(uri, loading)
+    return loading
+  }
+
+  async #turn(): Promise<void> {
+    if (this.#running < MAX_LOADING) {
+      this.#running++
+    } else if (this.#waiting.length < MAX_WAITING) {
+      await new Promise<void>(resolve => this.#waiting.push(resolve))
+    } else {
+      throw new GateError(
+        'schema_unavailable',
+        'too many schemas are being loaded at once: send the event again',
+      )
+    }
+  }
+
+  #next(): void {
+    const waiting = this.#waiting.shift()
+    if (waiting) waiting()
+    else this.#running--
+  }
+
+  #hold(uri: string, schema: Schema): void {
+    this.#failures.delete(uri)
+    this.#schemas.set(uri, { schema, used: ++this.#uses })
+    if (this.#schemas.size <= this.#options.maxSchemas) return
+    let idlest: [string, number] = ['', Infinity]
+    for (const [held, { used }] of this.#schemas) if (used < idlest[1]) idlest = [held, used]
+    this.#schemas.delete(idlest[0])
+  }
+
+  #remember(uri: string, error: GateError): void {
+    this.#failures.delete(uri)
+    this.#failures.set(uri, { error, until: Date.now() + this.#options.failureTtlMs })
+    if (this.#failures.size > MAX_FAILURES)
+      this.#failures.delete(this.#failures.keys().next().value as string)
+  }
+
+  async #fetch(uri: string): Promise<Schema> {
+    const root = await this.#document(uri)
+    const references = new Map<string, Document>()
+    const open = [root]
+    for (let document = open.pop(); document; document = open.pop()) {
+      for (const reference of document.references) {
+        if (reference === uri || references.has(reference)) continue
+        if (references.size === MAX_REFERENCES) {
+          throw new GateError('schema_broken', `schema ${uri} refers to more than ${MAX_REFERENCES} others`)
+        }
+        const found = this.#compiler.metaSchema(reference) ?? (await this.#reference(reference, uri))
+        references.set(reference, found)
+        open.push(found)
+      }
+    }
+    return this.#compiler.compile(root, references)
+  }
+
+  async #reference(reference: string, from: string): Promise<Document> {
+    const uri = this.#accept(reference)
+    if (uri instanceof GateError)
+      throw new GateError('schema_broken', `schema ${from} refers to ${quote(reference)}: ${uri.message}`)
+    return this.#document(uri).catch(error => {
+      if (error instanceof GateError && error.code === 'schema_not_found') {
+        throw new GateError(
+          'schema_broken',
+          `schema ${from} refers to ${reference}, which is in no repository`,
+        )
+      }
+      throw error
+    })
+  }
+
+  /** The first repository that has it wins. One that cannot be asked may have it, unless a later one does. */
+  async #document(uri: string): Promise<Document> {
+    const absolute = /^https?:/.test(uri)
+    const { baseUris, fileExtension, timeoutMs } = this.#options
+    const names = absolute || /\.(ya?ml|json)$/.test(uri) ? [''] : ['', fileExtension]
+    let unreachable: Unreachable | undefined
+    for (const base of absolute ? [''] : baseUris) {
+      for (const extension of names) {
+        const found = await readDocument(join(base, uri + extension), timeoutMs)
+        if (found instanceof NotFound) continue
+        if (found instanceof Unreachable) {
+          unreachable = found
+          break
+        }
+        return this.#compiler.read(uri, found)
+      }
+    }
+    if (unreachable) {
+      throw new GateError('schema_unavailable', `schema ${uri} could not be fetched: ${unreachable.message}`)
+    }
+    throw new GateError('schema_not_found', `schema ${uri} is in none of the repositories`)
+  }
+}
+
+function join(base: string, uri: string): string {
+  return base === '' ? uri : base.replace(/\/+$/, '') + uri
+}

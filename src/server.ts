@@ -1,0 +1,144 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { collectDefaultMetrics, register } from 'prom-client'
+import ServiceRunner from 'service-runner'
+import { ConfigError, type ConfigFile, type MetricsEndpoint, readConf, readConfigFile } from './lib/config.js'
+import { type Log, LogStream, makeLog } from './lib/log.js'
+
+/** sysexits.h: the configuration is wrong. Supervisors need not try again. */
+const EX_CONFIG = 78
+const EX_USAGE = 64
+
+const USAGE = `usage: node dist/server.js [-c FILE]
+
+  -c, --config FILE   configuration, YAML (default: config.yaml; the variable APP_CONFIG_PATH goes before)
+  -v, --version       say the version and end
+  -h, --help          say this and end
+`
+
+main()
+
+async function main(): Promise<void> {
+  const { values } = parse()
+  if (values.help) return void process.stdout.write(USAGE)
+  if (values.version) return void process.stdout.write(`${packageVersion()}\n`)
+  const file = readFile(process.env.APP_CONFIG_PATH ?? values.config)
+  const service = file.services[0] as ConfigFile['services'][number]
+  const { shutdown_timeout_ms } = readConf(service.conf)
+  const log = makeLog(file.logging ?? {}, service.name)
+
+  // Signals are ours: with no workers service-runner installs no handler, and the default one cuts requests off.
+  let runner: ServiceRunner | undefined
+  let metrics: Server | undefined
+  let stopping = false
+  const stop = async (signal: string) => {
+    if (stopping) return end(1, `${signal} again: ending at once`)
+    stopping = true
+    log.info(`${signal}: finishing what is in flight`)
+    setTimeout(
+      () => end(1, 'the grace period is over: ending with work unfinished'),
+      shutdown_timeout_ms,
+    ).unref()
+    await runner?.stop()
+    metrics?.close()
+    end(0, 'ended')
+  }
+  const end = (code: number, message: string) => {
+    log[code === 0 ? 'info' : 'warn'](message)
+    process.exit(code)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+
+  const endpoint = [file.metrics ?? []].flat().find(({ type }) => type === 'prometheus')
+  if (endpoint?.port !== undefined) metrics = await serveMetrics(endpoint, log)
+  runner = new ServiceRunner({ num_workers: 0 })
+  await runner.start(forServiceRunner(file, service, log))
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      options: {
+        config: { type: 'string', short: 'c', default: 'config.yaml' },
+        version: { type: 'boolean', short: 'v' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+  } catch (error) {
+    process.stderr.write(`eventgate: ${(error as Error).message}\n\n${USAGE}`)
+    process.exit(EX_USAGE)
+  }
+}
+
+function packageVersion(): string {
+  return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
+}
+
+/** Ends the process with all that is wrong, before anything is opened. */
+function readFile(path: string): ConfigFile {
+  try {
+    return readConfigFile(readFileSync(path, 'utf8'), process.env)
+  } catch (error) {
+    const problems =
+      error instanceof ConfigError
+        ? error.problems.map(({ path, message }) => `${path} ${message}`)
+        : [(error as Error).message]
+    process.stderr.write(
+      `eventgate: ${path} cannot be started with:\n${problems.map(problem => `  ${problem}\n`).join('')}`,
+    )
+    process.exit(EX_CONFIG)
+  }
+}
+
+/**
+ * The configuration as service-runner is to see it. Its logger, bunyan, writes through ours. Its metrics go
+ * nowhere: its Prometheus client is a nested one with a registry and a server of its own (MEASURED 4). Its
+ * patch of `dns.lookup` is off unless asked for.
+ */
+function forServiceRunner(file: ConfigFile, service: ConfigFile['services'][number], log: Log): object {
+  const name = metricsName(file) ?? service.name
+  return {
+    dns_cache: false,
+    ...file,
+    num_workers: 0,
+    logging: {
+      name: service.name,
+      level: log.level,
+      streams: [{ type: 'raw', level: log.level, stream: new LogStream(log) }],
+    },
+    metrics: [{ type: 'log', name }],
+    services: [{ ...service, module: fileURLToPath(new URL('app.js', import.meta.url)), entrypoint: 'app' }],
+  }
+}
+
+function metricsName({ metrics }: ConfigFile): string | undefined {
+  return [metrics ?? []].flat().find(({ name }) => name !== undefined)?.name
+}
+
+async function serveMetrics({ port }: MetricsEndpoint, log: Log): Promise<Server> {
+  collectDefaultMetrics({ register })
+  const server = createServer(async (req, res) => {
+    if (req.method !== 'GET' || req.url !== '/metrics') return void res.writeHead(404).end()
+    try {
+      const text = await register.metrics()
+      res.writeHead(200, { 'content-type': register.contentType }).end(text)
+    } catch (error) {
+      log.error({ err: error }, 'metrics could not be collected')
+      res.writeHead(500).end()
+    }
+  })
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, () => resolve(server))
+  }).then(
+    () => server,
+    error => {
+      log.fatal({ err: error }, `metrics cannot be served on port ${port}`)
+      process.exit(1)
+    },
+  )
+}
