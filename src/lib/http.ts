@@ -56,10 +56,11 @@ export class Responder {
     headers.push(...more)
     if (retryAfter) headers.push('retry-after', String(retryAfterSeconds()))
     if (body !== '') headers.push('content-type', 'application/json; charset=utf-8')
-    const bytes = Buffer.from(body)
-    if (status !== 204) headers.push('content-length', String(bytes.length))
+    if (status !== 204) headers.push('content-length', String(Buffer.byteLength(body)))
     res.writeHead(status, reason, headers)
-    res.end(bytes)
+    // As text it leaves together with the head; bytes, even none, would take a second write.
+    if (body === '') res.end()
+    else res.end(body)
   }
 
   /** Answers a request that is refused as a whole. */

@@ -1,4 +1,6 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { write as writeToDescriptor } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { promisify } from 'node:util'
 import { GateError } from './errors.js'
 import type { Destination, Event } from './eventgate.js'
 
@@ -33,7 +35,7 @@ const MAX_WRITE_BYTES = 1024 * 1024
  */
 export class FileProducer implements Producer {
   readonly name: string
-  readonly #file: FileHandle
+  readonly #file: Sink
   readonly #indent: number | undefined
   #waiting: Line[] = []
   #waitingBytes = 0
@@ -42,7 +44,7 @@ export class FileProducer implements Producer {
   /** A write that failed half-way left a broken line: the next begins on a new one, so that only that one is lost. */
   #broken = false
 
-  private constructor(path: string, file: FileHandle, pretty: boolean) {
+  private constructor(path: string, file: Sink, pretty: boolean) {
     this.name = `file ${path}`
     this.#file = file
     this.#indent = pretty ? 2 : undefined
@@ -50,7 +52,7 @@ export class FileProducer implements Producer {
 
   /** Opens `path` for appending, creating it. `pretty` writes indented JSON over several lines. */
   static async open(path: string, { pretty = false } = {}): Promise<FileProducer> {
-    return new FileProducer(path, await open(path, 'a'), pretty)
+    return new FileProducer(path, await openSink(path), pretty)
   }
 
   produce(event: Event, _destination: Destination): Promise<void> {
@@ -114,6 +116,23 @@ export class FileProducer implements Producer {
   }
 }
 
+/** What is used of a FileHandle. */
+interface Sink {
+  write(data: Buffer, offset: number): Promise<{ bytesWritten: number }>
+  close(): Promise<void>
+}
+
+/** A standard output that is a socket, as some supervisors make it, cannot be opened by its path, only written to. */
+async function openSink(path: string): Promise<Sink> {
+  try {
+    return await open(path, 'a')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENXIO' || path !== '/dev/stdout') throw error
+    const write = promisify(writeToDescriptor)
+    return { write: (data, offset) => write(1, data, offset), close: async () => {} }
+  }
+}
+
 /** Of lines written together up to a failure, those that are whole are stored, and the others are not. */
 function settle(
   lines: readonly Line[],
@@ -150,7 +169,8 @@ export class MemoryProducer implements Producer {
   failOn: ((index: number, event: Event) => Fault) | undefined
   readonly #maxEvents: number
   readonly #maxBytes: number
-  readonly #kept = new Map<number, Produced>()
+  /** A ring: event number n stands at n modulo its length. */
+  readonly #ring: Produced[] = []
   #oldest = 0
   #bytes = 0
   #asked = 0
@@ -162,21 +182,33 @@ export class MemoryProducer implements Producer {
 
   /** The latest events, oldest first. */
   get events(): Produced[] {
-    return [...this.#kept.values()]
+    const events: Produced[] = []
+    for (let i = this.#oldest; i < this.stored; i++) events.push(this.#at(i))
+    return events
   }
 
-  async produce(event: Event, destination: Destination): Promise<void> {
+  produce(event: Event, destination: Destination): Promise<void> {
     const value = JSON.stringify(event)
-    if (this.failOn) {
-      const error = await this.failOn(this.#asked++, event)
+    if (!this.failOn) return this.#keep(value, destination)
+    return Promise.resolve(this.failOn(this.#asked++, event)).then(error => {
       if (error) throw error
-    }
+      return this.#keep(value, destination)
+    })
+  }
+
+  async #keep(value: string, { topic, key, timestamp, delivery }: Destination): Promise<void> {
+    if (this.stored - this.#oldest === this.#maxEvents) this.#forget()
     this.#bytes += value.length
-    this.#kept.set(this.stored++, { value, ...destination })
-    while (this.#kept.size > this.#maxEvents || this.#bytes > this.#maxBytes) {
-      this.#bytes -= (this.#kept.get(this.#oldest) as Produced).value.length
-      this.#kept.delete(this.#oldest++)
-    }
+    this.#ring[this.stored++ % this.#maxEvents] = { value, topic, key, timestamp, delivery }
+    while (this.#bytes > this.#maxBytes) this.#forget()
+  }
+
+  #forget(): void {
+    this.#bytes -= this.#at(this.#oldest++).value.length
+  }
+
+  #at(index: number): Produced {
+    return this.#ring[index % this.#maxEvents] as Produced
   }
 
   async close(): Promise<void> {}

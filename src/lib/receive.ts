@@ -36,16 +36,13 @@ export class Receiver {
     if (length > this.#maxBytes) throw this.#tooLarge(`${length} bytes`)
     return {
       length,
-      receive: async (ticket, deadline) => {
+      receive: (ticket, deadline) => {
         if (req.headers.expect !== undefined) res.writeContinue()
-        const bytes = await bytesOf(req, deadline, (total, added) => {
+        const bytes = bytesOf(req, deadline, (total, added) => {
           if (total > this.#maxBytes) throw this.#tooLarge('more bytes')
           if (total > length) ticket.addBytes(Math.min(added, total - length))
         })
-        if (!decode || !bytes) return bytes
-        const decoded = await this.#decode(bytes, decode, req.headers['content-encoding'])
-        ticket.addBytes(decoded.length)
-        return decoded
+        return decode ? this.#decoded(bytes, decode, req, ticket) : bytes
       },
     }
   }
@@ -61,14 +58,20 @@ export class Receiver {
     req.resume()
   }
 
-  async #decode(bytes: Buffer, decode: Decoder, coding: string | undefined): Promise<Buffer> {
-    try {
-      return await decode(bytes, this.#maxBytes)
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException
+  async #decoded(
+    received: Promise<Buffer | undefined>,
+    decode: Decoder,
+    req: IncomingMessage,
+    ticket: Ticket,
+  ): Promise<Buffer | undefined> {
+    const bytes = await received
+    if (!bytes) return undefined
+    const decoded = await decode(bytes, this.#maxBytes).catch(({ code, message }) => {
       if (code === 'ERR_BUFFER_TOO_LARGE') throw this.#tooLarge('more bytes when decoded')
-      throw new GateError('body_malformed', `the body is not ${coding}: ${message}`)
-    }
+      throw new GateError('body_malformed', `the body is not ${req.headers['content-encoding']}: ${message}`)
+    })
+    ticket.addBytes(decoded.length)
+    return decoded
   }
 
   #checkContentType(type = ''): void {

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, normalize } from 'node:path'
+import { test } from 'node:test'
+import { ROOT } from './helpers.js'
+
+const SRC = join(ROOT, 'src')
+const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(file =>
+  /(?<!\.d)\.ts$/.test(file),
+)
+
+/** What a file imports: packages by name, own files by their path in src. */
+function importsOf(file: string): string[] {
+  const specifiers = [
+    ...readFileSync(join(SRC, file), 'utf8').matchAll(/^(?:import|export)\b[^'"]*?from '([^']+)'/gms),
+  ].map(match => match[1] as string)
+  return specifiers.map(name =>
+    name.startsWith('.') ? normalize(join(dirname(file), name)).replace(/\.js$/, '.ts') : name,
+  )
+}
+
+/** Who alone may import a package. */
+const PACKAGES: [RegExp, RegExp][] = [
+  [/^express$/, /^(app|routes\/.*)\.ts$/],
+  [/^(ajv|ajv-formats|ajv-draft-04|json-schema-traverse)(\/|$)/, /^lib\/(config|schemas\/.*)\.ts$/],
+  [/^node-fetch$/, /^lib\/schemas\/source\.ts$/],
+  [/^kafkajs/, /^lib\/kafka\/cluster\.ts$/],
+  [/^service-runner$/, /^server\.ts$/],
+  [/^pino$/, /^lib\/log\.ts$/],
+  [/^prom-client$/, /^(server|app|lib\/metrics)\.ts$/],
+]
+
+test('each package is known where its wall allows', () => {
+  for (const file of files) {
+    for (const name of importsOf(file)) {
+      for (const [pack, allowed] of PACKAGES) {
+        if (pack.test(name)) assert.match(file, allowed, `${file} imports ${name}`)
+      }
+    }
+  }
+})
+
+test('imports go one way: server, app, routes, lib; the core knows the errors only', () => {
+  for (const file of files) {
+    const own = importsOf(file).filter(name => name.endsWith('.ts'))
+    if (file === 'lib/errors.ts') assert.deepEqual(own, [], file)
+    if (file === 'lib/eventgate.ts') assert.deepEqual(own, ['lib/errors.ts'], file)
+    if (file.startsWith('lib/'))
+      for (const name of own) assert.match(name, /^lib\//, `${file} imports ${name}`)
+    if (file.startsWith('routes/'))
+      for (const name of own) assert.match(name, /^lib\//, `${file} imports ${name}`)
+    if (file === 'server.ts')
+      for (const name of own) assert.match(name, /^lib\/(config|log)\.ts$/, `${file} imports ${name}`)
+    // What lies in a folder belongs to the file of the same name.
+    for (const name of own) {
+      const [, folder] = /^lib\/(\w+)\//.exec(name) ?? []
+      if (folder)
+        assert.ok(file === `lib/${folder}.ts` || file.startsWith(`lib/${folder}/`), `${file} imports ${name}`)
+    }
+  }
+})

@@ -1,0 +1,126 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { ConfigError, OPTIONS, type Problem, readConf, readConfigFile } from '#src/lib/config.js'
+import { ROOT } from './helpers.js'
+
+function problemsOf(read: () => unknown): readonly Problem[] {
+  try {
+    read()
+  } catch (error) {
+    assert.ok(error instanceof ConfigError)
+    return error.problems
+  }
+  return []
+}
+const file = (conf: object, top: object = {}) => JSON.stringify({ ...top, services: [{ name: 'x', conf }] })
+
+test('the configurations that ship can be read', () => {
+  for (const name of ['config.yaml', 'config.dev.yaml']) {
+    const { services } = readConfigFile(readFileSync(join(ROOT, name), 'utf8'), {})
+    assert.equal(readConf(services[0]?.conf ?? {}).port, 8192)
+  }
+})
+
+test('every problem is named at once, with its path, its value and what is allowed', () => {
+  const conf = {
+    port: '80',
+    max_body_sise: 1,
+    hasty_max_bytes: 'lots',
+    cors: true,
+    schema_base_uris: 'x',
+    test_events: [1],
+  }
+  const problems = problemsOf(() =>
+    readConfigFile(file(conf, { num_workers: 2, colour: 'red', logging: { level: 'loud' } }), {}),
+  )
+  assert.deepEqual(
+    new Map(problems.map(({ path, message }) => [path, message])),
+    new Map([
+      ['the file', 'has no option "colour"'],
+      ['num_workers', 'must be 0 (one process serves; run more of them), not 2'],
+      ['logging.level', 'must be "trace" or "debug" or "info" or "warn" or "error" or "fatal", not "loud"'],
+      ['services[0].conf', 'has no option "max_body_sise"; is "max_body_size" meant?'],
+      ['services[0].conf.port', 'must be an integer from 0 to 65535, not "80"'],
+      [
+        'services[0].conf.cors',
+        'must be false, or text that is not empty, or a list that is not empty, not true',
+      ],
+      ['services[0].conf.hasty_max_bytes', 'must be a number of bytes, or a size such as "10mb", not "lots"'],
+      ['services[0].conf.schema_base_uris', 'must be a list, not "x"'],
+      ['services[0].conf.test_events[0]', 'must be an object, not 1'],
+    ]),
+  )
+})
+
+test('impossible combinations are named', () => {
+  const conf = { max_body_size: '20mb', request_timeout_ms: 1000 }
+  const problems = problemsOf(() => readConfigFile(file(conf), {}))
+  assert.deepEqual(problems, [
+    {
+      path: 'services[0].conf.max_body_size',
+      message:
+        'is 20971520, more than hasty_max_bytes, 16777216: the largest body could never be let in hastily',
+    },
+    {
+      path: 'services[0].conf.schema_timeout_ms',
+      message:
+        'is 3000, more than request_timeout_ms, 1000: a request would end before its schema could be had',
+    },
+  ])
+})
+
+test('files that are no configuration are refused', () => {
+  for (const text of [
+    '',
+    '[',
+    '42',
+    'services: []',
+    'services: [{name: x}]',
+    'services: [null]',
+    'a: 1\na: 2',
+  ]) {
+    assert.ok(problemsOf(() => readConfigFile(text, {})).length > 0, text)
+  }
+})
+
+test('variables of the environment are filled in', () => {
+  const text =
+    'services: [{name: "{env(NAME)}", conf: {port: {env(PORT,8080)}, output_path: "{ env(OUT, /x/y) }"}}]'
+  const { services } = readConfigFile(text, { NAME: 'a name', PORT: '9090' })
+  assert.deepEqual(services, [{ name: 'a name', conf: { port: 9090, output_path: '/x/y' } }])
+})
+
+test('defaults are whole, sizes are bytes, and the result is frozen', () => {
+  const config = readConf({
+    max_body_size: '4mb',
+    http_request_headers_to_fields: { 'x-a': 'a.b' },
+    schema_file_extension: 'yml',
+  })
+  assert.equal(config.max_body_size, 4 * 1024 * 1024)
+  assert.equal(config.schema_file_extension, '.yml')
+  assert.deepEqual(config.http_request_headers_to_fields, {
+    'x-request-id': 'meta.request_id',
+    'user-agent': 'http.request_headers.user-agent',
+    'x-a': 'a.b',
+  })
+  for (const name of Object.keys(OPTIONS))
+    assert.notEqual(config[name as keyof typeof config], undefined, name)
+  assert.throws(() => Object.assign(config, { port: 1 }), TypeError)
+  // service-runner adds to a service's options.
+  assert.deepEqual(readConf({ worker_id: 0, logging: {}, metrics: [], num_workers: 0 }), readConf({}))
+})
+
+test('the documentation lists every option with its default, and no other', () => {
+  const rows = [
+    ...readFileSync(join(ROOT, 'docs/configuration.md'), 'utf8').matchAll(
+      /^\| `(\w+)` \| `(.*?)` \| (.+) \|$/gm,
+    ),
+  ]
+  const documented = Object.fromEntries(rows.map(([, name, value]) => [name, JSON.parse(value as string)]))
+  assert.deepEqual(
+    documented,
+    Object.fromEntries(Object.entries(OPTIONS).map(([name, option]) => [name, option.default])),
+  )
+})
