@@ -28,6 +28,7 @@ export class Metrics {
   readonly #validationErrors: Counter
   readonly #hastyLost: Counter
   readonly #requests: Histogram
+  readonly #durations = new Map<string, Histogram.Internal<string>>()
   readonly #repeated = new Map<string, { count: number; fields: object }>()
 
   /** `serviceName` is the label that tells services apart; null where Prometheus adds it by itself. */
@@ -139,8 +140,13 @@ export class Metrics {
 
   /** A request was answered. `path` is a route's own name, never what the client wrote. */
   answered(path: string, method: string, status: number, milliseconds: number): void {
-    const labels = { ...this.#service, path, method: METHODS.has(method) ? method : 'other', status }
-    this.#requests.observe(labels, milliseconds / 1000)
+    const key = `${status} ${METHODS.has(method) ? method : 'other'} ${path}`
+    let durations = this.#durations.get(key)
+    if (!durations) {
+      durations = this.#requests.labels({ ...this.#service, path, method: key.split(' ')[1] as string, status })
+      this.#durations.set(key, durations)
+    }
+    durations.observe(milliseconds / 1000)
   }
 
   /** A stream is known once an event of it was stored; clients make up the names of others. */

@@ -1,0 +1,22 @@
+/** The gate without its HTTP service: what another program needs to validate and produce events by itself. */
+
+export { type App, type AppOptions, app } from './app.js'
+export { type Answer, answerTo } from './lib/answer.js'
+export { type Body, readBody } from './lib/body.js'
+export { type EnrichOptions, makeEnrich } from './lib/enrich.js'
+export { CODES, type Code, GateError, type SchemaError } from './lib/errors.js'
+export {
+  type Context,
+  type Delivery,
+  type Destination,
+  type Event,
+  EventGate,
+  type Observer,
+  type Outcome,
+  type Schema,
+  type Steps,
+  type Stream,
+} from './lib/eventgate.js'
+export { FileProducer, MemoryProducer, type Produced, type Producer } from './lib/producer.js'
+export { type SchemaOptions, SchemaRepository } from './lib/schemas.js'
+export { makeRoute, type StreamOptions, Streams } from './lib/streams.js'
