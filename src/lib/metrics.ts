@@ -143,7 +143,12 @@ export class Metrics {
     const key = `${status} ${METHODS.has(method) ? method : 'other'} ${path}`
     let durations = this.#durations.get(key)
     if (!durations) {
-      durations = this.#requests.labels({ ...this.#service, path, method: key.split(' ')[1] as string, status })
+      durations = this.#requests.labels({
+        ...this.#service,
+        path,
+        method: key.split(' ')[1] as string,
+        status,
+      })
       this.#durations.set(key, durations)
     }
     durations.observe(milliseconds / 1000)

@@ -5,7 +5,7 @@ import { type Answer, answerTo, refusal, success } from '../lib/answer.js'
 import { type Body, readBody } from '../lib/body.js'
 import type { Config } from '../lib/config.js'
 import { GateError } from '../lib/errors.js'
-import type { Context, EventGate } from '../lib/eventgate.js'
+import type { EventGate } from '../lib/eventgate.js'
 import type { Responder } from '../lib/http.js'
 import type { Metrics } from '../lib/metrics.js'
 import { makeQueryReader, type QueryReader } from '../lib/query.js'
@@ -102,12 +102,12 @@ export class EventsRoute {
         refuseUseless(body)
         send(success(body.events.length, 'hasty'))
       }
-      const outcomes = await this.#gate.process(body.events, {
-        ...query,
-        ...contextOf(req, body),
-        receivedAt,
-        deadline,
-      })
+      const { delivery, schemaUri, stream } = query
+      const { headers } = req
+      const { textOf } = body
+      const requestId = headers['x-request-id']?.toString() || randomUUID()
+      const context = { requestId, receivedAt, deadline, headers, schemaUri, stream, delivery, textOf }
+      const outcomes = await this.#gate.process(body.events, context)
       if (!hasty) send(answerTo(outcomes, body.textOf))
     } catch (thrown) {
       const error = GateError.from(thrown)
@@ -126,12 +126,4 @@ function refuseUseless({ events }: Body): void {
   const isObject = (event: unknown) => typeof event === 'object' && event !== null && !Array.isArray(event)
   if (!events.some(isObject))
     throw new GateError('body_not_events', 'none of the values in the body is a JSON object')
-}
-
-function contextOf(
-  req: IncomingMessage,
-  { textOf }: Body,
-): Pick<Context, 'requestId' | 'headers' | 'textOf'> {
-  const id = req.headers['x-request-id']
-  return { requestId: typeof id === 'string' && id !== '' ? id : randomUUID(), headers: req.headers, textOf }
 }
