@@ -7,6 +7,8 @@ import { GateError } from './errors.js'
 const RETRY_AFTER_S = { least: 1, most: 5 }
 /** Seconds for which browsers remember a preflight's answer. */
 const PREFLIGHT_MAX_AGE_S = 86_400
+/** For so long the rest of a request is read after its answer, milliseconds. */
+const LINGER_MS = 2000
 
 /** The headers that every answer has, and the one way in which answers are sent. */
 export class Responder {
@@ -59,7 +61,8 @@ export class Responder {
     const bytes = Buffer.from(body)
     if (status !== 204) headers.push('content-length', String(bytes.length))
     res.writeHead(status, reason, headers)
-    res.end(bytes)
+    if (req.complete) res.end(bytes)
+    else linger(req, res, bytes)
   }
 
   /** Answers a request that is refused as a whole. */
@@ -73,6 +76,22 @@ export class Responder {
     if (this.#cors !== false) more.push('access-control-max-age', String(PREFLIGHT_MAX_AGE_S))
     this.send(req, res, { status: 204, reason: 'No Content', body: '', retryAfter: false }, more)
   }
+}
+
+/**
+ * Answers a request whose body is still coming: were the connection closed now, the bytes that are under way
+ * would reset it, and the client, still sending, would never read its answer.
+ */
+function linger(req: IncomingMessage, res: ServerResponse, bytes: Buffer): void {
+  res.flushHeaders()
+  if (bytes.length > 0) res.write(bytes)
+  const end = () => {
+    clearTimeout(timer)
+    res.end()
+  }
+  const timer = setTimeout(end, LINGER_MS)
+  req.on('error', () => {})
+  req.once('end', end).once('close', end).resume()
 }
 
 function retryAfterSeconds(): number {
