@@ -7,7 +7,7 @@ import { GateError } from './errors.js'
 const RETRY_AFTER_S = { least: 1, most: 5 }
 /** Seconds for which browsers remember a preflight's answer. */
 const PREFLIGHT_MAX_AGE_S = 86_400
-/** For so long the rest of a request is read after its answer, milliseconds. */
+/** A request that was answered before its end, and of which no more comes for so long, is given up, milliseconds. */
 const LINGER_MS = 2000
 
 /** The headers that every answer has, and the one way in which answers are sent. */
@@ -80,17 +80,17 @@ export class Responder {
 
 /**
  * Answers a request whose body is still coming: were the connection closed now, the bytes that are under way
- * would reset it, and the client, still sending, would never read its answer.
+ * would reset it, and the client, still sending, would never read its answer. It is closed when they stop.
  */
 function linger(req: IncomingMessage, res: ServerResponse, bytes: Buffer): void {
   res.flushHeaders()
   if (bytes.length > 0) res.write(bytes)
+  const silent = setTimeout(() => res.end(() => req.socket.destroySoon()), LINGER_MS)
   const end = () => {
-    clearTimeout(timer)
+    clearTimeout(silent)
     res.end()
   }
-  const timer = setTimeout(end, LINGER_MS)
-  req.on('error', () => {})
+  req.on('error', () => {}).on('data', () => silent.refresh())
   req.once('end', end).once('close', end).resume()
 }
 
