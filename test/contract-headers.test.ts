@@ -121,7 +121,7 @@ test('by default', async t => {
     const connection = await connect(t, service.url)
     const bodies = [JSON.stringify(testEvent()), '{', JSON.stringify([testEvent(), testEvent()]), '[]']
     connection.write(bodies.map(body => head({ 'content-length': body.length }) + body).join(''))
-    await connection.until(/(\r\n\r\n[^]*){4}\}$/)
+    await connection.until(/(\r\n\r\n[\s\S]*){4}\}$/)
     const answers = parseAnswers(connection.received())
     assert.deepEqual(
       answers.map(({ status }) => status),

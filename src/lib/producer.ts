@@ -40,17 +40,19 @@ export class FileProducer implements Producer {
   #writing: Promise<void> | undefined
   #closed = false
   /** A write that failed half-way left a broken line: the next begins on a new one, so that only that one is lost. */
-  #broken = false
+  #broken: boolean
 
-  private constructor(path: string, file: FileHandle, pretty: boolean) {
+  private constructor(path: string, file: FileHandle, pretty: boolean, broken: boolean) {
     this.name = `file ${path}`
     this.#file = file
     this.#indent = pretty ? 2 : undefined
+    this.#broken = broken
   }
 
   /** Opens `path` for appending, creating it. `pretty` writes indented JSON over several lines. */
   static async open(path: string, { pretty = false } = {}): Promise<FileProducer> {
-    return new FileProducer(path, await open(path, 'a'), pretty)
+    const file = await open(path, 'a')
+    return new FileProducer(path, file, pretty, await isCutOff(path, file))
   }
 
   produce(event: Event, _destination: Destination): Promise<void> {
@@ -114,7 +116,26 @@ export class FileProducer implements Producer {
   }
 }
 
-/** Of lines written together up to a failure, those that are whole are stored, and the others are not. */
+/** Whether an earlier process ended within a line. Where that cannot be seen, an empty line does no harm. */
+async function isCutOff(path: string, file: FileHandle): Promise<boolean> {
+  const stats = await file.stat()
+  if (!stats.isFile() || stats.size === 0) return false
+  let reader: FileHandle | undefined
+  try {
+    reader = await open(path)
+    const { buffer } = await reader.read(Buffer.alloc(1), 0, 1, stats.size - 1)
+    return buffer.toString() !== '\n'
+  } catch {
+    return true
+  } finally {
+    await reader?.close()
+  }
+}
+
+/**
+ * Of lines written together up to a failure, those that are whole are stored, and the others are not. One that
+ * lacks nothing but its end is whole, for the next write begins with it.
+ */
 function settle(
   lines: readonly Line[],
   written: number,
@@ -124,7 +145,7 @@ function settle(
   let end = 0
   for (const line of lines) {
     end += line.bytes
-    if (end <= written) line.resolve()
+    if (end - 1 <= written) line.resolve()
     else
       line.reject(
         new GateError('produce_failed', `${name} could not be written: ${error?.message}`, { cause: error }),
