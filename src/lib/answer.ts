@@ -15,7 +15,7 @@ export interface Answer {
 
 /** JSON of schema errors in one body, characters; entries beyond it give their text only. */
 const MAX_ERRORS_LENGTH = 1024 * 1024
-const MAX_MESSAGE_LENGTH = 2000
+const MAX_MESSAGE_LENGTH = 200
 
 /**
  * Folds the outcomes of a request's events into its answer (CONTRACT 1.2). Pure; `textOf` gives an event as
@@ -84,25 +84,24 @@ interface Failed {
   error: GateError
 }
 
-/** Written by hand, so that events stand in it byte for byte as they came, however deep or large their numbers. */
+/**
+ * Written by hand, so that events stand in it byte for byte as they came, however large their numbers. Clients
+ * read `event` as an object, and their parsers have a depth: what is neither is left out.
+ */
 function bodyOf(failed: readonly Failed[], textOf: (index: number) => string): string {
   let budget = MAX_ERRORS_LENGTH
   const kinds: Record<'invalid' | 'error', string[]> = { invalid: [], error: [] }
   for (const { index, error } of failed) {
     const context = JSON.stringify(contextOf(error, budget > 0))
     budget -= context.length
-    const event = isShowable(error) ? `"event":${textOf(index)},` : ''
+    const text = error.code === 'event_too_deep' ? '' : textOf(index)
+    const event = text.startsWith('{') ? `"event":${text},` : ''
     const { code, retriable } = error
     const rest = `"context":${context},"index":${index},"code":"${code}","retriable":${retriable}`
     kinds[error.kind].push(`{"status":"${error.kind}",${event}${rest}}`)
   }
   const lists = (['invalid', 'error'] as const).filter(kind => kinds[kind].length > 0)
   return `{${lists.map(kind => `"${kind}":[${kinds[kind].join(',')}]`).join(',')}}`
-}
-
-/** Clients read `event` as an object, and their parsers have a depth: what is neither is left out. */
-function isShowable({ code }: GateError): boolean {
-  return code !== 'event_not_an_object' && code !== 'event_too_deep'
 }
 
 function contextOf(error: GateError, whole: boolean): object {

@@ -7,6 +7,8 @@ import { GateError } from './errors.js'
 const RETRY_AFTER_S = { least: 1, most: 5 }
 /** Seconds for which browsers remember a preflight's answer. */
 const PREFLIGHT_MAX_AGE_S = 86_400
+/** A request that was answered before its end, and of which no more comes for so long, is given up, milliseconds. */
+const LINGER_MS = 2000
 
 /** The headers that every answer has, and the one way in which answers are sent. */
 export class Responder {
@@ -58,8 +60,9 @@ export class Responder {
     if (body !== '') headers.push('content-type', 'application/json; charset=utf-8')
     if (status !== 204) headers.push('content-length', String(Buffer.byteLength(body)))
     res.writeHead(status, reason, headers)
+    if (!req.complete) linger(req, res, body)
     // As text it leaves together with the head; bytes, even none, would take a second write.
-    if (body === '') res.end()
+    else if (body === '') res.end()
     else res.end(body)
   }
 
@@ -74,6 +77,22 @@ export class Responder {
     if (this.#cors !== false) more.push('access-control-max-age', String(PREFLIGHT_MAX_AGE_S))
     this.send(req, res, { status: 204, reason: 'No Content', body: '', retryAfter: false }, more)
   }
+}
+
+/**
+ * Answers a request whose body is still coming: were the connection closed now, the bytes that are under way
+ * would reset it, and the client, still sending, would never read its answer. It is closed when they stop.
+ */
+function linger(req: IncomingMessage, res: ServerResponse, body: string): void {
+  res.flushHeaders()
+  if (body !== '') res.write(body)
+  const silent = setTimeout(() => res.end(() => req.socket.destroySoon()), LINGER_MS)
+  const end = () => {
+    clearTimeout(silent)
+    res.end()
+  }
+  req.on('error', () => {}).on('data', () => silent.refresh())
+  req.once('end', end).once('close', end).resume()
 }
 
 function retryAfterSeconds(): number {

@@ -1,5 +1,5 @@
 import { write as writeToDescriptor } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
 import { GateError } from './errors.js'
 import type { Destination, Event } from './eventgate.js'
@@ -42,17 +42,19 @@ export class FileProducer implements Producer {
   #writing: Promise<void> | undefined
   #closed = false
   /** A write that failed half-way left a broken line: the next begins on a new one, so that only that one is lost. */
-  #broken = false
+  #broken: boolean
 
-  private constructor(path: string, file: Sink, pretty: boolean) {
+  private constructor(path: string, file: Sink, pretty: boolean, broken: boolean) {
     this.name = `file ${path}`
     this.#file = file
     this.#indent = pretty ? 2 : undefined
+    this.#broken = broken
   }
 
   /** Opens `path` for appending, creating it. `pretty` writes indented JSON over several lines. */
   static async open(path: string, { pretty = false } = {}): Promise<FileProducer> {
-    return new FileProducer(path, await openSink(path), pretty)
+    const file = await openSink(path)
+    return new FileProducer(path, file, pretty, await isCutOff(path))
   }
 
   produce(event: Event, _destination: Destination): Promise<void> {
@@ -133,7 +135,26 @@ async function openSink(path: string): Promise<Sink> {
   }
 }
 
-/** Of lines written together up to a failure, those that are whole are stored, and the others are not. */
+/** Whether an earlier process ended within a line. Where that cannot be seen, an empty line does no harm. */
+async function isCutOff(path: string): Promise<boolean> {
+  const stats = await stat(path)
+  if (!stats.isFile() || stats.size === 0) return false
+  let reader: FileHandle | undefined
+  try {
+    reader = await open(path)
+    const { buffer } = await reader.read(Buffer.alloc(1), 0, 1, stats.size - 1)
+    return buffer.toString() !== '\n'
+  } catch {
+    return true
+  } finally {
+    await reader?.close()
+  }
+}
+
+/**
+ * Of lines written together up to a failure, those that are whole are stored, and the others are not. One that
+ * lacks nothing but its end is whole, for the next write begins with it.
+ */
 function settle(
   lines: readonly Line[],
   written: number,
@@ -143,7 +164,7 @@ function settle(
   let end = 0
   for (const line of lines) {
     end += line.bytes
-    if (end <= written) line.resolve()
+    if (end - 1 <= written) line.resolve()
     else
       line.reject(
         new GateError('produce_failed', `${name} could not be written: ${error?.message}`, { cause: error }),

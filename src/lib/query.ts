@@ -23,12 +23,18 @@ export function makeQueryReader(
     for (const part of url.slice(start + 1).split('&')) {
       const [rawName = '', ...rawValue] = part.split('=')
       const name = unescaped(rawName)
-      const value = rawValue.length === 0 ? undefined : unescaped(rawValue.join('='))
+      if (name === undefined) continue
       if (name !== 'hasty' && name !== config.schema_uri_query_param && name !== config.stream_query_param)
         continue
       if (seen.has(name))
         throw new GateError('query_refused', `query parameter ${quote(name)} is given more than once`)
       seen.add(name)
+      const value = rawValue.length === 0 ? undefined : unescaped(rawValue.join('='))
+      if (value === undefined && rawValue.length > 0)
+        throw new GateError(
+          'query_refused',
+          `query parameter ${quote(name)} is not well escaped: ${quote(part)}`,
+        )
       if (name === 'hasty') query.delivery = deliveryOf(value ?? 'true')
       else if (name === config.schema_uri_query_param) query.schemaUri = value || undefined
       else query.stream = value || undefined
@@ -46,10 +52,11 @@ function deliveryOf(hasty: string): Delivery {
   )
 }
 
-function unescaped(text: string): string {
+/** Undefined where it is not well escaped. */
+function unescaped(text: string): string | undefined {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    throw new GateError('query_refused', `the query is not well escaped: ${quote(text)}`)
+    return undefined
   }
 }

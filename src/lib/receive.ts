@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { promisify } from 'node:util'
-import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib'
+import type { Transform } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw } from 'node:zlib'
 import type { Ticket } from './admission.js'
 import { GateError, quote } from './errors.js'
 
@@ -15,8 +15,8 @@ export interface Arrival {
   receive(ticket: Ticket, deadline: number): Promise<Buffer | undefined>
 }
 
-/** Of a body that is not wanted, this many times the largest wanted one is read off the wire before the connection is cut. */
-const MAX_DISCARDED = 4
+/** Of a body that is not wanted, this much is read off the wire before the connection is cut. */
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
 /** Gets the bytes of bodies off the wire: knows their type, length and coding, and nothing of what they mean. */
 export class Receiver {
@@ -37,12 +37,13 @@ export class Receiver {
     return {
       length,
       receive: (ticket, deadline) => {
-        if (req.headers.expect !== undefined) res.writeContinue()
+        // RFC 9110 10.1.1: a client of HTTP/1.0 would take the 100 for its answer.
+        if (req.headers.expect !== undefined && req.httpVersion !== '1.0') res.writeContinue()
         const bytes = bytesOf(req, deadline, (total, added) => {
           if (total > this.#maxBytes) throw this.#tooLarge('more bytes')
           if (total > length) ticket.addBytes(Math.min(added, total - length))
         })
-        return decode ? this.#decoded(bytes, decode, req, ticket) : bytes
+        return decode ? this.#decoded(bytes, decode, req.headers['content-encoding'], ticket) : bytes
       },
     }
   }
@@ -53,7 +54,7 @@ export class Receiver {
     req.on('error', () => {})
     req.on('data', (chunk: Buffer) => {
       discarded += chunk.length
-      if (discarded > MAX_DISCARDED * this.#maxBytes) req.destroy()
+      if (discarded > MAX_DISCARDED_BYTES) req.destroy()
     })
     req.resume()
   }
@@ -61,17 +62,20 @@ export class Receiver {
   async #decoded(
     received: Promise<Buffer | undefined>,
     decode: Decoder,
-    req: IncomingMessage,
+    coding: string | undefined,
     ticket: Ticket,
   ): Promise<Buffer | undefined> {
     const bytes = await received
     if (!bytes) return undefined
-    const decoded = await decode(bytes, this.#maxBytes).catch(({ code, message }) => {
-      if (code === 'ERR_BUFFER_TOO_LARGE') throw this.#tooLarge('more bytes when decoded')
-      throw new GateError('body_malformed', `the body is not ${req.headers['content-encoding']}: ${message}`)
-    })
-    ticket.addBytes(decoded.length)
-    return decoded
+    try {
+      return await decode(bytes, (total, added) => {
+        if (total > this.#maxBytes) throw this.#tooLarge('more bytes when decoded')
+        ticket.addBytes(added)
+      })
+    } catch (error) {
+      if (error instanceof GateError) throw error
+      throw new GateError('body_malformed', `the body is not ${coding}: ${(error as Error).message}`)
+    }
   }
 
   #checkContentType(type = ''): void {
@@ -109,22 +113,45 @@ function isSupported(contentType: string): boolean {
   })
 }
 
-type Decoder = (bytes: Buffer, limit: number) => Promise<Buffer>
+/** Asked before more bytes are kept; throws to refuse them. */
+type Grow = (total: number, added: number) => void
+type Decoder = (bytes: Buffer, grow: Grow) => Promise<Buffer>
 
-/** Decoders by content coding. Each stops at the limit, whatever would come out. */
+const inflateZlib = decoder(createInflate)
+const inflateBare = decoder(createInflateRaw)
+
+/** Decoders by content coding. */
 const DECODERS = new Map<string, Decoder | undefined>([
   ['identity', undefined],
-  ['gzip', decoder(promisify<Buffer, object, Buffer>(gunzip))],
-  ['x-gzip', decoder(promisify<Buffer, object, Buffer>(gunzip))],
-  ['br', decoder(promisify<Buffer, object, Buffer>(brotliDecompress))],
+  ['gzip', decoder(createGunzip)],
+  ['x-gzip', decoder(createGunzip)],
+  ['br', decoder(createBrotliDecompress)],
   // RFC 9110 8.4.1.2: zlib's format, but some send the bare stream.
-  ['deflate', (bytes, limit) => ((bytes[0] ?? 0) % 16 === 8 ? inflateZlib : inflateBare)(bytes, limit)],
+  ['deflate', (bytes, grow) => ((bytes[0] ?? 0) % 16 === 8 ? inflateZlib : inflateBare)(bytes, grow)],
 ])
-const inflateZlib = decoder(promisify<Buffer, object, Buffer>(inflate))
-const inflateBare = decoder(promisify<Buffer, object, Buffer>(inflateRaw))
 
-function decoder(decode: (bytes: Buffer, options: object) => Promise<Buffer>): Decoder {
-  return (bytes, limit) => decode(bytes, { maxOutputLength: limit })
+/** What comes out is asked room for as it comes, so that many small bodies cannot make a mountain at once. */
+function decoder(create: () => Transform): Decoder {
+  return (bytes, grow) =>
+    new Promise((resolve, reject) => {
+      const stream = create()
+      const chunks: Buffer[] = []
+      let total = 0
+      stream.on('data', (chunk: Buffer) => {
+        total += chunk.length
+        try {
+          grow(total, chunk.length)
+          chunks.push(chunk)
+        } catch (error) {
+          stream.destroy(error as Error)
+        }
+      })
+      stream.on('error', reject)
+      stream.on('end', () =>
+        resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, total)),
+      )
+      stream.end(bytes)
+    })
 }
 
 function decoderOf(coding = 'identity'): Decoder | undefined {
@@ -136,12 +163,8 @@ function decoderOf(coding = 'identity'): Decoder | undefined {
   )
 }
 
-/** Reads a body to its end; undefined if the client goes away before. `grow` is asked before more is kept. */
-function bytesOf(
-  req: IncomingMessage,
-  deadline: number,
-  grow: (total: number, added: number) => void,
-): Promise<Buffer | undefined> {
+/** Reads a body to its end; undefined if the client goes away before. */
+function bytesOf(req: IncomingMessage, deadline: number, grow: Grow): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let total = 0

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { send, startService, testEvent } from './helpers.js'
+import { eventually, freePort, postBytes, samples } from './http-helpers.js'
+
+// CONTRACT 7: names and labels that dashboards and alerts are made of, with counts that are true.
+
+const REQUESTS = 'express_router_request_duration_seconds'
+
+test('metrics', async t => {
+  const port = await freePort()
+  const service = await startService(
+    t,
+    { test_events: [testEvent()] },
+    { metrics: { type: 'prometheus', port, name: 'my-gate' } },
+  )
+  const { url } = service
+  /** Of all samples of a name, those that have these labels, summed. */
+  const sum = async (name: string, labels: Record<string, string> = {}) => {
+    let total = 0
+    for (const [sample, value] of await samples(port)) {
+      const matches = Object.entries(labels).every(([label, wanted]) =>
+        sample.includes(`${label}="${wanted}"`),
+      )
+      if (sample.startsWith(`${name}{`) && matches) total += value
+    }
+    return total
+  }
+  const requests = (labels: Record<string, string>) => sum(`${REQUESTS}_count`, labels)
+
+  await t.test('events are counted once they are stored', async () => {
+    assert.equal(await sum('eventgate_events_produced_total'), 0)
+    await service.post([testEvent(), testEvent(), testEvent({ test: 42 })])
+    await service.post(testEvent({ meta: { stream: 'another.stream' } }))
+    const found = await samples(port)
+    const of = (stream: string) =>
+      found.get(
+        `eventgate_events_produced_total{service="my-gate",stream="${stream}",schema_uri="/test/event/1.0.0"}`,
+      )
+    assert.equal(of('eventgate.test.event'), 2)
+    assert.equal(of('another.stream'), 1)
+    assert.equal(await sum('eventgate_events_produced_total'), 3, 'asking changes nothing')
+  })
+  await t.test('refused events are counted by reason, stream and schema', async () => {
+    await service.post(testEvent({ test: 42 }))
+    const labels =
+      'service="my-gate",stream="eventgate.test.event",schema_uri="/test/event/1.0.0",error_type="validation_failed"'
+    assert.equal((await samples(port)).get(`eventgate_validation_errors_total{${labels}}`), 1)
+  })
+  await t.test('requests are counted with their true status, path and method', async t => {
+    const expected: [string, Record<string, string>, () => Promise<unknown>][] = [
+      ['201', { path: 'v1/events', method: 'POST' }, () => service.post(testEvent())],
+      [
+        '201',
+        { path: 'v2/events', method: 'POST' },
+        () => postBytes(service, JSON.stringify(testEvent()), { path: '/v2/events?hasty=no' }),
+      ],
+      ['202', { path: 'v1/events', method: 'POST' }, () => service.post(testEvent(), { query: '?hasty' })],
+      ['207', { path: 'v1/events', method: 'POST' }, () => service.post([testEvent(), 1])],
+      ['400', { path: 'v1/events', method: 'POST' }, () => service.post({})],
+      ['400', { path: 'v2/events', method: 'POST' }, () => postBytes(service, '{', { path: '/v2/events' })],
+      [
+        '413',
+        { path: 'v1/events', method: 'POST' },
+        () => postBytes(service, Buffer.alloc(11 * 1024 * 1024)),
+      ],
+      [
+        '415',
+        { path: 'v1/events', method: 'POST' },
+        () => service.post({}, { headers: { 'content-type': 'text/html' } }),
+      ],
+      ['405', { path: 'v1/events', method: 'GET' }, () => send(`${url}/v1/events`)],
+      ['405', { path: 'v1/events', method: 'other' }, () => send(`${url}/v1/events`, { method: 'PROPFIND' })],
+      [
+        '204',
+        { path: 'v1/events', method: 'OPTIONS' },
+        () => send(`${url}/v1/events`, { method: 'OPTIONS' }),
+      ],
+      ['201', { path: 'v1/_test/events', method: 'GET' }, () => send(`${url}/v1/_test/events`)],
+      ['200', { path: '_info', method: 'GET' }, () => send(`${url}/_info`)],
+      ['200', { path: '_info/version', method: 'GET' }, () => send(`${url}/_info/version`)],
+      ['200', { path: 'root', method: 'GET' }, () => send(`${url}/?spec`)],
+      ['404', { path: 'root', method: 'GET' }, () => send(url)],
+      ['200', { path: 'v1/stream-configs', method: 'GET' }, () => send(`${url}/v1/stream-configs/a,b`)],
+      ['404', { path: 'unknown', method: 'GET' }, () => send(`${url}/nowhere`)],
+      ['404', { path: 'unknown', method: 'HEAD' }, () => send(`${url}/v1/other`, { method: 'HEAD' })],
+    ]
+    for (const [status, labels, act] of expected) {
+      const isOther = labels.path === 'v1/events' && labels.method !== 'POST'
+      const todo = isOther && 'src/app.ts: routeOf calls the events routes unknown'
+      await t.test(`${labels.method} ${labels.path} ${status}`, { todo }, async () => {
+        const all = { service: 'my-gate', status, ...labels }
+        const before = await requests(all)
+        const total = await requests({})
+        await act()
+        await eventually(async () => assert.equal(await requests({}), total + 1))
+        assert.equal(await requests(all), before + 1)
+      })
+    }
+  })
+  await t.test('the histogram has the buckets that alerts ask for', async () => {
+    const buckets = new Set(
+      [...(await samples(port)).keys()].flatMap(
+        name => new RegExp(`^${REQUESTS}_bucket\\{le="([^"]+)"`).exec(name)?.[1] ?? [],
+      ),
+    )
+    assert.deepEqual([...buckets], ['0.01', '0.05', '0.1', '0.3', '1', '10', '+Inf'])
+  })
+  await t.test('what clients make up never becomes a label', async () => {
+    const made = 'made-up-by-a-client'
+    await service.post({ $schema: `/${made}/1.0.0`, meta: { stream: made } })
+    await service.post(testEvent({ meta: { stream: made }, test: 42 }))
+    await service.post(testEvent({ meta: { stream: `${made}/` } }))
+    await send(`${url}/${made}`)
+    await send(`${url}/_info/${made}`)
+    await send(`${url}/v1/stream-configs/${made}`)
+    await service.post(testEvent(), { query: `?hasty=${made}` })
+    const labels = { stream: 'unknown', schema_uri: 'unknown', error_type: 'schema_not_found' }
+    assert.equal(await sum('eventgate_validation_errors_total', labels), 1)
+    for (const name of (await samples(port)).keys()) assert.ok(!name.includes(made), name)
+  })
+  await t.test('what is in flight is nothing when nothing is', async () => {
+    const found = await samples(port)
+    for (const unit of ['bytes', 'events']) {
+      for (const delivery of ['guaranteed', 'hasty'])
+        assert.equal(found.get(`eventgate_in_flight_${unit}{service="my-gate",delivery="${delivery}"}`), 0)
+    }
+  })
+  await t.test('the process is described too', async () => {
+    assert.ok(Number((await samples(port)).get('process_resident_memory_bytes')) > 0)
+  })
+  await t.test('nothing but metrics is served there', async () => {
+    assert.equal((await send(`http://127.0.0.1:${port}/v1/events`, { method: 'POST' })).status, 404)
+    assert.equal((await send(`http://127.0.0.1:${port}/`)).status, 404)
+  })
+  await t.test('metrics are not served where events are', async () => {
+    assert.equal((await send(`${url}/metrics`)).status, 404)
+  })
+  assert.equal(await service.stop(), 0)
+})
+
+test('METRICS_SERVICE_LABEL_ENABLED=false leaves the label to Prometheus', async t => {
+  const port = await freePort()
+  process.env.METRICS_SERVICE_LABEL_ENABLED = 'false'
+  t.after(() => {
+    delete process.env.METRICS_SERVICE_LABEL_ENABLED
+  })
+  const service = await startService(t, {}, { metrics: [{ type: 'prometheus', port }] })
+  await service.post([testEvent(), testEvent({ test: 42 })])
+  const found = await samples(port)
+  assert.equal(
+    found.get(
+      'eventgate_events_produced_total{stream="eventgate.test.event",schema_uri="/test/event/1.0.0"}',
+    ),
+    1,
+  )
+  for (const name of found.keys()) assert.ok(!name.includes('service='), name)
+})
