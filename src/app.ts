@@ -87,10 +87,9 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     async close() {
       responder.closing = true
       const closed = new Promise(resolve => server.close(resolve))
-      server.closeIdleConnections()
       await events.close()
       await Promise.all(Object.values(producers).map(producer => producer.close(config.shutdown_timeout_ms)))
-      server.closeIdleConnections()
+      server.closeUnanswered()
       await closed
       log.info('all that was in flight is finished')
     },
@@ -196,23 +195,30 @@ function initApp(responder: Responder, metrics: Metrics): Express {
   web.disable('etag')
   web.use((req, res, next) => {
     const receivedAt = Date.now()
+    const { path } = req
     const headers = responder.headersFor(req)
     for (let i = 0; i < headers.length; i += 2) res.setHeader(headers[i] as string, headers[i + 1] as string)
     // The events routes count their own requests.
     res.on('finish', () => {
-      if (res.locals.counted !== true)
-        metrics.answered(routeOf(req.baseUrl + req.path), req.method, res.statusCode, Date.now() - receivedAt)
+      if (res.locals.counted === true) return
+      metrics.answered(routeOf(path), req.method, res.statusCode, Date.now() - receivedAt)
     })
     next()
   })
   return web
 }
 
-/** The routes' own names, for metrics: nothing that a client made up. */
+/** What can be got, by the routes' own names: nothing that a client made up becomes a label. */
+const ROUTES = new Set([
+  ...['robots.txt', '_info', '_info/name', '_info/version', '_info/home'],
+  ...['v1/events', 'v2/events', 'v1/_test/events', 'v1/stream-configs'],
+])
+
 function routeOf(path: string): string {
-  if (path === '/') return 'root'
-  const known = /^\/(robots\.txt|_info(?:\/(?:name|version|home))?|v1\/stream-configs)(?:\/|$)/.exec(path)
-  return known?.[1] ?? 'unknown'
+  const name = path.replace(/^\/|\/$/g, '')
+  if (name === '') return 'root'
+  if (ROUTES.has(name)) return name
+  return /^v1\/stream-configs\/[^/]+$/.test(name) ? 'v1/stream-configs' : 'unknown'
 }
 
 interface Routes {
@@ -243,6 +249,11 @@ function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents
   web.use('/_info', infoRoutes(info))
   web.use('/', rootRoutes(spec))
   web.use((req, res) => {
+    const isThere = routeOf(req.path) !== 'unknown' && (hasTestEvents || !req.path.startsWith('/v1/_test'))
+    if (isThere && req.method !== 'GET' && req.method !== 'HEAD') {
+      const error = new GateError('method_not_allowed', `${quote(req.method)} is not allowed here: GET it`)
+      return responder.refuse(req, res, error, ['allow', 'GET, HEAD'])
+    }
     responder.refuse(
       req,
       res,
@@ -264,7 +275,7 @@ function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents
  * Express sets the prototype of each request and response, which makes every later use of them slow; requests
  * that are made with its prototypes are left as they are. And events go straight to their handler (MEASURED 1).
  */
-function createServer(web: Express, events: EventsRoute, responder: Responder): Server {
+function createServer(web: Express, events: EventsRoute, responder: Responder): ClosableServer {
   // node:http's classes are functions; Reflect.construct would do for classes too, and doubles the cost of a request.
   type Constructor = (this: object, first: unknown) => void
   function Request(this: object, socket: Socket) {
@@ -300,11 +311,38 @@ function createServer(web: Express, events: EventsRoute, responder: Responder): 
     const error = new GateError('expectation_failed', `expect ${quote(req.headers.expect)} is not supported`)
     responder.refuse(req, res, error)
   })
+  // A client that says at once that it has said all, as some simple ones do, is answered nevertheless.
+  ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
-    else socket.end(answerToClientError(error.code))
+    const answer = () => {
+      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
+      else socket.end(answerToClientError(error.code))
+    }
+    // What comes after a whole request does not take the place of that one's answer.
+    const due = answerDueOn(socket)
+    if (due?.req.complete) due.once('finish', answer)
+    else answer()
   })
-  return server
+  const sockets = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  return Object.assign(server, {
+    closeUnanswered() {
+      for (const socket of sockets) if (!answerDueOn(socket)) socket.destroySoon()
+    },
+  })
+}
+
+interface ClosableServer extends Server {
+  /** Ends connections that node:http does not count as idle, though no request of theirs is being answered. */
+  closeUnanswered(): void
+}
+
+/** The answer that node:http is writing, or waits for, on a connection. */
+function answerDueOn(socket: object): ServerResponse | null | undefined {
+  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage
 }
 
 async function listen(server: Server, config: Config): Promise<number> {

@@ -102,19 +102,15 @@ test('raw connections', async t => {
     await connection.until(/\r\n\r\n\{.*\}$/)
     assertFailure(parseAnswer(connection.received()), { status: 408, invalid: ['body_timeout'] })
   })
-  await t.test(
-    'half a hasty body, then silence: 408 in time too, for the hasty seat is bounded',
-    { todo: 'src/routes/events.ts: a hasty body is waited for as long as node:http does, 60 s' },
-    async t => {
-      const connection = await connect(t, url)
-      connection.write(
-        head({ 'content-length': good.length }, { path: '/v1/events?hasty' }) + good.slice(0, 20),
-      )
-      await new Promise(resolve => setTimeout(resolve, 3000))
-      assert.notEqual(connection.received(), '', 'no answer after six times request_timeout_ms')
-      assertFailure(parseAnswer(connection.received()), { status: 408, invalid: ['body_timeout'] })
-    },
-  )
+  await t.test('half a hasty body, then silence: 408 in time too, for the hasty seat is bounded', async t => {
+    const connection = await connect(t, url)
+    connection.write(
+      head({ 'content-length': good.length }, { path: '/v1/events?hasty' }) + good.slice(0, 20),
+    )
+    await new Promise(resolve => setTimeout(resolve, 3000))
+    assert.notEqual(connection.received(), '', 'no answer after six times request_timeout_ms')
+    assertFailure(parseAnswer(connection.received()), { status: 408, invalid: ['body_timeout'] })
+  })
   for (const path of ['/v1/events', '/v1/events?hasty=true']) {
     await t.test(`a client that goes away in mid-body leaves no room taken: ${path}`, async t => {
       const delivery = path.includes('hasty') ? 'hasty' : 'guaranteed'
@@ -133,37 +129,29 @@ test('raw connections', async t => {
     connection.socket.end()
     await eventually(async () => assert.equal(await inFlight(), 0))
   })
-  await t.test(
-    'a client that says at once that it has said all is answered',
-    { todo: 'src/app.ts: server.httpAllowHalfOpen' },
-    async t => {
-      const connection = await connect(t, url, { allowHalfOpen: true })
-      const before = service.produced().length
-      connection.socket.end(whole)
-      const text = await connection.closed()
-      await eventually(() => assert.equal(service.produced().length, before + 1))
-      assert.match(
-        text,
-        /^HTTP\/1\.1 201 /,
-        'the event is stored, and its client was cut off without an answer',
-      )
-    },
-  )
-  await t.test(
-    'garbage after a request does not take the place of its answer',
-    { todo: 'src/app.ts: clientError answers over the one that is still due' },
-    async t => {
-      const connection = await connect(t, url)
-      const before = service.produced().length
-      connection.write(`${whole}garbage\r\n\r\n`)
-      const answers = parseAnswers(await connection.closed())
-      await eventually(() => assert.equal(service.produced().length, before + 1))
-      assert.deepEqual(
-        answers.map(({ status }) => status),
-        [201, 400],
-      )
-    },
-  )
+  await t.test('a client that says at once that it has said all is answered', async t => {
+    const connection = await connect(t, url, { allowHalfOpen: true })
+    const before = service.produced().length
+    connection.socket.end(whole)
+    const text = await connection.closed()
+    await eventually(() => assert.equal(service.produced().length, before + 1))
+    assert.match(
+      text,
+      /^HTTP\/1\.1 201 /,
+      'the event is stored, and its client was cut off without an answer',
+    )
+  })
+  await t.test('garbage after a request does not take the place of its answer', async t => {
+    const connection = await connect(t, url)
+    const before = service.produced().length
+    connection.write(`${whole}garbage\r\n\r\n`)
+    const answers = parseAnswers(await connection.closed())
+    await eventually(() => assert.equal(service.produced().length, before + 1))
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [201, 400],
+    )
+  })
   await t.test('a client that sends on after its refusal, and only then listens, hears it', async t => {
     const connection = await connect(t, url)
     const length = 8 * 1024 * 1024

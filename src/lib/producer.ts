@@ -1,5 +1,6 @@
-import { write as writeToDescriptor } from 'node:fs'
+import { constants, write as writeToDescriptor } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { GateError } from './errors.js'
 import type { Destination, Event } from './eventgate.js'
@@ -26,6 +27,8 @@ interface Line {
 
 /** Bytes that may wait for the file. A pipe whose reader is slow fills this and then refuses. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
+/** A pipe that is full is tried again after this long. */
+const RETRY_MS = 10
 /** Bytes of one write: large enough to be cheap, small enough that the first line does not wait for the last. */
 const MAX_WRITE_BYTES = 1024 * 1024
 
@@ -41,6 +44,8 @@ export class FileProducer implements Producer {
   #waitingBytes = 0
   #writing: Promise<void> | undefined
   #closed = false
+  /** Closed, and the grace is over: what cannot be written at once is not. */
+  #abandoned = false
   /** A write that failed half-way left a broken line: the next begins on a new one, so that only that one is lost. */
   #broken: boolean
 
@@ -78,13 +83,14 @@ export class FileProducer implements Producer {
 
   async close(graceMs: number): Promise<void> {
     this.#closed = true
-    if (this.#writing)
-      await Promise.race([this.#writing, new Promise(resolve => setTimeout(resolve, graceMs).unref())])
+    if (this.#writing) await Promise.race([this.#writing, delay(graceMs, undefined, { ref: false })])
+    this.#abandoned = true
     for (const line of this.#waiting.splice(0)) {
       line.reject(
         new GateError('deadline_not_stored', 'the service shut down before the event could be written'),
       )
     }
+    if (this.#writing) await Promise.race([this.#writing, delay(10 * RETRY_MS, undefined, { ref: false })])
     if (!this.#writing) await this.#file.close()
   }
 
@@ -106,15 +112,19 @@ export class FileProducer implements Producer {
     this.#writing = undefined
   }
 
-  /** A write may take fewer bytes than it was given: a pipe, a full disk. */
+  /** A write may take fewer bytes than it was given: a pipe, a full disk. A pipe that takes none is asked again. */
   async #writeAll(data: Buffer): Promise<{ written: number; error?: NodeJS.ErrnoException }> {
     let written = 0
-    try {
-      while (written < data.length) written += (await this.#file.write(data, written)).bytesWritten
-      return { written }
-    } catch (error) {
-      return { written, error: error as NodeJS.ErrnoException }
+    while (written < data.length) {
+      try {
+        written += (await this.#file.write(data, written)).bytesWritten
+      } catch (thrown) {
+        const error = thrown as NodeJS.ErrnoException
+        if (error.code !== 'EAGAIN' || this.#abandoned) return { written, error }
+        await delay(RETRY_MS)
+      }
     }
+    return { written }
   }
 }
 
@@ -124,14 +134,23 @@ interface Sink {
   close(): Promise<void>
 }
 
-/** A standard output that is a socket, as some supervisors make it, cannot be opened by its path, only written to. */
+/**
+ * A pipe is not waited for: a write that hangs would take a thread of the few that Node has, and keep the process
+ * from ending. A standard output that is a socket, as some supervisors make it, cannot be opened by its path,
+ * only written to.
+ */
 async function openSink(path: string): Promise<Sink> {
+  const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants
   try {
-    return await open(path, 'a')
+    return await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENXIO' || path !== '/dev/stdout') throw error
-    const write = promisify(writeToDescriptor)
-    return { write: (data, offset) => write(1, data, offset), close: async () => {} }
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENXIO' && path === '/dev/stdout') {
+      const write = promisify(writeToDescriptor)
+      return { write: (data, offset) => write(1, data, offset), close: async () => {} }
+    }
+    if (code === 'ENXIO') throw new Error(`${path} is a pipe that nobody reads`, { cause: error })
+    throw error
   }
 }
 

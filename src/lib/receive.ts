@@ -10,9 +10,16 @@ export interface Arrival {
   length: number
   /**
    * Gets the body, without its coding; undefined if the client goes away before its end. `ticket` holds room
-   * for `length`, and is asked for more. Waits until `deadline`, milliseconds since the epoch.
+   * for `length`, and is asked for more.
    */
-  receive(ticket: Ticket, deadline: number): Promise<Buffer | undefined>
+  receive(ticket: Ticket, patience: Patience): Promise<Buffer | undefined>
+}
+
+/** How long a body is waited for. */
+export interface Patience {
+  ms: number
+  /** For the whole of it, or for each next piece. */
+  each: 'body' | 'piece'
 }
 
 /** Of a body that is not wanted, this much is read off the wire before the connection is cut. */
@@ -36,10 +43,10 @@ export class Receiver {
     if (length > this.#maxBytes) throw this.#tooLarge(`${length} bytes`)
     return {
       length,
-      receive: (ticket, deadline) => {
+      receive: (ticket, patience) => {
         // RFC 9110 10.1.1: a client of HTTP/1.0 would take the 100 for its answer.
         if (req.headers.expect !== undefined && req.httpVersion !== '1.0') res.writeContinue()
-        const bytes = bytesOf(req, deadline, (total, added) => {
+        const bytes = bytesOf(req, patience, (total, added) => {
           if (total > this.#maxBytes) throw this.#tooLarge('more bytes')
           if (total > length) ticket.addBytes(Math.min(added, total - length))
         })
@@ -164,7 +171,7 @@ function decoderOf(coding = 'identity'): Decoder | undefined {
 }
 
 /** Reads a body to its end; undefined if the client goes away before. */
-function bytesOf(req: IncomingMessage, deadline: number, grow: Grow): Promise<Buffer | undefined> {
+function bytesOf(req: IncomingMessage, { ms, each }: Patience, grow: Grow): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
     let total = 0
@@ -174,6 +181,7 @@ function bytesOf(req: IncomingMessage, deadline: number, grow: Grow): Promise<Bu
     }
     const onData = (chunk: Buffer) => {
       total += chunk.length
+      if (each === 'piece') timer.refresh()
       try {
         grow(total, chunk.length)
         chunks.push(chunk)
@@ -194,7 +202,7 @@ function bytesOf(req: IncomingMessage, deadline: number, grow: Grow): Promise<Bu
       end()
       reject(new GateError('body_timeout', `the body did not arrive in time: ${total} bytes of it did`))
     }
-    const timer = deadline === Infinity ? undefined : setTimeout(onTimeout, deadline - Date.now())
+    const timer = setTimeout(onTimeout, ms)
     req.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
   })
 }
