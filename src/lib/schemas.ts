@@ -233,7 +233,7 @@ export class SchemaRepository {
     let unreachable: Unreachable | undefined
     for (const base of absolute ? [''] : baseUris) {
       for (const extension of names) {
-        const found = await readDocument(join(base, uri + extension), timeoutMs)
+        const found = await readLinked(base, uri + extension, timeoutMs)
         if (found instanceof NotFound) continue
         if (found instanceof Unreachable) {
           unreachable = found
@@ -247,6 +247,16 @@ export class SchemaRepository {
     }
     throw new GateError('schema_not_found', `schema ${uri} is in none of the repositories`)
   }
+}
+
+/**
+ * Where git cannot make symbolic links it writes the name of their target into a file, and so do HTTP views of
+ * repositories; `1.0.0` is a link to `1.0.0.yaml`.
+ */
+async function readLinked(base: string, path: string, timeoutMs: number): ReturnType<typeof readDocument> {
+  const found = await readDocument(join(base, path), timeoutMs)
+  if (typeof found !== 'string' || !/^[\w.~@+-]{1,200}\.(?:ya?ml|json)\s*$/.test(found)) return found
+  return readDocument(join(base, path.replace(/[^/]*$/, found.trim())), timeoutMs)
 }
 
 function join(base: string, uri: string): string {

@@ -218,7 +218,7 @@ function dialectOf(uri: string, name: unknown): Dialect {
   if (name === undefined) return 'draft-07'
   const dialect = DIALECTS.find(([pattern]) => pattern.test(String(name)))?.[1]
   if (dialect) return dialect
-  throw broken(uri, `its dialect ${JSON.stringify(name)} is not supported; draft-07 and draft-04 are`)
+  throw broken(uri, `its dialect ${quote(name)} is not supported; draft-07 and draft-04 are`)
 }
 
 /**

@@ -65,7 +65,7 @@ function at(document: JsonSchema, fragment: string): unknown {
   let value: unknown = document
   if (fragment !== '' && !fragment.startsWith('/')) {
     value = undefined
-    traverse(document, sub => {
+    traverse(document, (sub: traverse.SchemaObject) => {
       if (sub.$id === `#${fragment}`) value = sub
     })
     return value
