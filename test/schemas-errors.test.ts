@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import Ajv6 from 'ajv6'
 import fc from 'fast-check'
 import { GateError } from '#src/lib/errors.js'
-import type { Schema } from '#src/lib/eventgate.js'
+import type { Event } from '#src/lib/eventgate.js'
 import { Compiler } from '#src/lib/schemas/compile.js'
 
 /** What one of the two says of an event, and makes of it. */
@@ -17,55 +17,57 @@ interface Verdict {
 
 const MAX_ERRORS = 16
 
-/** `validate` takes objects only; the value under test is one event's field `v`, or the event itself. */
-function ours(schema: object, value: unknown): Verdict {
-  const event = structuredClone(value) as Record<string, unknown>
-  try {
-    compiled(schema).validate(event)
-  } catch (error) {
-    if (!(error instanceof GateError) || error.code !== 'validation_failed') throw error
-    return { event, errors: [...error.errors], count: error.errorsCount, text: error.message }
-  }
-  return { event, errors: [], count: 0, text: '' }
-}
+type Judge = (value: unknown) => Verdict
 
 const compiler = new Compiler({ allowInsecure: true })
 
-function compiled(schema: object): Schema {
-  return compiler.compile(compiler.read('/test/1.0.0', JSON.stringify(schema)), new Map())
-}
-
-/** The original's: Ajv 6 with its default formats, errors joined as the original does. */
-function theirs(schema: object, value: unknown): Verdict {
-  const event = structuredClone(value)
-  const ajv = new Ajv6({
-    allErrors: true,
-    useDefaults: true,
-    unknownFormats: 'ignore',
-    schemaId: 'auto',
-    logger: false,
-  })
-  const draft04 = (schema as { $schema?: string }).$schema?.includes('draft-04')
-  if (draft04) ajv.addMetaSchema({ id: 'http://json-schema.org/draft-04/schema#', type: 'object' })
-  const validate = ajv.compile(structuredClone(schema))
-  validate(event)
-  const all = validate.errors ?? []
-  const first = all.slice(0, MAX_ERRORS)
-  return {
-    event,
-    errors: first,
-    count: all.length,
-    text: first.map(({ dataPath, message }) => `'${dataPath}' ${message}`).join(', '),
+function ours(document: object): Judge {
+  const schema = compiler.compile(compiler.read('/test/1.0.0', JSON.stringify(document)), new Map())
+  return value => {
+    const event = structuredClone(value) as Event
+    try {
+      schema.validate(event)
+    } catch (error) {
+      if (!(error instanceof GateError) || error.code !== 'validation_failed') throw error
+      return { event, errors: [...error.errors], count: error.errorsCount, text: error.message }
+    }
+    return { event, errors: [], count: 0, text: '' }
   }
 }
 
-function compare(schema: object, value: unknown): Verdict {
-  const [mine, original] = [ours(schema, value), theirs(schema, value)]
-  assert.equal(mine.text, original.text)
-  assert.equal(mine.count, original.count)
-  assert.deepEqual(mine.errors, original.errors)
-  assert.deepEqual(mine.event, original.event)
-  return mine
+/** The original's: Ajv 6 with its default formats, errors joined as the original does. */
+const ajv6 = new Ajv6({
+  allErrors: true,
+  useDefaults: true,
+  unknownFormats: 'ignore',
+  schemaId: 'auto',
+  logger: false,
+})
+ajv6.addMetaSchema({ id: 'http://json-schema.org/draft-04/schema#', type: 'object' })
+
+function theirs(document: object): Judge {
+  const validate = ajv6.compile(structuredClone(document))
+  return value => {
+    const event = structuredClone(value)
+    validate(event)
+    const all = validate.errors ?? []
+    const errors = all.slice(0, MAX_ERRORS)
+    const text = errors.map(({ dataPath, message }) => `'${dataPath}' ${message}`).join(', ')
+    return { event, errors, count: all.length, text }
+  }
+}
+
+/** Gives how many errors both have found. */
+function comparing(document: object): (value: unknown) => number {
+  const [mine, their] = [ours(document), theirs(document)]
+  return value => {
+    const [one, other] = [mine(value), their(value)]
+    assert.equal(one.text, other.text)
+    assert.equal(one.count, other.count)
+    assert.deepEqual(one.errors, other.errors)
+    assert.deepEqual(one.event, other.event)
+    return one.count
+  }
 }
 
 const small = { type: 'integer', maximum: 3 }
@@ -390,11 +392,10 @@ const CASES: Record<string, [schema: object, ...refused: unknown[]][]> = {
 for (const [keyword, cases] of Object.entries(CASES)) {
   test(`errors of ${keyword} are those of Ajv 6`, () => {
     for (const [schema, ...refused] of cases) {
-      for (const value of refused) {
-        const { count } = compare(schema, value)
-        assert.ok(count > 0, `${JSON.stringify(schema)} refuses ${JSON.stringify(value)}`)
-      }
-      compare(schema, { unrelated: 1 })
+      const compare = comparing(schema)
+      for (const value of refused)
+        assert.ok(compare(value) > 0, `${JSON.stringify(schema)} refuses ${JSON.stringify(value)}`)
+      compare({ unrelated: 1 })
     }
   })
 }
@@ -499,10 +500,10 @@ test('random schemas and events: same verdict, errors, text and defaults as Ajv 
   let refused = 0
   fc.assert(
     fc.property(world, ([root, definition, events]) => {
-      const whole = { ...(root as object), definitions: { d: definition } }
-      for (const event of events) refused += compare(whole, event).count > 0 ? 1 : 0
+      const compare = comparing({ ...(root as object), definitions: { d: definition } })
+      for (const event of events) if (compare(event) > 0) refused++
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   )
-  assert.ok(refused > 500, `${refused} were refused`)
+  assert.ok(refused > 100, `${refused} were refused`)
 })
