@@ -98,8 +98,10 @@ export class SchemaRepository {
       if (uri instanceof GateError || this.#schemas.has(uri)) continue
       const failure = this.#failures.get(uri)
       if (failure && failure.until > Date.now()) continue
+      const started = this.#loading.get(uri)
+      if (!started && this.#loading.size >= MAX_LOADING + MAX_WAITING) continue
       loading ??= new Set()
-      loading.add(this.#loading.get(uri) ?? this.#start(uri))
+      loading.add(started ?? this.#start(uri))
     }
     return loading && Promise.all(loading).then(() => {})
   }
@@ -117,7 +119,10 @@ export class SchemaRepository {
     if (uri !== raw) return this.get(uri)
     throw (
       this.#failures.get(uri)?.error ??
-      new GateError('schema_unavailable', `schema ${uri} could not be held: send the event again`)
+      new GateError(
+        'schema_unavailable',
+        `too many schemas are needed at once for ${uri}: send the event again`,
+      )
     )
   }
 
@@ -130,7 +135,11 @@ export class SchemaRepository {
       )
     }
     if (/^https?:\/\//.test(raw)) {
-      if (this.#options.allowAbsoluteUris && raw.length <= MAX_URI_LENGTH && URL.canParse(raw)) return raw
+      if (this.#options.allowAbsoluteUris && raw.length <= MAX_URI_LENGTH && URL.canParse(raw)) {
+        // Anything satisfies a meta-schema; and a part of a document is no schema of events.
+        if (!raw.includes('#') && !this.#compiler.metaSchema(raw)) return raw
+        return new GateError('schema_uri_refused', `schema URI ${quote(raw)} names no schema of events`)
+      }
       return new GateError(
         'schema_uri_refused',
         `schema URI ${quote(raw)} is absolute: name it as its repository does, such as "/test/event/1.0.0"`,
@@ -156,13 +165,8 @@ export class SchemaRepository {
   async #turn(): Promise<void> {
     if (this.#running < MAX_LOADING) {
       this.#running++
-    } else if (this.#waiting.length < MAX_WAITING) {
-      await new Promise<void>(resolve => this.#waiting.push(resolve))
     } else {
-      throw new GateError(
-        'schema_unavailable',
-        'too many schemas are being loaded at once: send the event again',
-      )
+      await new Promise<void>(resolve => this.#waiting.push(resolve))
     }
   }
 
@@ -229,7 +233,7 @@ export class SchemaRepository {
     let unreachable: Unreachable | undefined
     for (const base of absolute ? [''] : baseUris) {
       for (const extension of names) {
-        const found = await readDocument(join(base, uri + extension), timeoutMs)
+        const found = await readLinked(base, uri + extension, timeoutMs)
         if (found instanceof NotFound) continue
         if (found instanceof Unreachable) {
           unreachable = found
@@ -243,6 +247,16 @@ export class SchemaRepository {
     }
     throw new GateError('schema_not_found', `schema ${uri} is in none of the repositories`)
   }
+}
+
+/**
+ * Where git cannot make symbolic links it writes the name of their target into a file, and so do HTTP views of
+ * repositories; `1.0.0` is a link to `1.0.0.yaml`.
+ */
+async function readLinked(base: string, path: string, timeoutMs: number): ReturnType<typeof readDocument> {
+  const found = await readDocument(join(base, path), timeoutMs)
+  if (typeof found !== 'string' || !/^[\w.~@+-]{1,200}\.(?:ya?ml|json)\s*$/.test(found)) return found
+  return readDocument(join(base, path.replace(/[^/]*$/, found.trim())), timeoutMs)
 }
 
 function join(base: string, uri: string): string {

@@ -1,18 +1,21 @@
-import type { Ajv } from 'ajv'
+import { _, type Ajv, type Code, type CodeKeywordDefinition, type JSONType, KeywordCxt } from 'ajv'
+import { _Code as RawCode } from 'ajv/dist/compile/codegen/code.js'
 import type { SchemaError } from '../errors.js'
 
-/** A complaint of Ajv 8 with the option `jsPropertySyntax`: its path is written as JavaScript would. */
+/** A complaint of Ajv 8 with the option `jsPropertySyntax`. */
 export interface ComplaintOfAjv8 {
   keyword: string
   instancePath: string
   schemaPath: string
   params: Record<string, unknown>
+  /** The name of which it complains, where that is no value but a property's name. */
+  propertyName?: string
   message?: string
 }
 
 /** The order in which Ajv 6 looks at the keywords of a schema; clients' logs compare texts that depend on it. */
 const ORDER = [
-  ...['maximum', 'minimum', 'exclusiveMaximum', 'exclusiveMinimum', 'multipleOf'],
+  ...['maximum', 'exclusiveMaximum', 'minimum', 'exclusiveMinimum', 'multipleOf'],
   ...['maxLength', 'minLength', 'pattern', 'format'],
   ...['maxItems', 'minItems', 'additionalItems', 'items', 'contains', 'uniqueItems'],
   ...['maxProperties', 'minProperties', 'required', 'dependencies', 'propertyNames'],
@@ -21,16 +24,140 @@ const ORDER = [
 ]
 const rank = ({ keyword }: { keyword: string }) => ORDER.indexOf(keyword) + 1
 
-/** Makes an Ajv 8 complain in the order of Ajv 6. */
-export function orderOfAjv6(ajv: Ajv): void {
-  for (const group of ajv.RULES.rules) group.rules.sort((a, b) => rank(a) - rank(b))
+/** A schema without any of these is empty to Ajv 6. */
+const RULES = new Set([...ORDER, 'type', '$comment'])
+RULES.delete('additionalItems')
+
+/**
+ * Makes an Ajv 8 complain in the order of Ajv 6 and with its paths.
+ *
+ * It spares one thing: what is far beyond a bound of its schema is not searched any further. A schema is
+ * secure because of its bounds (CONTRACT 3), and with `allErrors` they would hold nothing back.
+ */
+export function behaveAsAjv6(ajv: Ajv): void {
+  const groups = ajv.RULES.rules
+  for (const { rules } of groups) rules.sort((a, b) => rank(a) - rank(b))
   // What holds for any type comes after what holds for one.
-  ajv.RULES.rules.sort((a, b) => Number(!a.type) - Number(!b.type))
+  groups.sort((a, b) => Number(!a.type) - Number(!b.type))
+
+  redefine(ajv, 'required', required)
+  redefine(ajv, 'properties', properties)
+  splitAdditionalItems(ajv)
+  for (const keyword of ['pattern', 'format', 'uniqueItems', 'patternProperties', 'additionalProperties'])
+    redefine(ajv, keyword, withinBounds)
+}
+
+type Generate = (cxt: KeywordCxt) => void
+type Definition = CodeKeywordDefinition & { type: JSONType[]; schemaType: JSONType[] }
+
+function definitionOf(ajv: Pick<Ajv, 'RULES'>, keyword: string): Definition {
+  return (ajv.RULES.all[keyword] as { definition: Definition }).definition
+}
+
+function redefine(ajv: Ajv, keyword: string, code: (cxt: KeywordCxt, original: Generate) => void): void {
+  const definition = definitionOf(ajv, keyword)
+  Object.assign(ajv.RULES.all[keyword] as object, {
+    definition: {
+      ...definition,
+      code: (cxt: KeywordCxt, type?: string) => code(cxt, cxt => definition.code(cxt, type)),
+    },
+  })
+}
+
+/** Ajv 6 finds that a property is missing when it comes to its schema; here are those without one. */
+function required(cxt: KeywordCxt, original: Generate): void {
+  if (!cxt.it.allErrors) {
+    original(cxt)
+    return
+  }
+  const { properties } = cxt.parentSchema
+  for (const name of cxt.schema as string[]) {
+    // Of one that may not be there it complains twice.
+    if (hasRules(properties, name) && properties[name] !== false) continue
+    cxt.gen.if(missing(cxt, name), () => complainOfMissing(cxt, name))
+  }
+}
+
+function properties(cxt: KeywordCxt): void {
+  const { gen, schema, parentSchema, data, it } = cxt
+  const mandatory = new Set<unknown>(it.allErrors ? (parentSchema.required ?? []) : [])
+  const valid = gen.name('valid')
+  for (const name of Object.keys(schema)) {
+    if (!hasRules(schema, name)) continue
+    const check = () =>
+      cxt.subschema({ keyword: 'properties', schemaProp: name, dataProp: asProperty(name) }, valid)
+    if (it.opts.useDefaults && !it.compositeRule && schema[name].default !== undefined) {
+      check()
+    } else if (mandatory.has(name)) {
+      const required = new KeywordCxt(it, definitionOf(it.self, 'required'), 'required')
+      gen.if(missing(cxt, name), () => complainOfMissing(required, name), check)
+    } else {
+      gen.if(_`${data}[${name}] !== undefined`, check, it.allErrors ? undefined : () => gen.var(valid, true))
+    }
+    cxt.ok(valid)
+  }
+}
+
+/** Whether Ajv 6 looks at the schema of a property at all. */
+function hasRules(schemas: Record<string, unknown> | undefined, name: string): boolean {
+  if (!schemas || !Object.hasOwn(schemas, name) || name === '__proto__') return false
+  const schema = schemas[name]
+  if (typeof schema === 'boolean') return !schema
+  return Object.keys(schema as object).some(keyword => RULES.has(keyword))
+}
+
+function missing({ data }: KeywordCxt, name: string): Code {
+  return _`${data}[${name}] === undefined`
+}
+
+function complainOfMissing(cxt: KeywordCxt, name: string): void {
+  cxt.setParams({ missingProperty: _`${name}` }, true)
+  cxt.error()
+}
+
+/** A property's name as it goes into code, and thereby into paths: Ajv 8 would quote it as JSON, Ajv 6 does it so. */
+function asProperty(name: string): string | Code {
+  if (/^[a-z$_][a-z$_0-9]*$/i.test(name)) return name
+  const escapes: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\f': '\\f', '\t': '\\t' }
+  return new RawCode(`'${name.replace(/['\\\n\r\f\t]/g, char => escapes[char] ?? `\\${char}`)}'`)
+}
+
+/** Ajv 6 refuses additional items before it looks at the others, and looks at them after. */
+function splitAdditionalItems(ajv: Ajv): void {
+  const { rules } = ajv.RULES.types.array as { rules: { keyword: string; definition: object }[] }
+  const original = definitionOf(ajv, 'additionalItems')
+  redefine(ajv, 'additionalItems', cxt => cxt.schema === false && original.code(cxt))
+  const after = { ...original, code: (cxt: KeywordCxt) => cxt.schema !== false && original.code(cxt) }
+  const index = rules.findIndex(({ keyword }) => keyword === 'items')
+  rules.splice(index + 1, 0, { keyword: 'additionalItems', definition: after })
+}
+
+/** How far beyond its bound a value is still searched: then the texts are those of Ajv 6. */
+const beyond = (bound: number) => 2 * bound + 1000
+
+function withinBounds(cxt: KeywordCxt, original: Generate): void {
+  const within = cxt.it.allErrors ? boundOf(cxt) : undefined
+  if (within === undefined) original(cxt)
+  else cxt.gen.if(within, () => original(cxt))
+}
+
+function boundOf({ keyword, data, parentSchema }: KeywordCxt): Code | undefined {
+  const { maxLength, maxItems, propertyNames, patternProperties } = parentSchema
+  if (keyword === 'pattern' || keyword === 'format' || keyword === 'uniqueItems') {
+    const bound = keyword === 'uniqueItems' ? maxItems : maxLength
+    return bound === undefined ? undefined : _`${data}.length <= ${beyond(bound)}`
+  }
+  const bound = patternProperties && propertyNames?.maxLength
+  return bound === undefined
+    ? undefined
+    : _`Object.keys(${data}).every(name => name.length <= ${beyond(bound)})`
 }
 
 /** A complaint as Ajv 6 words it (CONTRACT 1.2): `dataPath`, *should*, and its own texts. */
-export function asAjv6({ keyword, instancePath, schemaPath, params, message }: ComplaintOfAjv8): SchemaError {
-  const error = { keyword, dataPath: dataPath(instancePath), schemaPath, params, message: message ?? '' }
+export function asAjv6(complaint: ComplaintOfAjv8): SchemaError {
+  const { keyword, instancePath, schemaPath, params, propertyName, message = '' } = complaint
+  const name = propertyName === undefined ? {} : { propertyName }
+  const error = { ...name, keyword, dataPath: instancePath, schemaPath, params, message }
   const limit = params.limit as number
   switch (keyword) {
     case 'type':
@@ -121,20 +248,4 @@ export function asAjv6({ keyword, instancePath, schemaPath, params, message }: C
 /** All complaints as one line, as the original's clients log them. */
 export function textOf(errors: readonly SchemaError[]): string {
   return errors.map(({ dataPath, message }) => `'${dataPath}' ${message}`).join(', ')
-}
-
-/** Ajv 8 quotes a key that is no identifier as JSON, Ajv 6 as a JavaScript string in single quotes. */
-function dataPath(path: string): string {
-  return path.replace(/\["(?:[^"\\]|\\.)*"\]/g, quoted => {
-    const key = JSON.parse(quoted.slice(1, -1)) as string
-    const escapes: Record<string, string> = {
-      "'": "\\'",
-      '\\': '\\\\',
-      '\n': '\\n',
-      '\r': '\\r',
-      '\f': '\\f',
-      '\t': '\\t',
-    }
-    return `['${key.replace(/['\\\n\r\f\t]/g, char => escapes[char] as string)}']`
-  })
 }

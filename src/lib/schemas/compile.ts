@@ -3,9 +3,9 @@ import { Ajv, type Options, type ValidateFunction } from 'ajv'
 import AjvDraft04Module from 'ajv-draft-04'
 import { load as parseYaml } from 'js-yaml'
 import traverse from 'json-schema-traverse'
-import { GateError } from '../errors.js'
+import { GateError, quote } from '../errors.js'
 import type { Event, Schema } from '../eventgate.js'
-import { asAjv6, type ComplaintOfAjv8, orderOfAjv6, textOf } from './ajv6.js'
+import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8, textOf } from './ajv6.js'
 import { declares, type JsonSchema } from './declares.js'
 import { formats } from './formats.js'
 
@@ -15,8 +15,7 @@ const require = createRequire(import.meta.url)
 /** A schema's document, ready to be compiled or referred to. */
 export interface Document {
   uri: string
-  dialect: Dialect
-  /** Without the identities of its sub-schemas, and with its references absolute. */
+  /** As draft-07, whatever its dialect, without the identities of its sub-schemas, and with its references absolute. */
   schema: JsonSchema
   /** The URIs of the other documents that it refers to. */
   references: string[]
@@ -44,12 +43,20 @@ const MAX_ERRORS = 16
  */
 const MAX_EXPLAINED_LENGTH = 64 * 1024
 
-/** Unknown keywords, typos among them, must not refuse a schema; patterns are compiled as Ajv 6 did, without the u flag. */
+/** Bounds of a document, with what its YAML aliases stand for written out. */
+const MAX_VALUES = 100_000
+const MAX_DEPTH = 200
+
+/**
+ * Unknown keywords, typos among them, must not refuse a schema; patterns are compiled as Ajv 6 did, without the u
+ * flag; and what stands beside a `$ref` means nothing in these dialects.
+ */
 const OPTIONS: Options = {
   strict: false,
   useDefaults: true,
   jsPropertySyntax: true,
   unicodeRegExp: false,
+  ignoreKeywordsWithRef: true,
   logger: false,
   formats,
 }
@@ -80,29 +87,26 @@ export class Compiler {
         `schema ${uri} is not secure against slow validation: ${first?.instancePath || '/'} ${first?.message}`,
       )
     }
-    const references = new Set<string>()
-    traverse(schema as traverse.SchemaObject, (sub: traverse.SchemaObject, pointer: string) => {
-      // Identities inside sub-schemas are left-overs of what was merged into them (CONTRACT 3). Anchors are not.
-      if (typeof sub.$id === 'string' && !sub.$id.startsWith('#')) delete sub.$id
-      if (typeof sub.id === 'string' && !sub.id.startsWith('#')) delete sub.id
-      if (pointer === '' || typeof sub.$schema === 'string') delete sub.$schema
-      if (typeof sub.$ref !== 'string' || sub.$ref.startsWith('#')) return
-      sub.$ref = resolve(uri, sub.$ref)
-      const [document = ''] = sub.$ref.split('#')
-      if (document === uri) sub.$ref = sub.$ref.slice(uri.length) || '#'
-      else references.add(document)
-    })
+    stripIdentities(schema)
+    const references = resolveReferences(uri, schema)
     const meta = this.#metaSchemas[dialect]
     if (!meta.validateSchema(schema)) throw broken(uri, meta.errorsText(meta.errors, { dataVar: '' }))
-    return { uri, dialect, schema, references: [...references] }
+    mergeLimits(schema)
+    return { uri, schema, references }
   }
 
   /** The meta-schema of a dialect as a document, if that is what a reference means. */
   metaSchema(reference: string): Document | undefined {
     const dialect = DIALECTS.find(([pattern]) => pattern.test(reference))?.[1]
     if (!dialect) return undefined
-    const { $id: _$id, id: _id, $schema: _$schema, ...schema }: JsonSchema = require(META_SCHEMAS[dialect])
-    return { uri: reference, dialect, schema, references: [] }
+    const {
+      $id: _$id,
+      id: _id,
+      $schema: _$schema,
+      ...schema
+    } = structuredClone(require(META_SCHEMAS[dialect]))
+    mergeLimits(schema)
+    return { uri: reference, schema, references: [] }
   }
 
   /**
@@ -111,11 +115,10 @@ export class Compiler {
    */
   compile(root: Document, references: ReadonlyMap<string, Document>): Schema {
     const make = (allErrors: boolean): ValidateFunction => {
-      const options = { ...OPTIONS, allErrors, meta: false, validateSchema: false }
-      const ajv = root.dialect === 'draft-04' ? (new AjvDraft04(options) as Ajv) : new Ajv(options)
-      orderOfAjv6(ajv)
-      for (const [uri, { schema }] of references) ajv.addSchema(schema, uri)
+      const ajv = new Ajv({ ...OPTIONS, allErrors, meta: false, validateSchema: false })
+      behaveAsAjv6(ajv)
       try {
+        for (const [uri, { schema }] of references) ajv.addSchema(schema, uri)
         ajv.addSchema(root.schema, root.uri)
         return ajv.getSchema(root.uri) as ValidateFunction
       } catch (error) {
@@ -160,17 +163,23 @@ class CompiledSchema implements Schema {
   }
 
   validate(event: Event): void {
-    if (this.#isValid(event)) return
-    let complaints = this.#isValid.errors
-    if (JSON.stringify(event).length <= MAX_EXPLAINED_LENGTH) {
+    const complaints = this.#complaints(event)
+    if (!complaints) return
+    const errors = complaints.slice(0, MAX_ERRORS).map(complaint => asAjv6(complaint as ComplaintOfAjv8))
+    throw new GateError('validation_failed', textOf(errors), { errors, errorsCount: complaints.length })
+  }
+
+  #complaints(event: Event): ValidateFunction['errors'] {
+    try {
+      if (this.#isValid(event)) return undefined
+      const first = this.#isValid.errors ?? []
+      if (JSON.stringify(event).length > MAX_EXPLAINED_LENGTH) return first
       this.#explain ??= this.#compileExplaining()
-      if (!this.#explain(event)) complaints = this.#explain.errors
+      return this.#explain(event) ? first : this.#explain.errors
+    } catch (error) {
+      if (error instanceof RangeError) throw broken(this.uri, 'it refers to itself without end')
+      throw error
     }
-    const count = complaints?.length ?? 0
-    const errors = (complaints ?? [])
-      .slice(0, MAX_ERRORS)
-      .map(complaint => asAjv6(complaint as ComplaintOfAjv8))
-    throw new GateError('validation_failed', textOf(errors), { errors, errorsCount: count })
   }
 }
 
@@ -181,8 +190,19 @@ function parse(uri: string, text: string): JsonSchema {
   } catch (error) {
     throw broken(uri, (error as Error).message.split('\n')[0] as string)
   }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonSchema
-  throw broken(uri, 'it is not an object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw broken(uri, 'it is not an object')
+  let values = 0
+  return copy(value, 0) as JsonSchema
+
+  // What an alias stands for is copied: a few lines of them can stand for more than any memory holds.
+  function copy(value: unknown, depth: number): unknown {
+    if (++values > MAX_VALUES) throw broken(uri, `it has more than ${MAX_VALUES} values`)
+    if (depth > MAX_DEPTH) throw broken(uri, `it nests deeper than ${MAX_DEPTH} levels`)
+    if (Array.isArray(value)) return value.map(item => copy(item, depth + 1))
+    if (typeof value !== 'object' || value === null) return value
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copy(item, depth + 1)]))
+  }
 }
 
 /** What begins with a bracket is JSON, or else YAML's flow style. */
@@ -198,14 +218,62 @@ function dialectOf(uri: string, name: unknown): Dialect {
   if (name === undefined) return 'draft-07'
   const dialect = DIALECTS.find(([pattern]) => pattern.test(String(name)))?.[1]
   if (dialect) return dialect
-  throw broken(uri, `its dialect ${JSON.stringify(name)} is not supported; draft-07 and draft-04 are`)
+  throw broken(uri, `its dialect ${quote(name)} is not supported; draft-07 and draft-04 are`)
+}
+
+/**
+ * Identities inside sub-schemas are left-overs of what was merged into them (CONTRACT 3); anchors are none, and a
+ * draft's `id` is the other's `$id`. Ajv 8 gives a meaning to keywords that Ajv 6 and these dialects have not got;
+ * `$async` would make it answer with a promise, which is true.
+ */
+function stripIdentities(schema: JsonSchema): void {
+  traverse(schema, { allKeys: true }, (sub: traverse.SchemaObject) => {
+    const anchor = [sub.$id, sub.id].find(id => typeof id === 'string' && id.startsWith('#'))
+    for (const keyword of ['$id', 'id', '$schema', '$anchor', '$dynamicAnchor', '$async', 'nullable'])
+      delete sub[keyword]
+    if (anchor !== undefined && sub !== schema) sub.$id = anchor
+  })
+}
+
+/** Makes the references of a document absolute, but for those to itself, and gives the documents that they mean. */
+function resolveReferences(uri: string, schema: JsonSchema): string[] {
+  const references = new Set<string>()
+  traverse(schema, (sub: traverse.SchemaObject) => {
+    if (typeof sub.$ref !== 'string' || sub.$ref.startsWith('#')) return
+    sub.$ref = resolve(uri, sub.$ref)
+    const [document = ''] = sub.$ref.split('#')
+    if (document === uri) sub.$ref = sub.$ref.slice(uri.length) || '#'
+    else references.add(document)
+  })
+  return [...references]
+}
+
+/**
+ * Of an inclusive and an exclusive limit leaves the narrower, of which alone Ajv 6 complains; and makes numbers of
+ * draft-04's boolean ones.
+ */
+function mergeLimits(schema: JsonSchema): void {
+  const merge = (sub: traverse.SchemaObject, limit: string, exclusive: string, sign: number) => {
+    if (sub[exclusive] === true) sub[exclusive] = sub[limit]
+    if (sub[exclusive] === false) delete sub[exclusive]
+    if (sub[limit] === undefined || sub[exclusive] === undefined) return
+    delete sub[sign * sub[exclusive] <= sign * sub[limit] ? limit : exclusive]
+  }
+  traverse(schema, (sub: traverse.SchemaObject) => {
+    merge(sub, 'maximum', 'exclusiveMaximum', 1)
+    merge(sub, 'minimum', 'exclusiveMinimum', -1)
+  })
 }
 
 /** A reference relative to the URI of the schema it stands in. */
 function resolve(uri: string, reference: string): string {
   const local = 'schema://repositories'
-  const resolved = new URL(reference, new URL(uri, local)).href
-  return resolved.startsWith(`${local}/`) ? resolved.slice(local.length) : resolved
+  try {
+    const resolved = new URL(reference, new URL(uri, local)).href
+    return resolved.startsWith(`${local}/`) ? resolved.slice(local.length) : resolved
+  } catch {
+    throw broken(uri, `its reference ${quote(reference)} is no URI`)
+  }
 }
 
 function broken(uri: string, reason: string): GateError {

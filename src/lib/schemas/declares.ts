@@ -1,3 +1,5 @@
+import traverse from 'json-schema-traverse'
+
 /** A JSONSchema as it stands in its document. */
 export type JsonSchema = Record<string, unknown>
 
@@ -17,24 +19,25 @@ interface Part {
 export function declares(document: JsonSchema, documents: Documents, path: string): boolean {
   let level = applying([{ schema: document, home: document }], documents)
   for (const name of path.split('.')) {
-    const found = level.map(({ schema, home }) => ({ schema: fieldOf(schema, name), home }))
-    if (found.some(({ schema }) => schema === false) || found.every(({ schema }) => schema === undefined))
-      return false
+    const found = level.flatMap(({ schema, home }) => fieldOf(schema, name).map(schema => ({ schema, home })))
+    if (found.length === 0 || found.some(({ schema }) => schema === false)) return false
     level = applying(found, documents)
   }
   return true
 }
 
-/** What one schema says of a field: its schema, `undefined` if nothing, `false` if it may not be. */
-function fieldOf(schema: JsonSchema, name: string): unknown {
+/** What one schema says of a field: the schemas of it, `false` among them if it may not be. */
+function fieldOf(schema: JsonSchema, name: string): unknown[] {
   const { properties, patternProperties, additionalProperties } = schema
-  if (isObject(properties) && Object.hasOwn(properties, name)) return properties[name]
+  const found: unknown[] = []
+  if (isObject(properties) && Object.hasOwn(properties, name)) found.push(properties[name])
   if (isObject(patternProperties)) {
-    const pattern = Object.keys(patternProperties).find(pattern => new RegExp(pattern).test(name))
-    if (pattern !== undefined) return patternProperties[pattern]
+    for (const [pattern, schema] of Object.entries(patternProperties))
+      if (new RegExp(pattern).test(name)) found.push(schema)
   }
   // `additionalProperties: true` only allows what it does not know; a schema there makes a map.
-  return additionalProperties === true ? undefined : additionalProperties
+  if (found.length > 0 || additionalProperties === undefined || additionalProperties === true) return found
+  return [additionalProperties]
 }
 
 /** Schemas with all that applies beside each of them. */
@@ -42,23 +45,34 @@ function applying(parts: readonly { schema: unknown; home: JsonSchema }[], docum
   const all = new Map<JsonSchema, Part>()
   const add = (schema: unknown, home: JsonSchema): void => {
     if (!isObject(schema) || all.has(schema)) return
+    if (typeof schema.$ref === 'string') {
+      // What stands beside a reference means nothing.
+      all.set(schema, { schema: {}, home })
+      const [uri = '', fragment = ''] = schema.$ref.split('#')
+      const document = uri === '' ? home : documents(uri)
+      if (document) add(at(document, decodeURIComponent(fragment)), document)
+      return
+    }
     all.set(schema, { schema, home })
     if (Array.isArray(schema.allOf)) for (const part of schema.allOf) add(part, home)
-    if (typeof schema.$ref === 'string') {
-      const [uri = '', pointer = ''] = schema.$ref.split('#')
-      const document = uri === '' ? home : documents(uri)
-      if (document) add(at(document, pointer), document)
-    }
   }
   for (const { schema, home } of parts) add(schema, home)
   return [...all.values()]
 }
 
-function at(document: JsonSchema, pointer: string): unknown {
+/** The part of a document that a reference's fragment means: a JSON pointer, or the anchor of one. */
+function at(document: JsonSchema, fragment: string): unknown {
   let value: unknown = document
-  for (const step of pointer.split('/').slice(1)) {
-    if (!isObject(value) && !Array.isArray(value)) return undefined
-    value = (value as JsonSchema)[decodeURIComponent(step).replace(/~1/g, '/').replace(/~0/g, '~')]
+  if (fragment !== '' && !fragment.startsWith('/')) {
+    value = undefined
+    traverse(document, (sub: traverse.SchemaObject) => {
+      if (sub.$id === `#${fragment}`) value = sub
+    })
+    return value
+  }
+  for (const step of fragment.split('/').slice(1)) {
+    if (typeof value !== 'object' || value === null) return undefined
+    value = (value as JsonSchema)[step.replace(/~1/g, '/').replace(/~0/g, '~')]
   }
   return value
 }
