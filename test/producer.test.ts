@@ -111,6 +111,28 @@ test('FileProducer: a path that cannot be opened', async t => {
   await assert.rejects(FileProducer.open(join(temporary(t), 'no/such/folder')), { code: 'ENOENT' })
 })
 
+for (const shape of ['a socket', 'a pipe'] as const) {
+  test(`FileProducer: /dev/stdout that is ${shape}`, async t => {
+    const script = `
+      import { FileProducer } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/lib/producer.js')).href)}
+      const producer = await FileProducer.open('/dev/stdout')
+      await Promise.all([1, 2].map(n => producer.produce({ n, x: 'x'.repeat(100_000) }, {})))
+      await producer.close(1000)`
+    // The pipes that Node makes for a child are sockets.
+    const command = [process.execPath, '--input-type=module', '-e', script]
+    const [file = '', ...args] = shape === 'a socket' ? command : ['sh', '-c', '"$@" | cat', 'sh', ...command]
+    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    t.after(() => void child.kill('SIGKILL'))
+    let text = ''
+    for await (const chunk of child.stdout) text += chunk
+    const found = text.split('\n').slice(0, -1)
+    assert.deepEqual(
+      found.map(line => JSON.parse(line).n),
+      [1, 2],
+    )
+  })
+}
+
 test('FileProducer: a full disk: surely not stored, and it goes on', {
   skip: !existsSync('/dev/full'),
 }, async t => {

@@ -39,18 +39,19 @@ export function readBody(bytes: Buffer): Body {
     spans = scan(text, Array.isArray(value))
     return spans
   }
-  if (MAY_HOLD_INEXACT_NUMBER.test(text)) {
-    let explained = 0
-    for (const [i, { inexact }] of scanOnce().entries()) {
-      if (inexact) events[i] = explained++ < MAX_EXPLAINED ? inexactNumber(inexact) : INEXACT
-    }
-  }
   // Each level of nesting takes two bytes, so that most single events need not be walked.
   if (text.length > 2 * MAX_DEPTH) {
     for (const [i, event] of events.entries()) {
       if (isDeeperThan(event, MAX_DEPTH)) {
         events[i] = new GateError('event_too_deep', `the event nests deeper than ${MAX_DEPTH} levels`)
       }
+    }
+  }
+  if (MAY_HOLD_INEXACT_NUMBER.test(text)) {
+    let explained = 0
+    for (const [i, { inexact }] of scanOnce().entries()) {
+      if (!inexact || events[i] instanceof GateError) continue
+      events[i] = explained++ < MAX_EXPLAINED ? inexactNumber(inexact) : INEXACT
     }
   }
   return {
