@@ -5,7 +5,7 @@ export function benchEvent(): Record<string, unknown> {
     meta: { stream: 'bench.event', domain: 'en.wikipedia.org', uri: 'https://en.wikipedia.org/wiki/Kafka' },
     dt: '2026-01-01T00:00:00Z',
   }
-  for (let i = 0; i < 50; i++) event[`field_${i}`] = i % 3 === 0 ? i * 1000 : `a value of ${i} characters`
+  for (let i = 0; i < 52; i++) event[`field_${i}`] = i % 3 === 0 ? i * 1000 : `value ${i}`
   return event
 }
 

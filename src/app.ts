@@ -1,5 +1,10 @@
 import { readFileSync } from 'node:fs'
-import { createServer as createHttpServer, IncomingMessage, type Server, ServerResponse } from 'node:http'
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import express, { type ErrorRequestHandler, type Express } from 'express'
@@ -272,24 +277,11 @@ function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents
 }
 
 /**
- * Express sets the prototype of each request and response, which makes every later use of them slow; requests
- * that are made with its prototypes are left as they are. And events go straight to their handler (MEASURED 1).
+ * Events go straight to their handler: walking through Express costs more than all else that is done for one,
+ * for it sets the prototype of each request and response (MEASURED 1).
  */
 function createServer(web: Express, events: EventsRoute, responder: Responder): ClosableServer {
-  // node:http's classes are functions; Reflect.construct would do for classes too, and doubles the cost of a request.
-  type Constructor = (this: object, first: unknown) => void
-  function Request(this: object, socket: Socket) {
-    ;(IncomingMessage as unknown as Constructor).call(this, socket)
-  }
-  function Response(this: object, req: IncomingMessage) {
-    ;(ServerResponse as unknown as Constructor).call(this, req)
-  }
-  Request.prototype = web.request
-  Response.prototype = web.response
-
   const options = {
-    IncomingMessage: Request as unknown as typeof IncomingMessage,
-    ServerResponse: Response as unknown as typeof ServerResponse,
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,

@@ -39,8 +39,8 @@ export function readBody(bytes: Buffer): Body {
     spans = scan(text, Array.isArray(value))
     return spans
   }
-  // Each level of nesting takes two bytes, so that most single events need not be walked.
-  if (text.length > 2 * MAX_DEPTH) {
+  // Each level of nesting opens a bracket, so that all but large bodies need not be walked.
+  if (opensMoreThan(text, MAX_DEPTH)) {
     for (const [i, event] of events.entries()) {
       if (isDeeperThan(event, MAX_DEPTH)) {
         events[i] = new GateError('event_too_deep', `the event nests deeper than ${MAX_DEPTH} levels`)
@@ -71,6 +71,17 @@ function parse(text: string): unknown {
   } catch (error) {
     throw new GateError('body_malformed', `the body is not JSON: ${(error as Error).message}`)
   }
+}
+
+/** Whether a text holds more than so many opening brackets, those inside strings too. */
+function opensMoreThan(text: string, limit: number): boolean {
+  let opened = 0
+  for (const bracket of ['{', '[']) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
+      if (++opened > limit) return true
+    }
+  }
+  return false
 }
 
 function isDeeperThan(value: unknown, limit: number): boolean {

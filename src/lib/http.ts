@@ -12,32 +12,37 @@ const LINGER_MS = 2000
 
 /** The headers that every answer has, and the one way in which answers are sent. */
 export class Responder {
-  readonly #security: readonly string[]
   readonly #cors: Config['cors']
+  /** Of answers to any request, and of those to browsers' pages that may read them. */
+  readonly #always: readonly string[]
+  readonly #allowed: readonly string[]
   /** Set on shutdown: answers then close their connections. */
   closing = false
 
   constructor({ cors, csp }: Pick<Config, 'cors' | 'csp'>) {
     this.#cors = cors
-    this.#security =
-      csp === false
+    this.#always = [
+      ...(csp === false
         ? []
         : [
             ...['x-xss-protection', '1; mode=block', 'x-content-type-options', 'nosniff'],
             ...['x-frame-options', 'SAMEORIGIN', 'content-security-policy', csp],
-          ]
+          ]),
+      ...(Array.isArray(cors) ? ['vary', 'origin'] : []),
+    ]
+    this.#allowed = [
+      ...['access-control-allow-headers', 'accept, x-requested-with, content-type'],
+      ...['access-control-expose-headers', 'etag', 'access-control-allow-methods', 'post'],
+    ]
   }
 
   /** Headers of every answer to this request, as names and values in turn. */
   headersFor(req: IncomingMessage): string[] {
-    const headers = [...this.#security]
     const origin = this.#allowedOrigin(req.headers.origin)
-    if (origin) {
-      headers.push('access-control-allow-origin', origin)
-      headers.push('access-control-allow-headers', 'accept, x-requested-with, content-type')
-      headers.push('access-control-expose-headers', 'etag', 'access-control-allow-methods', 'post')
-    }
-    if (Array.isArray(this.#cors)) headers.push('vary', 'origin')
+    const headers =
+      origin === undefined
+        ? this.#always.slice()
+        : this.#always.concat('access-control-allow-origin', origin, this.#allowed)
     if (this.closing) headers.push('connection', 'close')
     return headers
   }
@@ -55,7 +60,7 @@ export class Responder {
     more: string[] = [],
   ): void {
     const headers = this.headersFor(req)
-    headers.push(...more)
+    if (more.length > 0) headers.push(...more)
     if (retryAfter) headers.push('retry-after', String(retryAfterSeconds()))
     if (body !== '') headers.push('content-type', 'application/json; charset=utf-8')
     if (status !== 204) headers.push('content-length', String(Buffer.byteLength(body)))
