@@ -185,6 +185,8 @@ const CASES: Record<string, [schema: object, ...refused: unknown[]][]> = {
     [{ properties: { v: { items: [small], additionalItems: { type: 'string' } } } }, { v: [9, 9, 'x', 8] }],
   ],
   contains: [
+    [{ properties: { v: { items: { contains: { const: 1 } } } } }, { v: [[1], []] }],
+    [{ additionalProperties: { contains: { contains: { const: 1 } } } }, { a: [[1]], b: [[]], c: [] }],
     [{ properties: { v: { contains: { const: 1 } } } }, { v: [] }, { v: [2, 3] }],
     [
       { properties: { v: { contains: true, items: small, uniqueItems: true } } },
@@ -400,8 +402,18 @@ for (const [keyword, cases] of Object.entries(CASES)) {
   })
 }
 
+/** Objects with a few of these keys, in any order. */
+function someOf(values: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<object> {
+  const entries = Object.entries(values).map(([key, value]) => value.map(value => [key, value] as const))
+  return fc
+    .uniqueArray(fc.oneof(...entries), { maxLength: 4, selector: ([key]) => key })
+    .map(all => Object.fromEntries(all))
+}
+
 // Schemas and events of a small world, so that they meet. Integer-like keys are in it: they move.
-const key = fc.constantFrom('a', 'b', 'c', 'd e', "f'", '7', 'constructor')
+// Not in it are names that every object inherits: Ajv 8 does not look at them in an empty object that has
+// `propertyNames`, and Ajv 6 takes Object's own constructor for a value of the client's.
+const key = fc.constantFrom('a', 'b', 'c', 'd e', "f'", '7')
 const scalar = fc.constantFrom<unknown>(
   null,
   true,
@@ -439,55 +451,46 @@ const { schema } = fc.letrec<{ schema: object | boolean; object: object }>(tie =
       { weight: 1, arbitrary: fc.constant({ $ref: '#/definitions/d' }) },
       { weight: 10, arbitrary: tie('object') },
     ),
-    object: fc
-      .record(
-        {
-          type: fc.oneof(types, fc.uniqueArray(types, { minLength: 1, maxLength: 3 })),
-          default: scalar,
-          enum: fc.uniqueArray(scalar, { minLength: 1, maxLength: 3 }),
-          const: scalar,
-          maximum: number,
-          exclusiveMaximum: number,
-          minimum: number,
-          exclusiveMinimum: number,
-          multipleOf: fc.constantFrom(1, 2, 0.5),
-          maxLength: limit,
-          minLength: limit,
-          pattern: fc.constantFrom('a', '^b', '\\d'),
-          format: fc.constantFrom('date', 'uri', 'unknown'),
-          items: fc.oneof(tie('schema'), some),
-          additionalItems: tie('schema'),
-          contains: tie('schema'),
-          maxItems: limit,
-          minItems: limit,
-          uniqueItems: fc.boolean(),
-          maxProperties: limit,
-          minProperties: limit,
-          required: names,
-          properties: map,
-          patternProperties: fc.dictionary(fc.constantFrom('a', '^[b-d]', '7'), tie('schema'), {
-            maxKeys: 2,
-          }),
-          additionalProperties: tie('schema'),
-          propertyNames: tie('schema'),
-          dependencies: fc.dictionary(key, fc.oneof(names, tie('schema')), { maxKeys: 2 }),
-          allOf: some,
-          anyOf: some,
-          oneOf: some,
-          not: tie('schema'),
-          if: tie('schema'),
-          then: tie('schema'),
-          else: tie('schema'),
-          $comment: fc.constant('text'),
-          nullable: fc.boolean(),
-        },
-        { requiredKeys: [] },
-      )
-      .chain(all =>
-        fc
-          .shuffledSubarray(Object.keys(all), { maxLength: 4 })
-          .map(keys => Object.fromEntries(keys.map(key => [key, all[key as keyof typeof all]]))),
-      ),
+    object: someOf({
+      type: fc.oneof(types, fc.uniqueArray(types, { minLength: 1, maxLength: 3 })),
+      default: scalar,
+      enum: fc.uniqueArray(scalar, { minLength: 1, maxLength: 3 }),
+      const: scalar,
+      maximum: number,
+      exclusiveMaximum: number,
+      minimum: number,
+      exclusiveMinimum: number,
+      multipleOf: fc.constantFrom(1, 2, 0.5),
+      maxLength: limit,
+      minLength: limit,
+      pattern: fc.constantFrom('a', '^b', '\\d'),
+      format: fc.constantFrom('date', 'uri', 'unknown'),
+      items: fc.oneof(tie('schema'), some),
+      additionalItems: tie('schema'),
+      contains: tie('schema'),
+      maxItems: limit,
+      minItems: limit,
+      uniqueItems: fc.boolean(),
+      maxProperties: limit,
+      minProperties: limit,
+      required: names,
+      properties: map,
+      patternProperties: fc.dictionary(fc.constantFrom('a', '^[b-d]', '7'), tie('schema'), {
+        maxKeys: 2,
+      }),
+      additionalProperties: tie('schema'),
+      propertyNames: tie('schema'),
+      dependencies: fc.dictionary(key, fc.oneof(names, tie('schema')), { maxKeys: 2 }),
+      allOf: some,
+      anyOf: some,
+      oneOf: some,
+      not: tie('schema'),
+      if: tie('schema'),
+      then: tie('schema'),
+      else: tie('schema'),
+      $comment: fc.constant('text'),
+      nullable: fc.boolean(),
+    }),
   }
 })
 
@@ -503,7 +506,7 @@ test('random schemas and events: same verdict, errors, text and defaults as Ajv 
       const compare = comparing({ ...(root as object), definitions: { d: definition } })
       for (const event of events) if (compare(event) > 0) refused++
     }),
-    { numRuns: 500 },
+    { numRuns: 2000 },
   )
-  assert.ok(refused > 100, `${refused} were refused`)
+  assert.ok(refused > 500, `${refused} were refused`)
 })

@@ -42,6 +42,7 @@ export function behaveAsAjv6(ajv: Ajv): void {
 
   redefine(ajv, 'required', required)
   redefine(ajv, 'properties', properties)
+  redefine(ajv, 'contains', contains)
   splitAdditionalItems(ajv)
   for (const keyword of ['pattern', 'format', 'uniqueItems', 'patternProperties', 'additionalProperties'])
     redefine(ajv, keyword, withinBounds)
@@ -120,6 +121,22 @@ function asProperty(name: string): string | Code {
   if (/^[a-z$_][a-z$_0-9]*$/i.test(name)) return name
   const escapes: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\f': '\\f', '\t': '\\t' }
   return new RawCode(`'${name.replace(/['\\\n\r\f\t]/g, char => escapes[char] ?? `\\${char}`)}'`)
+}
+
+/** Ajv 8.20 lets an empty array have whatever the array before it in a loop contained. */
+function contains(cxt: KeywordCxt, original: Generate): void {
+  const isEmpty = _`${cxt.data}.length === 0`
+  cxt.setParams({ min: 1 })
+  if (cxt.it.allErrors) {
+    cxt.gen.if(
+      isEmpty,
+      () => cxt.error(),
+      () => original(cxt),
+    )
+  } else {
+    cxt.fail(isEmpty)
+    original(cxt)
+  }
 }
 
 /** Ajv 6 refuses additional items before it looks at the others, and looks at them after. */
