@@ -118,7 +118,9 @@ export class Directory {
     const known: string[] = []
     for (const topic of this.#topics.values()) if (topic.known) known.push(topic.name)
     if (known.length > 0) this.#ask(known, false)
-    return known.length > 0 ? Infinity : now + (unknown.length > 0 ? PAUSE_MS : this.settings.metadataMaxAgeMs)
+    return known.length > 0
+      ? Infinity
+      : now + (unknown.length > 0 ? PAUSE_MS : this.settings.metadataMaxAgeMs)
   }
 
   #ask(topics: readonly string[], asNew: boolean): void {
