@@ -152,6 +152,8 @@ export class FakeCluster implements Transport {
   readonly faults: Faults
   /** Every batch that a broker was asked to store, in order. */
   readonly asked: { time: number; broker: number; lane: Lane; timeoutMs: number; batch: OutgoingBatch }[] = []
+  /** When each value was last sent by anybody. */
+  readonly lastSent = new Map<string, number>()
   readonly metadataRequests: { time: number; topics: string[]; create: boolean }[] = []
   /** What brokers believe a topic's metadata to be, where it is not what it is. */
   readonly metadataAs = new Map<string, TopicMetadata>()
@@ -282,6 +284,8 @@ class FakeLink implements Link {
       records: [...records],
     }))
     const { timeoutMs, acks } = request
+    for (const batch of batches)
+      for (const { value } of batch.records) cluster.lastSent.set(String(value), clock.time)
     await clock.sleep(faults.latency())
     if (fault === 'lost') throw new Error('connection reset')
     if (fault === 'silent') return new Promise(() => {})

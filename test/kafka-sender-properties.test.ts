@@ -159,6 +159,7 @@ function check({ fates, cluster, sender, settings }: Awaited<ReturnType<typeof p
     const what = `event ${id} (${JSON.stringify(fate)}) is stored ${stored} times`
     assert.notEqual(fate.answeredAt, -1, what)
     assert.ok(fate.answeredAt <= fate.sentAt + settings.timeoutMs, what)
+    assert.ok((cluster.lastSent.get(String(id)) ?? 0) <= fate.answeredAt, `sent after its answer: ${what}`)
     if (fate.outcome === 'delivered') assert.equal(stored, 1, what)
     else if (fate.outcome === 'not_stored') assert.equal(stored, 0, what)
     else assert.ok(stored <= 1, what)
