@@ -1,3 +1,4 @@
+import { X509Certificate } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
@@ -242,9 +243,9 @@ class ProducerReader {
     if (!this.#text('security.protocol')?.endsWith('ssl')) return undefined
     const ciphers = this.#text('ssl.cipher.suites')
     const all: ConnectionOptions = {
-      ca: this.#file('ssl.ca.location') ?? this.#text('ssl.ca.pem'),
+      ca: this.#certificates('ssl.ca.location') ?? this.#text('ssl.ca.pem'),
       crl: this.#file('ssl.crl.location'),
-      cert: this.#file('ssl.certificate.location') ?? this.#text('ssl.certificate.pem'),
+      cert: this.#certificates('ssl.certificate.location') ?? this.#text('ssl.certificate.pem'),
       key: this.#file('ssl.key.location') ?? this.#text('ssl.key.pem'),
       pfx: this.#file('ssl.keystore.location'),
       passphrase: this.#text('ssl.key.password') ?? this.#text('ssl.keystore.password'),
@@ -278,6 +279,19 @@ class ProducerReader {
       this.#problem(name, `cannot be read: ${(error as Error).message}`)
       return undefined
     }
+  }
+
+  /** Node.js ignores what is no certificate, and then trusts nobody. */
+  #certificates(name: string): Buffer[] | undefined {
+    const files = this.#file(name)
+    for (const file of files ?? []) {
+      try {
+        new X509Certificate(file)
+      } catch (error) {
+        this.#problem(name, `is no certificate: ${(error as Error).message}`)
+      }
+    }
+    return files
   }
 
   #value(name: string): Value | undefined {

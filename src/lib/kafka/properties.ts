@@ -54,7 +54,7 @@ function refused(means: string): Property {
 /** All properties that are known. Any other is an error, for it is most likely a misspelt one. */
 export const PROPERTIES: Readonly<Record<string, Property>> = {
   // Brokers and connections.
-  'metadata.broker.list': text('The brokers to ask first: host:port, host:port, …', {
+  'metadata.broker.list': text('The brokers to ask first: host:port, separated by commas.', {
     aliases: ['bootstrap.servers'],
   }),
   'client.id': text("Names this client in the brokers' logs, metrics and quotas.", { default: 'eventgate' }),
