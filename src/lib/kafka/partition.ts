@@ -2,7 +2,7 @@ import { GateError } from '../errors.js'
 import { Batch, type Pending, sizeOf } from './batch.js'
 import { describe, type Fate, fateOf } from './fates.js'
 import type { PartitionResult } from './protocol.js'
-import type { Identity } from './records.js'
+import { BATCH_OVERHEAD, type Identity } from './records.js'
 
 /** The part of a sender's settings that a partition's queue goes by. */
 export interface QueueSettings {
@@ -45,9 +45,12 @@ const MAX_WAIT_MS = 8000
 /** Attempts at a batch whose checksum does not match. */
 const MAX_CORRUPT = 3
 /**
- * The events of one batch have deadlines at most this part of the timeout apart. A batch that may be stored
- * can be sent again only whole, so that its first event's deadline ends the sending for all of them.
+ * A batch that may be stored can be sent again only whole, so that its first event's deadline ends the sending
+ * for all of them. Hence what is sent together has deadlines at most this part of the time that the first has
+ * left apart: events that are young do not share the fate of one that is about to be given up.
  */
+const SPREAD_OF_REST = 1 / 8
+/** The same for a batch that grows, as a part of the whole timeout. */
 const SPREAD = 1 / 16
 
 /**
@@ -176,8 +179,9 @@ export class Partition {
   }
 
   /** The first batch, frozen, to be sent by `request`: an attempt is open from here on. */
-  take(request: object): Batch {
+  take(request: object, now: number): Batch {
     const batch = this.#queue[0] as Batch
+    if (!batch.identity) this.#cut(batch, batch.deadline + (batch.deadline - now) * SPREAD_OF_REST)
     batch.closed = true
     batch.identity ??=
       this.#producerId === undefined
@@ -187,6 +191,18 @@ export class Partition {
     batch.attempts++
     this.out = { batch, request }
     return batch
+  }
+
+  /** Leaves what has a later deadline for the next batch. */
+  #cut(batch: Batch, latest: number): void {
+    const { records } = batch
+    let count = records.length
+    while ((records[count - 1] as Pending).deadline > latest) count--
+    if (count === records.length) return
+    const rest = batch.again(records.splice(count))
+    rest.closed = batch.closed
+    batch.size -= rest.size - BATCH_OVERHEAD
+    this.#queue.splice(1, 0, rest)
   }
 
   /** The leader is another one: what it was asked in vain need not hold back the new one. */

@@ -314,7 +314,7 @@ export class Sender {
     for (const partition of ready) {
       bytes += partition.nextSize
       if (taken.length > 0 && bytes > this.settings.maxRequestBytes) break
-      const batch = partition.take(request)
+      const batch = partition.take(request, now)
       batches.push(batch)
       taken.push(partition)
       events += batch.records.length
