@@ -356,6 +356,22 @@ test('a partition that was in vain for a whole timeout refuses at once, lets one
   assert.equal(outcome('well'), 'stored')
 })
 
+test('events without a key avoid a partition that is not well, and find out when it is well again', async () => {
+  const { clock, cluster, send, answers } = setUp()
+  cluster.create('some', 3)
+  cluster.partition('some', 1).starved = true
+  clock.at(25_000, () => {
+    cluster.partition('some', 1).starved = false
+  })
+  for (let i = 0; i < 400; i++) clock.at(i * 100, () => send(`v${i}`, { topic: 'some' }))
+  await clock.runUntil(60_000)
+  const failed = Array.from({ length: 400 }, (_, i) => i).filter(i => answers.get(`v${i}`)?.error)
+  // Those that came before anybody knew, and one for each timeout since.
+  assert.ok(failed.filter(i => i * 100 > TIMEOUT).length <= 3, `${failed}`)
+  const log = cluster.stored('some')[1] ?? []
+  assert.ok(log.filter(value => Number(value.slice(1)) > 300).length > 10, 'it is used again')
+})
+
 test('a topic that does not exist yet is waited for, and asked for in a way that may create it, once known never again', async () => {
   const { clock, cluster, send, outcome } = setUp()
   send('n', { topic: 'new' })

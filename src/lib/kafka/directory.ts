@@ -17,6 +17,8 @@ export interface DirectoryHost {
   place(partition: Partition, record: Pending): void
   /** Topics were forgotten. */
   forgotten(): void
+  /** No broker could be asked. */
+  trouble(message: string): void
   /** Called when an answer has come. */
   turn(): void
 }
@@ -134,6 +136,7 @@ export class Directory {
           return PAUSE_MS
         },
         (error: Error) => {
+          this.host.trouble(`no metadata: ${error.message}`)
           if (!asNew) this.#wanted = true
           for (const topic of this.#unknown) topic.problem = error.message
           return Math.min(PAUSE_MS * 2 ** Math.min(this.#failures++, 20), MAX_PAUSE_MS)

@@ -24,7 +24,9 @@ export interface SenderObserver {
   sent?(batches: number, events: number): void
   /** Events turned out to be stored after they were answered as of unknown fate. */
   late?(events: number): void
-  /** An operator should see this. */
+  /** A broker, or all of them, cannot be reached, or did not answer. It is tried again; this comes each time. */
+  trouble?(message: string): void
+  /** Something is wrong for good, as far as brokers can tell: an operator must see it. This, too, comes each time. */
   complain?(message: string): void
 }
 
@@ -74,6 +76,7 @@ export class Sender {
       make: name => new Topic(name, settings, ledger, random),
       place: (partition, record) => this.#append(partition, record, clock.now()),
       forgotten: () => this.#identities.renew(),
+      trouble: message => observer.trouble?.(message),
       turn,
     })
     this.#identities = new Identities(transport, clock, settings.retryBackoffMaxMs, turn)
@@ -300,7 +303,10 @@ export class Sender {
     const readyAt = Math.max(channel.readyAt, broker.throttledUntil)
     if (readyAt > now) return readyAt
     if (!channel.connected) {
-      channel.connect().then(() => this.#turnSoon())
+      channel.connect().then(() => {
+        if (channel.failures > 0) this.observer.trouble?.(channel.problem)
+        this.#turnSoon()
+      })
       return Infinity
     }
     const batches: OutgoingBatch[] = []
@@ -330,7 +336,10 @@ export class Sender {
       .produce(request)
       .then(
         response => this.#answered(request, taken, response, broker),
-        () => this.#lost(request, taken, channel.problem),
+        () => {
+          this.observer.trouble?.(channel.problem)
+          this.#lost(request, taken, channel.problem)
+        },
       )
       .then(() => this.#turnSoon())
     return Infinity

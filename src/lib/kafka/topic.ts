@@ -10,6 +10,9 @@ export interface TopicSettings extends QueueSettings {
   readonly stickyMs: number
 }
 
+/** Between two events without a key that go to partitions which may not be well. */
+const PROBE_MS = 1000
+
 /** A topic: its partitions, once they are known, and until then the events that wait for that. */
 export class Topic {
   readonly partitions: Partition[] = []
@@ -29,6 +32,7 @@ export class Topic {
   #count = 0
   #sticky: Partition | undefined
   #stickyUntil = 0
+  #probeAt = 0
 
   constructor(
     readonly name: string,
@@ -56,19 +60,25 @@ export class Topic {
     const index = key ? settings.partitioner(key, this.#count) : undefined
     if (index !== undefined) return partitions[index] as Partition
     if (!this.#sticky || now >= this.#stickyUntil || this.#sticky.stuck || this.#sticky.slow) {
-      this.#sticky = this.#any()
+      this.#sticky = this.#any(now)
       this.#stickyUntil = now + settings.stickyMs
     }
     return this.#sticky
   }
 
-  /** One at random, of those that are well if there are any. */
-  #any(): Partition {
+  /**
+   * One at random, of those that are well if there are any. Now and then one that is not, and has nothing else
+   * to find out by whether it is well again: else it would be left out for ever.
+   */
+  #any(now: number): Partition {
     const all = this.partitions.slice(0, this.#count)
-    const led = all.filter(partition => partition.leader !== undefined && !partition.stuck)
-    const well = led.filter(partition => !partition.slow)
+    const led = all.filter(partition => partition.leader !== undefined)
+    const well = led.filter(partition => !partition.stuck && !partition.slow)
+    const probes =
+      now < this.#probeAt ? [] : led.filter(partition => partition.empty && !well.includes(partition))
+    if (probes.length > 0) this.#probeAt = now + PROBE_MS
     const open = all.filter(partition => !partition.refuses)
-    const from = [well, led, open, all].find(some => some.length > 0) as Partition[]
+    const from = [probes, well, open, all].find(some => some.length > 0) as Partition[]
     return from[Math.floor(this.random() * from.length)] as Partition
   }
 
