@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GateError } from '#src/lib/errors.js'
+import { KafkaError } from '#src/lib/kafka/fates.js'
 import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
 import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
 import { type BatchFault, FakeClock, FakeCluster, randomFrom } from './kafka-fake.js'
@@ -409,6 +410,33 @@ test('what does not fit the cluster is said loudly', async () => {
   await clock.runUntil(100)
   assert.equal(outcome('x'), 'kafka_misconfigured')
   assert.equal(seen.complaints.length, 1)
+})
+
+test('a client that may not have a producer id fails its events loudly, and asks again for later ones', async () => {
+  const { clock, cluster, send, outcome, seen } = setUp()
+  const { producerId } = cluster
+  cluster.producerId = () => Promise.reject(new KafkaError(31, 'no producer id'))
+  send('x')
+  await clock.runUntil(100)
+  assert.equal(outcome('x'), 'kafka_misconfigured')
+  assert.match(seen.complaints[0] ?? '', /CLUSTER_AUTHORIZATION_FAILED/)
+  cluster.producerId = producerId
+  await clock.runUntil(2000)
+  send('y')
+  await clock.runUntil(2100)
+  assert.equal(outcome('y'), 'stored')
+})
+
+test('an event is answered at its deadline, whatever else is out', async () => {
+  const { clock, cluster, send, answers } = setUp({ timeoutMs: 300 }, { request: () => 'silent' })
+  send('x')
+  await clock.runUntil(250)
+  // Accepted while the first is out, and due while it is out still.
+  send('y')
+  await clock.runUntil(10_000)
+  assert.deepEqual([answers.get('x')?.at, answers.get('y')?.at], [300, 550])
+  assert.equal(answers.get('y')?.error?.code, 'deadline_not_stored')
+  assert.deepEqual(cluster.stored('t'), [[]])
 })
 
 test('over a bound events are refused at once, and so is one that is too large', async () => {

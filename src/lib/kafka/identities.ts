@@ -6,7 +6,7 @@ import type { Clock, Transport } from './transport.js'
 export class Identities {
   /** Why none can be had, for a person; empty while there is nothing to say. */
   problem = ''
-  /** Whether brokers refuse us one for good, as far as they can tell. */
+  /** Whether the latest answer was that we may have none. */
   refused = false
   #issued: Issued | undefined
   #issues = 0
@@ -36,13 +36,13 @@ export class Identities {
     if (this.#asking) return Infinity
     if (this.#notBefore > now) return this.#notBefore
     this.#asking = true
+    this.refused = false
     this.transport
       .producerId()
       .then(
         ({ producerId, epoch }) => {
           this.#issued = { producerId, epoch, issue: this.#issues++ }
           this.problem = ''
-          this.refused = false
         },
         (error: Error) => {
           this.problem = error.message

@@ -58,6 +58,7 @@ export class Sender {
   #state: 'open' | 'closing' | 'closed' = 'open'
   #flushing = 0
   #onEmpty: (() => void)[] = []
+
   constructor(
     readonly settings: SenderSettings,
     readonly transport: Transport,
@@ -146,7 +147,7 @@ export class Sender {
     })
   }
 
-  /** Ends lingering; resolves once every event that it has is answered. */
+  /** Ends lingering; resolves once no event is without its answer, those that still come included. */
   async flush(): Promise<void> {
     this.#flushing++
     this.#turnSoon()
@@ -171,10 +172,8 @@ export class Sender {
   }
 
   #append(partition: Partition, record: Pending, now: number): void {
-    if (partition.empty) {
-      this.#active.add(partition)
-      this.#wake(record.deadline)
-    }
+    if (partition.empty) this.#active.add(partition)
+    this.#wake(record.deadline)
     const full = partition.append(record, now)
     if (this.#turning || partition.out) return
     // While its broker is busy a turn would find nothing to do; the broker's answer brings one.
@@ -272,13 +271,14 @@ export class Sender {
 
   /** Has an id asked for. Partitions that cannot have one say why; when that is for good, to their events. */
   #identify(needy: readonly Partition[], now: number): number {
+    const next = this.#identities.ask(now)
     const { problem, refused } = this.#identities
     for (const partition of needy) {
       if (problem) partition.problem = problem
       if (refused) partition.abandon('kafka_misconfigured')
     }
     if (refused) this.observer.complain?.(`no producer id can be had: ${problem}`)
-    return this.#identities.ask(now)
+    return next
   }
 
   // Requests.
