@@ -33,7 +33,7 @@ import type { Lane, Link, OutgoingBatch, ProduceRequest, Transport } from './tra
 export const KAFKAJS_VERSION = '2.2.4'
 
 interface KafkajsConnection {
-  requestQueue: { destroy(): void }
+  requestQueue: { destroy(): void; scheduleCheckPendingRequests(): void }
   /** A Long: how long the broker lets this authentication stand, in milliseconds; 0 for ever. */
   sessionLifetime: { toString(): string }
 }
@@ -284,6 +284,8 @@ async function openSession(
     requestTimeout: timeoutMs,
     logger: SILENT,
   })
+  // It would poll from the first answer on. Nothing ever waits in it.
+  for (const { requestQueue } of pool.pool) requestQueue.scheduleCheckPendingRequests = () => {}
   const broker = new Broker({ connectionPool: pool, authenticationTimeout: timeoutMs, logger: SILENT })
   let timer: NodeJS.Timeout | undefined
   try {

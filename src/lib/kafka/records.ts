@@ -1,4 +1,4 @@
-import { CODEC_BITS, type Codec, type Compress, compressor } from './compression.js'
+import { CODEC_BITS, type Codec, compressor } from './compression.js'
 import { crc32c } from './crc32c.js'
 
 /** What one record is made of. A string is written as UTF-8, without a buffer of its own in between. */
@@ -29,14 +29,30 @@ export type EncodeBatch = (records: readonly RecordData[], identity: Identity) =
 /** An encoder of batches that are compressed with `codec`, but for those that this would make larger. */
 export function batchEncoder(codec: Codec, level?: number): EncodeBatch {
   const compress = compressor(codec, level)
-  return (records, identity) => encodeBatch(records, identity, codec, compress)
+  if (!compress) return (records, identity) => seal(writeBatch(records, identity, Buffer.allocUnsafe))
+  // Only what the compressor makes of it outlives the call, so that one buffer will do for all batches.
+  let scratch = Buffer.allocUnsafeSlow(64 * 1024)
+  const allocate = (size: number) => {
+    if (size > scratch.length) scratch = Buffer.allocUnsafeSlow(2 * size)
+    return scratch.subarray(0, size)
+  }
+  return (records, identity) => {
+    const batch = writeBatch(records, identity, allocate)
+    const compressed = compress(batch.subarray(BATCH_OVERHEAD))
+    if (BATCH_OVERHEAD + compressed.length >= batch.length) return seal(Buffer.from(batch))
+    const smaller = Buffer.allocUnsafe(BATCH_OVERHEAD + compressed.length)
+    batch.copy(smaller, 0, 0, BATCH_OVERHEAD)
+    compressed.copy(smaller, BATCH_OVERHEAD)
+    smaller.writeInt16BE(CODEC_BITS[codec], 21)
+    return seal(smaller)
+  }
 }
 
-function encodeBatch(
+/** All of a batch but for what `seal` writes. */
+function writeBatch(
   records: readonly RecordData[],
   identity: Identity,
-  codec: Codec,
-  compress: Compress | undefined,
+  allocate: (size: number) => Buffer,
 ): Buffer {
   const base = first(records).timestamp
   // Size, to the byte.
@@ -48,27 +64,16 @@ function encodeBatch(
     const body = bodySize(record, i, record.timestamp - base)
     size += varintSize(body) + body
   }
-  let batch = Buffer.allocUnsafe(size)
+  const batch = allocate(size)
   let end = BATCH_OVERHEAD
   for (let i = 0; i < records.length; i++) {
     const record = records[i] as RecordData
     end = writeRecord(batch, end, record, i, record.timestamp - base)
   }
-  let attributes = 0
-  if (compress) {
-    const compressed = compress(batch.subarray(BATCH_OVERHEAD))
-    if (BATCH_OVERHEAD + compressed.length < size) {
-      const smaller = Buffer.allocUnsafe(BATCH_OVERHEAD + compressed.length)
-      compressed.copy(smaller, BATCH_OVERHEAD)
-      batch = smaller
-      attributes = CODEC_BITS[codec]
-    }
-  }
   writeInt64(batch, 0, 0) // base offset: the broker's to give
-  batch.writeInt32BE(batch.length - 12, 8) // length of what follows
   batch.writeInt32BE(0, 12) // partition leader epoch: the broker's to give
   batch[16] = 2 // magic: the format's version
-  batch.writeInt16BE(attributes, 21)
+  batch.writeInt16BE(0, 21) // attributes: not compressed, timestamps by the client
   batch.writeInt32BE(records.length - 1, 23) // last offset delta
   writeInt64(batch, 27, base)
   writeInt64(batch, 35, max)
@@ -76,6 +81,12 @@ function encodeBatch(
   batch.writeInt16BE(identity.epoch, 51)
   batch.writeInt32BE(identity.sequence, 53)
   batch.writeInt32BE(records.length, 57)
+  return batch
+}
+
+/** Writes what depends on all the rest: the length of what follows it, and the checksum. */
+function seal(batch: Buffer): Buffer {
+  batch.writeInt32BE(batch.length - 12, 8)
   batch.writeInt32BE(crc32c(batch, 21, batch.length), 17)
   return batch
 }
