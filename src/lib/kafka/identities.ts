@@ -1,5 +1,5 @@
 import { fateOf, KafkaError } from './fates.js'
-import type { Issued, Partition } from './partition.js'
+import type { Issued, Sequence } from './sequence.js'
 import type { Clock, Transport } from './transport.js'
 
 /** Producer ids: one for all partitions, until one of them needs another. */
@@ -22,8 +22,8 @@ export class Identities {
   ) {}
 
   /** Gives a partition the latest id; false if there is none that it has not given up already. */
-  give(partition: Partition): boolean {
-    return this.#issued !== undefined && partition.identify(this.#issued)
+  give(sequence: Sequence): boolean {
+    return this.#issued !== undefined && sequence.identify(this.#issued)
   }
 
   /** Partitions that come from now on get a new id. */

@@ -2,7 +2,8 @@ import { GateError } from '../errors.js'
 import { Batch, type Pending, sizeOf } from './batch.js'
 import { describe, type Fate, fateOf } from './fates.js'
 import type { PartitionResult } from './protocol.js'
-import { BATCH_OVERHEAD, type Identity } from './records.js'
+import { BATCH_OVERHEAD } from './records.js'
+import { Sequence } from './sequence.js'
 
 /** The part of a sender's settings that a partition's queue goes by. */
 export interface QueueSettings {
@@ -29,16 +30,6 @@ export interface Ledger {
   complain(message: string): void
 }
 
-/** A producer id as it was issued. Ids only ever go forward: an id that a partition has given up never returns. */
-export interface Issued {
-  readonly producerId: number
-  readonly epoch: number
-  /** How many ids were issued before. */
-  readonly issue: number
-}
-
-const NOBODY: Identity = { producerId: -1, epoch: -1, sequence: -1 }
-const MAX_EPOCH = 32767
 /** A broker's longest wait for the replicas: at first, and after it has been in vain several times in a row. */
 const WAIT_MS = 1000
 const MAX_WAIT_MS = 8000
@@ -82,11 +73,7 @@ export class Partition {
   #lastSuccess = -Infinity
   /** Less than the settings' once the broker has found a batch too large. */
   #batchBytes: number
-  // Idempotence. Epoch and sequence are this partition's own, even where the id is shared.
-  #producerId: number | undefined
-  #epoch = 0
-  #sequence = 0
-  #issue = -1
+  readonly sequence: Sequence
 
   constructor(
     readonly topic: string,
@@ -95,6 +82,7 @@ export class Partition {
     readonly ledger: Ledger,
   ) {
     this.#batchBytes = settings.batchBytes
+    this.sequence = new Sequence(settings.idempotent)
   }
 
   get empty(): boolean {
@@ -158,21 +146,6 @@ export class Partition {
     return batch.records.length >= this.settings.batchMessages || batch.size >= this.#batchBytes
   }
 
-  /** Whether nothing can be sent before `identify`. */
-  get needsId(): boolean {
-    return this.settings.idempotent && this.#producerId === undefined
-  }
-
-  /** Takes an id for what follows. False if it is one that this partition has given up. */
-  identify(issued: Issued): boolean {
-    if (issued.issue <= this.#issue) return false
-    this.#producerId = issued.producerId
-    this.#epoch = issued.epoch
-    this.#sequence = 0
-    this.#issue = issued.issue
-    return true
-  }
-
   /** The size of what `take` would take. */
   get nextSize(): number {
     return this.#queue[0]?.size ?? 0
@@ -183,10 +156,7 @@ export class Partition {
     const batch = this.#queue[0] as Batch
     if (!batch.identity) this.#cut(batch, batch.deadline + (batch.deadline - now) * SPREAD_OF_REST)
     batch.closed = true
-    batch.identity ??=
-      this.#producerId === undefined
-        ? NOBODY
-        : { producerId: this.#producerId, epoch: this.#epoch, sequence: this.#sequence }
+    batch.identity ??= this.sequence.identity
     batch.open++
     batch.attempts++
     this.out = { batch, request }
@@ -256,7 +226,7 @@ export class Partition {
         break
       case 'sequence':
       case 'epoch':
-        this.#nextEpoch(fate === 'epoch')
+        this.sequence.nextEpoch(fate === 'epoch')
         this.#delay(now)
         this.#dissolve(batch)
         break
@@ -331,8 +301,7 @@ export class Partition {
     this.#notBefore = 0
     this.#stuck = false
     this.#lastSuccess = now
-    // Sequences are int32; the one after the last is 0.
-    this.#sequence = (this.#sequence + batch.records.length) % 0x8000_0000
+    this.sequence.advance(batch.records.length)
     let late = 0
     for (const record of batch.records) {
       if (record.settled) late++
@@ -391,7 +360,7 @@ export class Partition {
 
   #settle(batch: Batch, code: Refusal): void {
     const open = batch.open > 0
-    if (open && this.out?.batch !== batch) this.#nextEpoch(false)
+    if (open && this.out?.batch !== batch) this.sequence.nextEpoch(false)
     let error: GateError | undefined
     for (const record of batch.records) {
       if (record.settled) continue
@@ -427,13 +396,6 @@ export class Partition {
       )
     }
     this.#dissolve(batch)
-  }
-
-  /** Makes brokers refuse what may still be on its way, and begins to count anew. */
-  #nextEpoch(freshId: boolean): void {
-    this.#sequence = 0
-    if (freshId || this.#epoch >= MAX_EPOCH) this.#producerId = undefined
-    else this.#epoch++
   }
 
   #error(code: Refusal): GateError {

@@ -252,7 +252,7 @@ export class Sender {
         this.#directory.refresh()
         continue
       }
-      if (partition.needsId && !this.#identities.give(partition)) {
+      if (partition.sequence.needsId && !this.#identities.give(partition.sequence)) {
         needsId.push(partition)
         continue
       }
