@@ -22,10 +22,14 @@ const TABLE = {
   stream_name_illegal: { kind: 'invalid', status: 400, fate: 'not_stored' },
   timestamp_unparsable: { kind: 'invalid', status: 400, fate: 'not_stored' },
   validation_failed: { kind: 'invalid', status: 400, fate: 'not_stored' },
+  record_refused: { kind: 'invalid', status: 400, fate: 'not_stored' },
 
   // One event: not the client's mistake.
   schema_unavailable: { kind: 'error', status: 503, fate: 'not_stored' },
   producer_full: { kind: 'error', status: 503, fate: 'not_stored' },
+  partition_unavailable: { kind: 'error', status: 503, fate: 'not_stored' },
+  topic_refused: { kind: 'error', status: 503, fate: 'not_stored' },
+  kafka_misconfigured: { kind: 'error', status: 503, fate: 'not_stored' },
   produce_failed: { kind: 'error', status: 503, fate: 'not_stored' },
   produce_unknown: { kind: 'error', status: 504, fate: 'unknown' },
   deadline_not_stored: { kind: 'error', status: 503, fate: 'not_stored' },

@@ -1,0 +1,69 @@
+import type { GateError } from '../errors.js'
+import { BATCH_OVERHEAD, type Identity, RECORD_OVERHEAD, type RecordData } from './records.js'
+
+/** One event, from its acceptance to its outcome. */
+export interface Pending extends RecordData {
+  /** When it is answered at the latest, by the sender's clock. */
+  readonly deadline: number
+  /** Whether it has its outcome. It may still be part of a batch that is on its way. */
+  settled: boolean
+  resolve: () => void
+  reject: (error: GateError) => void
+}
+
+/** What a record takes of a batch, at most. */
+export function sizeOf(record: RecordData): number {
+  return RECORD_OVERHEAD + record.valueBytes + (record.key?.length ?? 0)
+}
+
+/**
+ * Consecutive events of one partition that are sent together. It grows until it is frozen, which its first
+ * sending does: from then on its identity and its records stay what they are, for brokers know a batch that
+ * is sent again by both.
+ */
+export class Batch {
+  records: Pending[] = []
+  /** At most this many bytes, uncompressed. */
+  size = BATCH_OVERHEAD
+  /** Nothing more is added. Set by its freezing, and for parts of a batch that was too large or had bad records. */
+  closed = false
+  identity: Identity | undefined
+  encoded?: Buffer
+  /** Attempts that may have stored it: those which no answer of their own has refused. */
+  open = 0
+  /** How often it was sent. */
+  attempts = 0
+  /** Attempts that were refused because the checksum did not match. */
+  corrupt = 0
+
+  constructor(
+    readonly topic: string,
+    readonly partition: number,
+    /** When its first event was accepted. */
+    readonly since: number,
+  ) {}
+
+  add(record: Pending): void {
+    this.records.push(record)
+    this.size += sizeOf(record)
+  }
+
+  get deadline(): number {
+    return (this.records[0] as Pending).deadline
+  }
+
+  /** Whether an event of it has been answered already: then nothing of it may be sent again. */
+  get answered(): boolean {
+    return (this.records[0] as Pending).settled
+  }
+
+  /** These records again, to be frozen anew. */
+  again(records: Pending[]): Batch {
+    const batch = new Batch(this.topic, this.partition, this.since)
+    for (const record of records) batch.add(record)
+    batch.closed = true
+    batch.corrupt = this.corrupt
+    batch.attempts = this.attempts
+    return batch
+  }
+}

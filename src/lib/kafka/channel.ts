@@ -1,0 +1,79 @@
+import type { ProduceResponse } from './protocol.js'
+import type { Clock, Lane, Link, ProduceRequest, Transport } from './transport.js'
+
+/** A broker, as the sender sees it. */
+export interface Broker {
+  readonly fast: Channel
+  readonly slow: Channel
+  /** It has asked for no request before this time. */
+  throttledUntil: number
+}
+
+/** The way to one broker by one lane: one connection at a time, with one request out at a time. */
+export class Channel {
+  /** Connecting, or waiting for an answer. */
+  busy = false
+  /** Failures to connect since the last request that was answered. */
+  failures = 0
+  problem = ''
+  #link: Link | undefined
+  #notBefore = 0
+
+  constructor(
+    readonly broker: number,
+    readonly lane: Lane,
+    readonly transport: Transport,
+    readonly clock: Clock,
+    readonly backoff: { readonly retryBackoffMs: number; readonly retryBackoffMaxMs: number },
+  ) {}
+
+  /** When it may be used next; Infinity while it is busy. */
+  get readyAt(): number {
+    return this.busy ? Infinity : this.#notBefore
+  }
+
+  get connected(): boolean {
+    return this.#link?.open ?? false
+  }
+
+  /** Never rejects: a failure is `problem`, and makes `readyAt` wait. */
+  async connect(): Promise<void> {
+    this.busy = true
+    try {
+      this.#link = await this.transport.connect(this.broker, this.lane)
+    } catch (error) {
+      this.#failed(error)
+    } finally {
+      this.busy = false
+    }
+  }
+
+  /** Rejects when there is no answer; the connection is then closed, and another one is made when it is needed. */
+  async produce(request: ProduceRequest): Promise<ProduceResponse | undefined> {
+    this.busy = true
+    try {
+      const response = await (this.#link as Link).produce(request)
+      this.failures = 0
+      return response
+    } catch (error) {
+      this.close()
+      this.problem = `broker ${this.broker}: ${(error as Error).message}`
+      throw error
+    } finally {
+      this.busy = false
+    }
+  }
+
+  close(): void {
+    this.#link?.close()
+    this.#link = undefined
+  }
+
+  #failed(error: unknown): void {
+    const { retryBackoffMs, retryBackoffMaxMs } = this.backoff
+    this.problem = `broker ${this.broker} cannot be reached: ${(error as Error).message}`
+    this.#notBefore =
+      this.clock.now() + Math.min(retryBackoffMs * 2 ** Math.min(this.failures, 20), retryBackoffMaxMs)
+    this.failures++
+  }
+}

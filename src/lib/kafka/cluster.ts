@@ -1,0 +1,355 @@
+import { createRequire } from 'node:module'
+import { connect as connectTcp, isIP, type Socket } from 'node:net'
+import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { Connection } from './connection.js'
+import { KafkaError } from './fates.js'
+import {
+  type Api,
+  decodeInitProducerId,
+  decodeMetadata,
+  decodeProduce,
+  encodeInitProducerId,
+  encodeMetadata,
+  encodeProduce,
+  INIT_PRODUCER_ID,
+  METADATA,
+  type PartitionData,
+  PRODUCE,
+  type ProduceResponse,
+  type TopicMetadata,
+  VERSIONS,
+} from './protocol.js'
+import type { EncodeBatch } from './records.js'
+import type { Lane, Link, OutgoingBatch, ProduceRequest, Transport } from './transport.js'
+
+/*
+ * The one file that knows kafkajs, which connects: TLS, SASL, the versions that a broker speaks. Once that is
+ * done the socket is taken from it, and requests go by a Connection of ours: kafkajs's own queue of requests
+ * polls each millisecond while it is idle, its connections are used again after they failed, and its producer
+ * is not true to what it says (see docs). The deep paths are no interface of kafkajs, hence the exact version.
+ */
+
+/** The version of kafkajs that what follows was written for. */
+export const KAFKAJS_VERSION = '2.2.4'
+
+interface KafkajsConnection {
+  requestQueue: { destroy(): void; scheduleCheckPendingRequests(): void }
+  /** A Long: how long the broker lets this authentication stand, in milliseconds; 0 for ever. */
+  sessionLifetime: { toString(): string }
+}
+interface KafkajsPool {
+  pool: KafkajsConnection[]
+}
+interface KafkajsBroker {
+  connect(): Promise<void>
+  versions: Record<number, { minVersion: number; maxVersion: number }>
+}
+interface KafkajsLogger {
+  namespace(): KafkajsLogger
+}
+interface SocketOptions {
+  host: string
+  port: number
+  onConnect: () => void
+}
+
+const require = createRequire(import.meta.url)
+const ConnectionPool = require('kafkajs/src/network/connectionPool') as new (options: {
+  host: string
+  port: number
+  clientId: string
+  ssl: boolean
+  sasl: Sasl | undefined
+  socketFactory: (options: SocketOptions) => Socket
+  connectionTimeout: number
+  requestTimeout: number
+  logger: KafkajsLogger
+}) => KafkajsPool
+const Broker = require('kafkajs/src/broker') as new (options: {
+  connectionPool: KafkajsPool
+  authenticationTimeout: number
+  logger: KafkajsLogger
+}) => KafkajsBroker
+const { createLogger } = require('kafkajs/src/loggers') as {
+  createLogger(options: { level: number; logCreator: () => () => void }): KafkajsLogger
+}
+
+/** What it logs, we say ourselves. */
+const SILENT = createLogger({ level: 0, logCreator: () => () => {} })
+
+export interface Sasl {
+  mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'
+  username: string
+  password: string
+}
+
+export interface Address {
+  host: string
+  port: number
+}
+
+export interface ClusterSettings {
+  bootstrap: readonly Address[]
+  clientId: string
+  /** TLS, with these options. */
+  ssl?: ConnectionOptions | undefined
+  sasl?: Sasl | undefined
+  /** 4 or 6, or 0 for both. */
+  family: 0 | 4 | 6
+  keepAlive: boolean
+  /** For a connection with all that belongs to it. */
+  connectTimeoutMs: number
+  encode: EncodeBatch
+}
+
+/** For the request for metadata, and for the connection that it may need: another broker may know it at once. */
+const METADATA_TIMEOUT_MS = 1000
+/** A broker that is cut off from the others does not know it: after this long another one is asked. */
+const CONTROL_MAX_AGE_MS = 5000
+/** How much longer than the broker the client waits. The other way round would lose answers about some of the partitions. */
+const ANSWER_MARGIN_MS = 2000
+
+/** A connection that a broker has let in, and what it speaks. */
+interface Session {
+  connection: Connection
+  /** Throws for a kind of request that the broker is too old, or too new, for. */
+  api(key: number): Api
+  /** When it should no longer be used. */
+  expires: number
+}
+
+/** A Kafka cluster: where its brokers are, and connections to them. */
+export class Cluster implements Transport {
+  readonly #brokers = new Map<number, Address>()
+  readonly #open = new Set<Connection>()
+  #turn: number
+  #control: Promise<Session> | undefined
+  #controlSince = 0
+  #closed = false
+
+  constructor(readonly settings: ClusterSettings) {
+    this.#turn = Math.floor(Math.random() * settings.bootstrap.length)
+  }
+
+  async connect(broker: number, _lane: Lane): Promise<Link> {
+    const address = this.#brokers.get(broker)
+    if (!address) throw new Error('its address is not known')
+    const session = await this.#session(address, this.settings.connectTimeoutMs)
+    return new BrokerLink(session, session.api(PRODUCE), this.settings)
+  }
+
+  async metadata(topics: readonly string[], create: boolean): Promise<TopicMetadata[]> {
+    const answer = await this.#ask(
+      METADATA,
+      (api, id) => encodeMetadata(api, id, this.settings.clientId, topics, create),
+      decodeMetadata,
+    )
+    for (const { id, host, port } of answer.brokers) this.#brokers.set(id, { host, port })
+    return answer.topics
+  }
+
+  async producerId(): Promise<{ producerId: number; epoch: number }> {
+    const { code, producerId, epoch } = await this.#ask(
+      INIT_PRODUCER_ID,
+      (api, id) => encodeInitProducerId(api, id, this.settings.clientId),
+      decodeInitProducerId,
+    )
+    if (code !== 0) {
+      // 14 to 16: the broker finds nobody to ask for ids, which another one may.
+      this.#controlSince = -Infinity
+      throw new KafkaError(code, 'no producer id')
+    }
+    return { producerId, epoch }
+  }
+
+  close(): void {
+    this.#closed = true
+    for (const connection of this.#open) connection.close()
+  }
+
+  /** Asks any broker, over the connection that is kept for that. */
+  async #ask<T>(
+    key: number,
+    encode: (api: Api, correlationId: number) => Buffer,
+    decode: (body: Buffer) => T,
+  ): Promise<T> {
+    const session = await this.#controlSession()
+    const api = session.api(key)
+    try {
+      return decode(await session.connection.request(id => encode(api, id), METADATA_TIMEOUT_MS))
+    } catch (error) {
+      session.connection.close()
+      throw new Error(`${session.connection.address}: ${(error as Error).message}`, { cause: error })
+    }
+  }
+
+  async #controlSession(): Promise<Session> {
+    const now = performance.now()
+    if (this.#control) {
+      const session = await this.#control
+      if (session.connection.open && now < session.expires && now - this.#controlSince < CONTROL_MAX_AGE_MS)
+        return session
+      session.connection.close()
+    }
+    this.#controlSince = now
+    const opening = this.#session(this.#nextAddress(), METADATA_TIMEOUT_MS)
+    this.#control = opening
+    opening.catch(() => {
+      if (this.#control === opening) this.#control = undefined
+    })
+    return opening
+  }
+
+  /** Each broker in its turn: those that are known, and those that were configured. */
+  #nextAddress(): Address {
+    const addresses = [...this.#brokers.values(), ...this.settings.bootstrap]
+    return addresses[this.#turn++ % addresses.length] as Address
+  }
+
+  async #session(address: Address, timeoutMs: number): Promise<Session> {
+    if (this.#closed) throw new Error('closed')
+    const session = await openSession(address, this.settings, timeoutMs)
+    const { connection } = session
+    this.#open.add(connection)
+    connection.onClosed = () => this.#open.delete(connection)
+    if (this.#closed) connection.close()
+    return session
+  }
+}
+
+class BrokerLink implements Link {
+  constructor(
+    readonly session: Session,
+    readonly api: Api,
+    readonly settings: ClusterSettings,
+  ) {}
+
+  get open(): boolean {
+    return this.session.connection.open && performance.now() < this.session.expires
+  }
+
+  async produce(request: ProduceRequest): Promise<ProduceResponse | undefined> {
+    const { session, api, settings } = this
+    const { acks, timeoutMs, batches } = request
+    const parts: PartitionData[] = batches.map(batch => ({
+      topic: batch.topic,
+      partition: batch.partition,
+      batch: encoded(batch, settings.encode),
+    }))
+    const encode = (id: number) => encodeProduce(api, id, settings.clientId, acks, timeoutMs, parts)
+    if (acks === 0) {
+      await session.connection.write(encode, timeoutMs + ANSWER_MARGIN_MS)
+      return undefined
+    }
+    return decodeProduce(api.version, await session.connection.request(encode, timeoutMs + ANSWER_MARGIN_MS))
+  }
+
+  close(): void {
+    this.session.connection.close()
+  }
+}
+
+/** A batch that is sent again is sent as the same bytes. */
+function encoded(batch: OutgoingBatch, encode: EncodeBatch): Buffer {
+  if (!batch.identity) throw new Error('a batch is sent before it is frozen')
+  batch.encoded ??= encode(batch.records, batch.identity)
+  return batch.encoded
+}
+
+/** Connects by kafkajs, and takes the socket from it. */
+async function openSession(
+  { host, port }: Address,
+  settings: ClusterSettings,
+  timeoutMs: number,
+): Promise<Session> {
+  const address = `${host}:${port}`
+  const { ssl, sasl, clientId } = settings
+  let taken: { socket: Socket; listeners: Map<string, Set<unknown>> } | undefined
+  const pool = new ConnectionPool({
+    host,
+    port,
+    clientId,
+    ssl: ssl !== undefined,
+    // kafkajs keeps things of its own in it.
+    sasl: sasl && { ...sasl },
+    socketFactory: ({ onConnect }) => {
+      const socket = openSocket(host, port, settings, onConnect)
+      taken = {
+        socket,
+        listeners: new Map(EVENTS.map(event => [event, new Set<unknown>(socket.listeners(event))])),
+      }
+      return socket
+    },
+    connectionTimeout: timeoutMs,
+    requestTimeout: timeoutMs,
+    logger: SILENT,
+  })
+  // It would poll from the first answer on. Nothing ever waits in it.
+  for (const { requestQueue } of pool.pool) requestQueue.scheduleCheckPendingRequests = () => {}
+  const broker = new Broker({ connectionPool: pool, authenticationTimeout: timeoutMs, logger: SILENT })
+  let timer: NodeJS.Timeout | undefined
+  try {
+    await Promise.race([
+      broker.connect(),
+      new Promise((_, reject) => {
+        timer = setTimeout(() => reject(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
+      }),
+    ])
+  } catch (error) {
+    release(pool, taken)
+    taken?.socket.on('error', () => {}).destroy()
+    throw new Error(`${address}: ${(error as Error).message}${hint(error as Error, settings)}`, {
+      cause: error,
+    })
+  } finally {
+    clearTimeout(timer)
+  }
+  release(pool, taken)
+  const { socket } = taken as { socket: Socket }
+  const lifetime = Number(pool.pool[0]?.sessionLifetime.toString() ?? 0)
+  return {
+    connection: new Connection(socket, address),
+    api: key => apiFor(key, broker.versions, address),
+    // Brokers cut connections that outlive their authentication; a new one in time costs less.
+    expires: lifetime > 0 ? performance.now() + lifetime * 0.85 : Infinity,
+  }
+}
+
+/** The events of a socket that kafkajs listens to. */
+const EVENTS = ['data', 'end', 'error', 'timeout']
+
+/** Ends kafkajs's interest in a socket: its listeners and its timers. Listeners of Node's own stay. */
+function release(
+  pool: KafkajsPool,
+  taken: { socket: Socket; listeners: Map<string, Set<unknown>> } | undefined,
+): void {
+  for (const { requestQueue } of pool.pool) requestQueue.destroy()
+  if (!taken) return
+  for (const [event, own] of taken.listeners)
+    for (const listener of taken.socket.listeners(event))
+      if (!own.has(listener)) taken.socket.removeListener(event, listener as () => void)
+}
+
+function openSocket(host: string, port: number, settings: ClusterSettings, onConnect: () => void): Socket {
+  const { ssl, family, keepAlive } = settings
+  const options = { host, port, noDelay: true, keepAlive, ...(family ? { family } : {}) }
+  if (!ssl) return connectTcp(options, onConnect)
+  return connectTls({ ...options, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+}
+
+function apiFor(key: number, spoken: KafkajsBroker['versions'], address: string): Api {
+  const range = spoken[key]
+  const version = VERSIONS[key]?.find(
+    candidate => range && candidate >= range.minVersion && candidate <= range.maxVersion,
+  )
+  if (version === undefined)
+    throw new Error(`${address} speaks none of the versions ${VERSIONS[key]?.join(', ')} of request ${key}`)
+  return { key, version }
+}
+
+/** A broker that is spoken to in the wrong protocol just hangs up. */
+function hint(error: Error, { ssl, sasl }: ClusterSettings): string {
+  if (!/closed|ECONNRESET|disconnected/i.test(error.message)) return ''
+  const missing = [ssl ? '' : 'TLS', sasl ? '' : 'SASL'].filter(Boolean)
+  return missing.length > 0 ? ` (does the broker expect ${missing.join(' or ')}? See security.protocol)` : ''
+}

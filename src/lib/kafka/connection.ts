@@ -1,0 +1,119 @@
+import type { Socket } from 'node:net'
+
+/** No response of those asked for here comes near it; a length beyond it is not Kafka's. */
+const MAX_RESPONSE_BYTES = 64 * 1024 * 1024
+
+interface Waiting {
+  correlationId: number
+  resolve: (body: Buffer) => void
+  reject: (error: Error) => void
+  timer: NodeJS.Timeout
+}
+
+/**
+ * Requests and responses over a socket that is connected and authenticated. Any failure closes it for good
+ * and rejects all that wait.
+ */
+export class Connection {
+  #failure: Error | undefined
+  #correlationId = 0
+  /** Brokers answer in order. */
+  readonly #waiting: Waiting[] = []
+  #received: Buffer = Buffer.alloc(0)
+  /** Called once, when it has failed or was closed. */
+  onClosed: () => void = () => {}
+
+  constructor(
+    readonly socket: Socket,
+    /** host:port, for messages. */
+    readonly address: string,
+  ) {
+    socket.setNoDelay(true)
+    socket.on('data', (data: Buffer) => this.#read(data))
+    socket.on('error', error => this.#fail(error))
+    socket.on('end', () => this.#fail(new Error('the broker closed the connection')))
+    socket.on('close', () => this.#fail(new Error('the connection was closed')))
+  }
+
+  get open(): boolean {
+    return this.#failure === undefined
+  }
+
+  /** Sends what `encode` makes of a correlation id. Resolves to the response's body. */
+  request(encode: (correlationId: number) => Buffer, timeoutMs: number): Promise<Buffer> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) throw this.#failure
+      const correlationId = this.#nextId()
+      this.socket.write(encode(correlationId))
+      const timer = setTimeout(
+        () => this.#fail(new Error(`no answer within ${Math.round(timeoutMs)} ms`)),
+        timeoutMs,
+      )
+      this.#waiting.push({ correlationId, resolve, reject, timer })
+    })
+  }
+
+  /** Sends a request that is not answered. Resolves when the system has taken it. */
+  write(encode: (correlationId: number) => Buffer, timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#failure) throw this.#failure
+      const timer = setTimeout(() => {
+        this.#fail(new Error(`not taken within ${Math.round(timeoutMs)} ms`))
+      }, timeoutMs)
+      this.socket.write(encode(this.#nextId()), error => {
+        clearTimeout(timer)
+        if (error) reject(error)
+        else resolve()
+      })
+    })
+  }
+
+  close(): void {
+    this.#fail(new Error('the connection was closed by us'))
+  }
+
+  #nextId(): number {
+    this.#correlationId = (this.#correlationId + 1) & 0x7fff_ffff
+    return this.#correlationId
+  }
+
+  #read(data: Buffer): void {
+    let rest = this.#received.length > 0 ? Buffer.concat([this.#received, data]) : data
+    while (rest.length >= 4 && !this.#failure) {
+      const length = rest.readInt32BE(0)
+      if (length < 4 || length > MAX_RESPONSE_BYTES) {
+        this.#fail(new Error(`what the broker answers is not Kafka's protocol (a length of ${length})`))
+        return
+      }
+      if (rest.length < 4 + length) break
+      this.#answer(rest.readInt32BE(4), rest.subarray(8, 4 + length))
+      rest = rest.subarray(4 + length)
+    }
+    this.#received = rest
+  }
+
+  #answer(correlationId: number, body: Buffer): void {
+    const first = this.#waiting[0]
+    if (first?.correlationId !== correlationId) {
+      this.#fail(new Error(`an answer to ${correlationId}, which was not asked`))
+      return
+    }
+    this.#waiting.shift()
+    clearTimeout(first.timer)
+    first.resolve(body)
+  }
+
+  #fail(error: Error): void {
+    if (this.#failure) return
+    this.#failure = error
+    // Destroyed, not ended: an old socket must have nothing more to say. An error that still comes is nobody's.
+    this.socket.removeAllListeners()
+    this.socket.on('error', () => {})
+    this.socket.destroy()
+    for (const { reject, timer } of this.#waiting.splice(0)) {
+      clearTimeout(timer)
+      reject(error)
+    }
+    this.onClosed()
+  }
+}

@@ -1,0 +1,175 @@
+import type { Pending } from './batch.js'
+import { describe, fateOf } from './fates.js'
+import type { Partition } from './partition.js'
+import type { TopicMetadata } from './protocol.js'
+import type { Topic } from './topic.js'
+import type { Clock, Transport } from './transport.js'
+
+export interface DirectorySettings {
+  /** Metadata is asked for at least this often. */
+  readonly metadataMaxAgeMs: number
+}
+
+/** What the directory needs of the sender. */
+export interface DirectoryHost {
+  make(topic: string): Topic
+  /** The partition of an event that has waited for that is known. */
+  place(partition: Partition, record: Pending): void
+  /** Topics were forgotten. */
+  forgotten(): void
+  /** No broker could be asked. */
+  trouble(message: string): void
+  /** Called when an answer has come. */
+  turn(): void
+}
+
+/** Between two requests for metadata. */
+const PAUSE_MS = 100
+const MAX_PAUSE_MS = 1000
+/** A topic that was not produced to for this long is forgotten. */
+const FORGET_MS = 15 * 60_000
+
+/**
+ * The topics that are produced to, and who leads their partitions. Asks for metadata one request at a time.
+ *
+ * Only topics that were never known are asked for in a way that may create them, each time an event waits for
+ * one; what was known and is gone was deleted by somebody, and is not to be brought back by us.
+ */
+export class Directory {
+  readonly #topics = new Map<string, Topic>()
+  /** Topics with events that wait to learn their partition. */
+  readonly #unknown = new Set<Topic>()
+  #asking = false
+  #wanted = false
+  #lastForNew = false
+  #notBefore = 0
+  #failures = 0
+  #refreshedAt: number
+
+  constructor(
+    readonly settings: DirectorySettings,
+    readonly transport: Transport,
+    readonly clock: Clock,
+    readonly host: DirectoryHost,
+  ) {
+    this.#refreshedAt = clock.now()
+  }
+
+  get(name: string): Topic | undefined {
+    return this.#topics.get(name)
+  }
+
+  topic(name: string): Topic {
+    let topic = this.#topics.get(name)
+    if (!topic) {
+      topic = this.host.make(name)
+      this.#topics.set(name, topic)
+    }
+    return topic
+  }
+
+  /** Leaders may have changed: asks again as soon as it may. */
+  refresh(): void {
+    this.#wanted = true
+  }
+
+  /** Keeps an event until its topic's partitions are known. */
+  await(topic: Topic, record: Pending): void {
+    topic.waiting.push(record)
+    this.#unknown.add(topic)
+  }
+
+  /** Answers the waiting events whose deadline has come; answers when the next one's does. */
+  expire(now: number): number {
+    let next = Infinity
+    for (const topic of this.#unknown) {
+      topic.expire(now)
+      const first = topic.waiting[0]
+      if (first) next = Math.min(next, first.deadline)
+      else this.#unknown.delete(topic)
+    }
+    return next
+  }
+
+  /** Answers all that wait. */
+  abandon(): void {
+    for (const topic of this.#unknown) topic.fail('deadline_not_stored', topic.takeWaiting())
+  }
+
+  /** Asks for metadata, if any is wanted and it may. Answers when to try again, where no answer will say so. */
+  learn(now: number): number {
+    if (this.#asking) return Infinity
+    const unknown: string[] = []
+    let next = this.#refreshedAt + this.settings.metadataMaxAgeMs
+    const refresh = this.#wanted || next <= now
+    for (const topic of this.#unknown) {
+      if (topic.askAt <= now) unknown.push(topic.name)
+      else next = Math.min(next, topic.askAt)
+    }
+    if (unknown.length === 0 && !refresh) return next
+    if (this.#notBefore > now) return this.#notBefore
+    // By turns, so that neither kind keeps the other from being asked.
+    this.#lastForNew = unknown.length > 0 && !(refresh && this.#lastForNew)
+    if (this.#lastForNew) {
+      this.#ask(unknown, true)
+      return Infinity
+    }
+    this.#wanted = false
+    this.#refreshedAt = now
+    this.#forget(now)
+    const known: string[] = []
+    for (const topic of this.#topics.values()) if (topic.known) known.push(topic.name)
+    if (known.length > 0) this.#ask(known, false)
+    return known.length > 0
+      ? Infinity
+      : now + (unknown.length > 0 ? PAUSE_MS : this.settings.metadataMaxAgeMs)
+  }
+
+  #ask(topics: readonly string[], asNew: boolean): void {
+    this.#asking = true
+    this.transport
+      .metadata(topics, asNew)
+      .then(
+        answers => {
+          this.#failures = 0
+          for (const answer of answers) this.#learned(answer, asNew)
+          return PAUSE_MS
+        },
+        (error: Error) => {
+          this.host.trouble(`no metadata: ${error.message}`)
+          if (!asNew) this.#wanted = true
+          for (const topic of this.#unknown) topic.problem = error.message
+          return Math.min(PAUSE_MS * 2 ** Math.min(this.#failures++, 20), MAX_PAUSE_MS)
+        },
+      )
+      .then(pause => {
+        this.#asking = false
+        this.#notBefore = this.clock.now() + pause
+        this.host.turn()
+      })
+  }
+
+  #learned(answer: TopicMetadata, asNew: boolean): void {
+    const topic = this.#topics.get(answer.topic)
+    if (!topic) return
+    topic.update(answer)
+    const now = this.clock.now()
+    if (topic.known) {
+      this.#unknown.delete(topic)
+      for (const record of topic.takeWaiting()) this.host.place(topic.choose(record.key, now), record)
+    } else if (asNew) {
+      topic.problem = answer.code === 0 ? 'it has no partitions yet' : describe(answer.code)
+      topic.askAt = now + Math.min(PAUSE_MS * 2 ** Math.min(topic.asked++, 20), MAX_PAUSE_MS)
+      if (fateOf(answer.code, -1) === 'topic') topic.fail('topic_refused', topic.takeWaiting())
+    }
+  }
+
+  /** Their partitions, should they come back, count from 0 again: the host must give them another identity. */
+  #forget(now: number): void {
+    for (const [name, topic] of this.#topics) {
+      if (now - topic.used < FORGET_MS || !topic.idle) continue
+      this.#topics.delete(name)
+      this.host.forgotten()
+    }
+  }
+}

@@ -1,0 +1,430 @@
+import { GateError } from '../errors.js'
+import { Batch, type Pending, sizeOf } from './batch.js'
+import { describe, type Fate, fateOf } from './fates.js'
+import type { PartitionResult } from './protocol.js'
+import { BATCH_OVERHEAD } from './records.js'
+import { Sequence } from './sequence.js'
+
+/** The part of a sender's settings that a partition's queue goes by. */
+export interface QueueSettings {
+  readonly idempotent: boolean
+  /** From an event's acceptance to its answer, milliseconds. */
+  readonly timeoutMs: number
+  readonly lingerMs: number
+  readonly batchMessages: number
+  readonly batchBytes: number
+  readonly retries: number
+  readonly retryBackoffMs: number
+  readonly retryBackoffMaxMs: number
+}
+
+/** Who is told what becomes of the events. */
+export interface Ledger {
+  /** Gives an event its outcome: stored, or the error that says why not. */
+  settle(record: Pending, error: GateError | undefined): void
+  /** Events are stored that were answered before, as of unknown fate. */
+  late(count: number): void
+  /** The leaders may not be who they were. */
+  refresh(): void
+  /** An operator should see this. */
+  complain(message: string): void
+}
+
+/** A broker's longest wait for the replicas: at first, and after it has been in vain several times in a row. */
+const WAIT_MS = 1000
+const MAX_WAIT_MS = 8000
+/** Attempts at a batch whose checksum does not match. */
+const MAX_CORRUPT = 3
+/**
+ * A batch that may be stored can be sent again only whole, so that its first event's deadline ends the sending
+ * for all of them. Hence what is sent together has deadlines at most this part of the time that the first has
+ * left apart: events that are young do not share the fate of one that is about to be given up.
+ */
+const SPREAD_OF_REST = 1 / 8
+/** The same for a batch that grows, as a part of the whole timeout. */
+const SPREAD = 1 / 16
+
+/**
+ * The queue of one partition: which of its events are sent next, and what each answer means for them.
+ *
+ * At most one batch is out at any time, always the first of the queue. The rules of idempotence rest on that:
+ * sequence numbers are taken by a batch that is stored, not by one that is sent, so that a batch which surely
+ * was not stored leaves no gap; and one of unknown fate is followed by a new epoch, under which brokers refuse
+ * whatever of the old one is still on its way.
+ */
+export class Partition {
+  /** First in, first out. Only the first may be frozen. */
+  readonly #queue: Batch[] = []
+  /** The batch that is out, and the request that carries it. */
+  out: { batch: Batch; request: object } | undefined
+  /** The number of the broker that leads it. */
+  leader: number | undefined
+  /** It waited for replicas or for an answer in vain, and keeps out of its neighbours' way until it succeeds. */
+  slow = false
+  /** Failures since the last success. */
+  failures = 0
+  /** The latest failure, for a person. */
+  problem = 'no broker was asked yet'
+  /** How long the broker may wait for replicas. */
+  waitMs = WAIT_MS
+  #notBefore = 0
+  /** Whether an event waited a whole timeout without any success: see `refuses`. */
+  #stuck = false
+  #lastSuccess = -Infinity
+  /** Less than the settings' once the broker has found a batch too large. */
+  #batchBytes: number
+  readonly sequence: Sequence
+
+  constructor(
+    readonly topic: string,
+    readonly index: number,
+    readonly settings: QueueSettings,
+    readonly ledger: Ledger,
+  ) {
+    this.#batchBytes = settings.batchBytes
+    this.sequence = new Sequence(settings.idempotent)
+  }
+
+  get empty(): boolean {
+    return this.#queue.length === 0
+  }
+
+  /** When its next event must be answered. */
+  get deadline(): number {
+    for (const batch of this.#queue) {
+      // Within a batch the answered ones come first.
+      for (const record of batch.records) if (!record.settled) return record.deadline
+    }
+    return Infinity
+  }
+
+  /**
+   * Whether an event would be refused now: its forerunner has waited a whole timeout in vain, and nothing has
+   * succeeded since. One event at a time is let in all the same, to find out when the partition is well again;
+   * without it nothing would ever be sent, and so nothing would ever succeed.
+   */
+  get refuses(): boolean {
+    return this.#stuck && this.#queue.length > 0
+  }
+
+  /** Whether the partition is stuck, and events that may go anywhere had better go elsewhere. */
+  get stuck(): boolean {
+    return this.#stuck
+  }
+
+  /** Takes an event. Answers whether a batch is full, and need not linger. */
+  append(record: Pending, now: number): boolean {
+    const { batchMessages, timeoutMs } = this.settings
+    let batch = this.#queue[this.#queue.length - 1]
+    const fits =
+      batch !== undefined &&
+      !batch.closed &&
+      batch.records.length < batchMessages &&
+      batch.size + sizeOf(record) <= this.#batchBytes &&
+      record.deadline - batch.deadline <= timeoutMs * SPREAD
+    if (!batch || !fits) {
+      if (batch) batch.closed = true
+      batch = new Batch(this.topic, this.index, now)
+      this.#queue.push(batch)
+    }
+    batch.add(record)
+    return this.#queue.length > 1 || batch.records.length >= batchMessages || batch.size >= this.#batchBytes
+  }
+
+  /** From when on the first batch may be sent, if none is out. */
+  readyAt(lingering: boolean): number {
+    const batch = this.#queue[0]
+    if (!batch) return Infinity
+    const linger =
+      lingering && !batch.closed && this.#queue.length === 1 && !this.#full(batch)
+        ? this.settings.lingerMs
+        : 0
+    return Math.max(this.#notBefore, batch.since + linger)
+  }
+
+  #full(batch: Batch): boolean {
+    return batch.records.length >= this.settings.batchMessages || batch.size >= this.#batchBytes
+  }
+
+  /** The size of what `take` would take. */
+  get nextSize(): number {
+    return this.#queue[0]?.size ?? 0
+  }
+
+  /** The first batch, frozen, to be sent by `request`: an attempt is open from here on. */
+  take(request: object, now: number): Batch {
+    const batch = this.#queue[0] as Batch
+    if (!batch.identity) this.#cut(batch, batch.deadline + (batch.deadline - now) * SPREAD_OF_REST)
+    batch.closed = true
+    batch.identity ??= this.sequence.identity
+    batch.open++
+    batch.attempts++
+    this.out = { batch, request }
+    return batch
+  }
+
+  /** Leaves what has a later deadline for the next batch. */
+  #cut(batch: Batch, latest: number): void {
+    const { records } = batch
+    let count = records.length
+    while ((records[count - 1] as Pending).deadline > latest) count--
+    if (count === records.length) return
+    const rest = batch.again(records.splice(count))
+    rest.closed = batch.closed
+    batch.size -= rest.size - BATCH_OVERHEAD
+    this.#queue.splice(1, 0, rest)
+  }
+
+  /** The leader is another one: what it was asked in vain need not hold back the new one. */
+  moved(leader: number | undefined): void {
+    if (leader === this.leader) return
+    this.leader = leader
+    this.#notBefore = 0
+  }
+
+  /** The batch that is out was answered. */
+  answered(result: PartitionResult, now: number): void {
+    const batch = this.#landed()
+    const { code, baseOffset } = result
+    const fate = fateOf(code, baseOffset)
+    if (fate !== 'stored') this.problem = describe(code) + (result.message ? ` (${result.message})` : '')
+    if (REFUSED.has(fate)) batch.open--
+    switch (fate) {
+      case 'stored':
+        this.#stored(batch, now)
+        break
+      case 'appended':
+        this.slow = true
+        if (code === 7) this.#waitLonger(batch)
+        else this.#backOff(batch, now)
+        break
+      case 'open':
+      case 'moved':
+        this.ledger.refresh()
+        this.#backOff(batch, now)
+        break
+      case 'wait':
+        this.#backOff(batch, now)
+        break
+      case 'corrupt':
+        if (++batch.corrupt < MAX_CORRUPT) this.#backOff(batch, now)
+        else this.#fail(batch, 'produce_failed')
+        break
+      case 'too_large':
+        if (batch.records.length > 1) this.#batchBytes = Math.min(this.#batchBytes, batch.size / 2)
+        this.#split(batch, 'event_too_large')
+        break
+      case 'records':
+        this.#refuseRecords(batch, result.recordErrors)
+        break
+      case 'topic':
+        this.#fail(batch, 'topic_refused')
+        break
+      case 'configuration':
+        this.ledger.complain(`${this}: ${this.problem}: the configuration does not fit this cluster`)
+        this.#fail(batch, 'kafka_misconfigured')
+        break
+      case 'sequence':
+      case 'epoch':
+        this.sequence.nextEpoch(fate === 'epoch')
+        this.#delay(now)
+        this.#dissolve(batch)
+        break
+    }
+  }
+
+  /** The batch that is out got no answer. */
+  lost(problem: string, now: number): void {
+    const batch = this.#landed()
+    this.problem = problem
+    this.slow = true
+    this.ledger.refresh()
+    this.#backOff(batch, now)
+  }
+
+  /** Answers the events whose deadline has come. */
+  expire(now: number): void {
+    let i = 0
+    for (let batch = this.#queue[i]; batch && this.#expireIn(batch, now); batch = this.#queue[i]) {
+      if (this.out?.batch === batch) i++
+      else {
+        this.#queue.splice(i, 1)
+        const frozen = batch.identity !== undefined
+        const rest = this.#takeBack(batch)
+        if (rest) {
+          // Of a batch that grows, what is left goes on growing.
+          if (!frozen && i === this.#queue.length) rest.closed = batch.closed
+          this.#queue.splice(i, 0, rest)
+          return
+        }
+      }
+    }
+  }
+
+  /** Answers those of a batch's events whose deadline has come; false if there are none. */
+  #expireIn(batch: Batch, now: number): boolean {
+    if (batch.deadline > now) return false
+    let error: GateError | undefined
+    for (const record of batch.records) {
+      if (record.deadline > now) break
+      if (record.settled) continue
+      if (this.#lastSuccess < record.deadline - this.settings.timeoutMs) this.#stuck = true
+      error ??= this.#error(batch.open > 0 ? 'deadline_unknown' : 'deadline_not_stored')
+      this.ledger.settle(record, error)
+    }
+    return true
+  }
+
+  /** Answers everything now; what was never sent, or surely not stored, by `code`. */
+  abandon(code: Refusal): void {
+    const { out } = this
+    for (const batch of this.#queue.splice(out ? 1 : 0)) this.#settle(batch, code)
+    if (out) this.#settle(out.batch, code)
+  }
+
+  /** `topic-0`, for messages. */
+  toString(): string {
+    return `${this.topic}-${this.index}`
+  }
+
+  #landed(): Batch {
+    const { batch } = this.out as { batch: Batch }
+    this.out = undefined
+    return batch
+  }
+
+  #stored(batch: Batch, now: number): void {
+    this.#queue.shift()
+    this.slow = false
+    this.failures = 0
+    this.waitMs = WAIT_MS
+    this.#notBefore = 0
+    this.#stuck = false
+    this.#lastSuccess = now
+    this.sequence.advance(batch.records.length)
+    let late = 0
+    for (const record of batch.records) {
+      if (record.settled) late++
+      else this.ledger.settle(record, undefined)
+    }
+    if (late > 0) this.ledger.late(late)
+  }
+
+  #backOff(batch: Batch, now: number): void {
+    this.#delay(now)
+    this.#retry(batch, this.#notBefore)
+  }
+
+  /** The broker has waited for the replicas already, so it is asked again at once. */
+  #waitLonger(batch: Batch): void {
+    this.waitMs = Math.min(2 * this.waitMs, MAX_WAIT_MS)
+    this.failures++
+    this.#retry(batch, 0)
+  }
+
+  #delay(now: number): void {
+    const { retryBackoffMs, retryBackoffMaxMs } = this.settings
+    this.#notBefore = now + Math.min(retryBackoffMs * 2 ** Math.min(this.failures, 20), retryBackoffMaxMs)
+    this.failures++
+  }
+
+  /** Leaves a batch at the head of the queue, to be sent again as it is, if that is still allowed. */
+  #retry(batch: Batch, notBefore: number): void {
+    this.#notBefore = notBefore
+    if (batch.attempts > this.settings.retries) this.#fail(batch, 'produce_failed')
+    else if (batch.answered) this.#dissolve(batch)
+  }
+
+  /** Gives up on sending a batch as it is. What surely was not stored may be sent in another. */
+  #dissolve(batch: Batch): void {
+    this.#queue.shift()
+    const rest = this.#takeBack(batch)
+    if (rest) this.#queue.unshift(rest)
+  }
+
+  /** Of a batch that is out of the queue, what may be sent again; the rest is answered, and its identity done with. */
+  #takeBack(batch: Batch): Batch | undefined {
+    if (batch.open > 0) {
+      this.#settle(batch, 'produce_unknown')
+      return undefined
+    }
+    const rest = batch.records.filter(record => !record.settled)
+    return rest.length > 0 ? batch.again(rest) : undefined
+  }
+
+  /** Answers a batch for good: its events are not stored, by `code`, unless an attempt at it is still open. */
+  #fail(batch: Batch, code: Refusal): void {
+    this.#queue.shift()
+    this.#settle(batch, code)
+  }
+
+  #settle(batch: Batch, code: Refusal): void {
+    const open = batch.open > 0
+    if (open && this.out?.batch !== batch) this.sequence.nextEpoch(false)
+    let error: GateError | undefined
+    for (const record of batch.records) {
+      if (record.settled) continue
+      error ??= this.#error(open ? 'produce_unknown' : code)
+      this.ledger.settle(record, error)
+    }
+  }
+
+  /** Refuses an event that cannot be sent smaller; halves what is more than one event. */
+  #split(batch: Batch, code: Refusal): void {
+    this.#queue.shift()
+    const rest = this.#takeBack(batch)
+    if (!rest) return
+    const { records } = rest
+    const half = records.length >> 1
+    if (half === 0) this.#settle(rest, code)
+    else this.#queue.unshift(rest.again(records.slice(0, half)), rest.again(records.slice(half)))
+  }
+
+  /** Refuses the records that a broker names. One that names none is asked again about each half. */
+  #refuseRecords(batch: Batch, errors: PartitionResult['recordErrors']): void {
+    if (batch.open > 0 || errors.length === 0) {
+      this.#split(batch, 'record_refused')
+      return
+    }
+    for (const { index, message } of errors) {
+      const record = batch.records[index]
+      if (!record || record.settled) continue
+      const reason = message ? `${this.problem}: ${message}` : this.problem
+      this.ledger.settle(
+        record,
+        new GateError('record_refused', `the broker refused this event for ${this.topic}: ${reason}`),
+      )
+    }
+    this.#dissolve(batch)
+  }
+
+  #error(code: Refusal): GateError {
+    return new GateError(code, `${this}: ${OUTCOMES[code]} (${this.problem})`)
+  }
+}
+
+/** The fates by which an attempt has surely stored nothing. */
+const REFUSED: ReadonlySet<Fate> = new Set<Fate>([
+  'moved',
+  'wait',
+  'corrupt',
+  'too_large',
+  'records',
+  'topic',
+  'configuration',
+  'sequence',
+  'epoch',
+])
+
+type Refusal = keyof typeof OUTCOMES
+
+const OUTCOMES = {
+  deadline_not_stored: 'not produced in time: the event is not stored',
+  deadline_unknown: 'not acknowledged in time: the event may have been stored, or may yet be',
+  produce_failed: 'the broker refused the event: it is not stored',
+  produce_unknown: 'not acknowledged: the event may have been stored, or may yet be',
+  event_too_large: 'the event is larger than the broker takes',
+  record_refused: 'the broker refused the event',
+  topic_refused: 'this service may not produce to the topic: the event is not stored',
+  kafka_misconfigured: 'Kafka refuses what this service sends: the event is not stored',
+} as const

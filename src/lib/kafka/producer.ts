@@ -1,0 +1,47 @@
+import type { Destination, Event } from '../eventgate.js'
+import type { Producer } from '../producer.js'
+import { Cluster } from './cluster.js'
+import type { ProducerSettings } from './conf.js'
+import { Sender, type SenderObserver } from './sender.js'
+import { REAL_CLOCK } from './transport.js'
+
+/**
+ * Produces events to Kafka. There are two in a service, for guaranteed and for hasty events, which share
+ * nothing: no queue, no connection, no producer id; so that neither can hold up the other.
+ */
+export class KafkaProducer implements Producer {
+  readonly name: string
+  readonly #cluster: Cluster
+  readonly #sender: Sender
+
+  /** Connects when the first event comes. */
+  constructor({ cluster, sender }: ProducerSettings, observer: SenderObserver = {}) {
+    this.name = `kafka ${cluster.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')}`
+    this.#cluster = new Cluster(cluster)
+    this.#sender = new Sender(sender, this.#cluster, REAL_CLOCK, Math.random, observer)
+  }
+
+  /** Events that have no outcome yet, and their bytes. */
+  get queued(): { events: number; bytes: number } {
+    return { events: this.#sender.queuedMessages, bytes: this.#sender.queuedBytes }
+  }
+
+  produce(event: Event, { topic, key, timestamp }: Destination): Promise<void> {
+    return this.#sender.send(topic, key === null ? null : Buffer.from(key), JSON.stringify(event), timestamp)
+  }
+
+  /** Asks a broker for its cluster: rejects if none answers. For a start that shall fail without Kafka. */
+  async reach(): Promise<void> {
+    await this.#cluster.metadata([], false)
+  }
+
+  /** Ends lingering; resolves once every event that it has is answered. */
+  flush(): Promise<void> {
+    return this.#sender.flush()
+  }
+
+  async close(graceMs: number): Promise<void> {
+    await this.#sender.close(graceMs)
+    this.#cluster.close()
+  }
+}

@@ -1,0 +1,382 @@
+import { GateError } from '../errors.js'
+import { type Pending, sizeOf } from './batch.js'
+import { type Broker, Channel } from './channel.js'
+import { Directory, type DirectorySettings } from './directory.js'
+import { Identities } from './identities.js'
+import type { Ledger, Partition } from './partition.js'
+import type { ProduceResponse } from './protocol.js'
+import { BATCH_OVERHEAD } from './records.js'
+import { Topic, type TopicSettings } from './topic.js'
+import type { Acks, Clock, OutgoingBatch, Transport } from './transport.js'
+
+export interface SenderSettings extends TopicSettings, DirectorySettings {
+  readonly acks: Acks
+  /** The largest event, and the largest request but for one that is a single batch. */
+  readonly maxRequestBytes: number
+  /** What may wait, and be on its way; over either, events are refused. */
+  readonly maxQueuedMessages: number
+  readonly maxQueuedBytes: number
+}
+
+/** Told of what happens; none of it changes any outcome. */
+export interface SenderObserver {
+  /** A request was sent. */
+  sent?(batches: number, events: number): void
+  /** Events turned out to be stored after they were answered as of unknown fate. */
+  late?(events: number): void
+  /** A broker, or all of them, cannot be reached, or did not answer. It is tried again; this comes each time. */
+  trouble?(message: string): void
+  /** Something is wrong for good, as far as brokers can tell: an operator must see it. This, too, comes each time. */
+  complain?(message: string): void
+}
+
+/** The shortest wait for the replicas that is worth asking for. */
+const MIN_WAIT_MS = 100
+
+/**
+ * Sends events to Kafka, and tells the truth about each: stored by all replicas that the topic demands, surely
+ * not stored, or of unknown fate; by its deadline, without waiting for anything.
+ *
+ * A state machine. Whatever happens (an event comes, an answer, a timer) changes the state and asks for a
+ * *turn*, which looks at all partitions that have something to send, and gives each broker that is free one
+ * request with all that is ready for it. What arrives while a request is out is the next batch.
+ *
+ * Time and the cluster are given to it, so that a test can be both.
+ */
+export class Sender {
+  /** Events that have no outcome yet. */
+  queuedMessages = 0
+  queuedBytes = 0
+  readonly #directory: Directory
+  readonly #identities: Identities
+  readonly #brokers = new Map<number, Broker>()
+  /** Partitions with something to send, those that were served longest ago first. */
+  readonly #active = new Set<Partition>()
+  #turning = false
+  #wakeAt = Infinity
+  #cancelWake: (() => void) | undefined
+  #state: 'open' | 'closing' | 'closed' = 'open'
+  #flushing = 0
+  #onEmpty: (() => void)[] = []
+
+  constructor(
+    readonly settings: SenderSettings,
+    readonly transport: Transport,
+    readonly clock: Clock,
+    readonly random: () => number = Math.random,
+    readonly observer: SenderObserver = {},
+  ) {
+    const turn = () => this.#turnSoon()
+    const ledger: Ledger = {
+      settle: (record, error) => this.#settle(record, error),
+      late: count => observer.late?.(count),
+      refresh: () => this.#directory.refresh(),
+      complain: message => observer.complain?.(message),
+    }
+    this.#directory = new Directory(settings, transport, clock, {
+      make: name => new Topic(name, settings, ledger, random),
+      place: (partition, record) => this.#append(partition, record, clock.now()),
+      forgotten: () => this.#identities.renew(),
+      trouble: message => observer.trouble?.(message),
+      turn,
+    })
+    this.#identities = new Identities(transport, clock, settings.retryBackoffMaxMs, turn)
+  }
+
+  /**
+   * Takes an event. Resolves when it is stored; rejects with a GateError, whose `fate` is `not_stored` only if
+   * the event surely is not stored and never will be.
+   */
+  send(topicName: string, key: Buffer | null, value: string | Buffer, timestamp: number): Promise<void> {
+    const { settings } = this
+    const now = this.clock.now()
+    const valueBytes = Buffer.byteLength(value)
+    const size = valueBytes + (key?.length ?? 0)
+    if (this.#state !== 'open')
+      return Promise.reject(new GateError('draining', 'the service is shutting down'))
+    if (!(timestamp >= 0 && timestamp <= MAX_TIMESTAMP && Number.isInteger(timestamp)))
+      return Promise.reject(
+        new GateError('timestamp_unparsable', `${timestamp} is no time that Kafka can store`),
+      )
+    const record: Pending = {
+      key,
+      value,
+      valueBytes,
+      timestamp,
+      deadline: now + settings.timeoutMs,
+      settled: false,
+      resolve: nothing,
+      reject: nothing,
+    }
+    const bytes = sizeOf(record)
+    if (BATCH_OVERHEAD + bytes > settings.maxRequestBytes)
+      return Promise.reject(
+        new GateError(
+          'event_too_large',
+          `the event has ${size} bytes, and message.max.bytes is ${settings.maxRequestBytes}`,
+        ),
+      )
+    if (
+      this.queuedMessages >= settings.maxQueuedMessages ||
+      this.queuedBytes + bytes > settings.maxQueuedBytes
+    )
+      return Promise.reject(
+        new GateError(
+          'producer_full',
+          `Kafka does not keep up: ${this.queuedMessages} events, ${this.queuedBytes} bytes wait for it`,
+        ),
+      )
+    const topic = this.#directory.topic(topicName)
+    topic.used = now
+    const partition = topic.known ? topic.choose(key, now) : undefined
+    if ((partition ?? topic).refuses)
+      return Promise.reject(
+        new GateError(
+          'partition_unavailable',
+          `${partition ?? topicName}: nothing could be stored for ${settings.timeoutMs} ms ` +
+            `(${(partition ?? topic).problem})`,
+        ),
+      )
+    this.queuedMessages++
+    this.queuedBytes += bytes
+    return new Promise((resolve, reject) => {
+      record.resolve = resolve
+      record.reject = reject
+      if (partition) this.#append(partition, record, now)
+      else this.#await(topic, record)
+    })
+  }
+
+  /** Ends lingering; resolves once no event is without its answer, those that still come included. */
+  async flush(): Promise<void> {
+    this.#flushing++
+    this.#turnSoon()
+    await this.#empty()
+    this.#flushing--
+  }
+
+  /** Takes nothing more; resolves when all it had is answered, which it makes sure of after `graceMs`. */
+  async close(graceMs: number): Promise<void> {
+    if (this.#state !== 'open') return this.#empty()
+    this.#state = 'closing'
+    this.#turnSoon()
+    const cancel = this.clock.at(this.clock.now() + graceMs, () => this.#abandon())
+    await this.#empty()
+    cancel()
+    this.#state = 'closed'
+    this.#cancelWake?.()
+    for (const { fast, slow } of this.#brokers.values()) {
+      fast.close()
+      slow.close()
+    }
+  }
+
+  #append(partition: Partition, record: Pending, now: number): void {
+    if (partition.empty) this.#active.add(partition)
+    this.#wake(record.deadline)
+    const full = partition.append(record, now)
+    if (this.#turning || partition.out) return
+    // While its broker is busy a turn would find nothing to do; the broker's answer brings one.
+    if (partition.leader !== undefined && this.#channel(partition.leader, partition).busy) return
+    if (full || this.settings.lingerMs === 0) this.#turnSoon()
+    else this.#wake(now + this.settings.lingerMs)
+  }
+
+  #await(topic: Topic, record: Pending): void {
+    this.#directory.await(topic, record)
+    this.#wake(record.deadline)
+    this.#turnSoon()
+  }
+
+  #settle(record: Pending, error: GateError | undefined): void {
+    record.settled = true
+    this.queuedMessages--
+    this.queuedBytes -= sizeOf(record)
+    if (error) record.reject(error)
+    else record.resolve()
+    if (this.queuedMessages === 0) for (const waiter of this.#onEmpty.splice(0)) waiter()
+  }
+
+  #empty(): Promise<void> {
+    if (this.queuedMessages === 0) return Promise.resolve()
+    return new Promise(resolve => this.#onEmpty.push(resolve))
+  }
+
+  #abandon(): void {
+    this.#directory.abandon()
+    for (const partition of this.#active) partition.abandon('deadline_not_stored')
+  }
+
+  // Turns.
+
+  #turnSoon(): void {
+    if (this.#turning || this.#state === 'closed') return
+    this.#turning = true
+    this.clock.soon(() => {
+      this.#turning = false
+      if (this.#state !== 'closed') this.#turn(this.clock.now())
+    })
+  }
+
+  /** Makes sure of a turn at `time`. A turn that comes too early for anything costs little. */
+  #wake(time: number): void {
+    if (time >= this.#wakeAt || this.#state === 'closed') return
+    this.#cancelWake?.()
+    this.#wakeAt = time
+    this.#cancelWake = this.clock.at(time, () => {
+      this.#wakeAt = Infinity
+      if (this.#state !== 'closed') this.#turn(this.clock.now())
+    })
+  }
+
+  #turn(now: number): void {
+    let next = this.#directory.expire(now)
+    const lingering = this.#state === 'open' && this.#flushing === 0
+    const ready = new Map<Channel, Partition[]>()
+    const needsId: Partition[] = []
+    for (const partition of this.#active) {
+      if (partition.deadline <= now) partition.expire(now)
+      if (partition.empty) {
+        this.#active.delete(partition)
+        continue
+      }
+      next = Math.min(next, partition.deadline)
+      if (partition.out) continue
+      const readyAt = partition.readyAt(lingering)
+      if (readyAt > now) {
+        next = Math.min(next, readyAt)
+        continue
+      }
+      if (partition.leader === undefined) {
+        partition.problem = 'it has no leader'
+        this.#directory.refresh()
+        continue
+      }
+      if (partition.sequence.needsId && !this.#identities.give(partition.sequence)) {
+        needsId.push(partition)
+        continue
+      }
+      const channel = this.#channel(partition.leader, partition)
+      if (channel.failures > 0) partition.problem = channel.problem
+      if (channel.failures > 0 || partition.failures > 0) this.#directory.refresh()
+      const same = ready.get(channel)
+      if (same) same.push(partition)
+      else ready.set(channel, [partition])
+    }
+    for (const [channel, partitions] of ready) next = Math.min(next, this.#dispatch(channel, partitions, now))
+    if (needsId.length > 0) next = Math.min(next, this.#identify(needsId, now))
+    next = Math.min(next, this.#directory.learn(now))
+    this.#wake(next)
+  }
+
+  /** Has an id asked for. Partitions that cannot have one say why; when that is for good, to their events. */
+  #identify(needy: readonly Partition[], now: number): number {
+    const next = this.#identities.ask(now)
+    const { problem, refused } = this.#identities
+    for (const partition of needy) {
+      if (problem) partition.problem = problem
+      if (refused) partition.abandon('kafka_misconfigured')
+    }
+    if (refused) this.observer.complain?.(`no producer id can be had: ${problem}`)
+    return next
+  }
+
+  // Requests.
+
+  #channel(broker: number, partition: Partition): Channel {
+    let known = this.#brokers.get(broker)
+    if (!known) {
+      const { transport, clock, settings } = this
+      known = {
+        fast: new Channel(broker, 'fast', transport, clock, settings),
+        slow: new Channel(broker, 'slow', transport, clock, settings),
+        throttledUntil: 0,
+      }
+      this.#brokers.set(broker, known)
+    }
+    return partition.slow ? known.slow : known.fast
+  }
+
+  /** Sends what is ready for a channel, if it is free. Answers when to try again, where no answer will say so. */
+  #dispatch(channel: Channel, ready: readonly Partition[], now: number): number {
+    const broker = this.#brokers.get(channel.broker) as Broker
+    const readyAt = Math.max(channel.readyAt, broker.throttledUntil)
+    if (readyAt > now) return readyAt
+    if (!channel.connected) {
+      channel.connect().then(() => {
+        if (channel.failures > 0) this.observer.trouble?.(channel.problem)
+        this.#turnSoon()
+      })
+      return Infinity
+    }
+    const batches: OutgoingBatch[] = []
+    // The partitions know by this object which request they are out with.
+    const request = { acks: this.settings.acks, timeoutMs: 0, batches }
+    const taken: Partition[] = []
+    let bytes = 0
+    let events = 0
+    let waitMs = 0
+    let deadline = Infinity
+    for (const partition of ready) {
+      bytes += partition.nextSize
+      if (taken.length > 0 && bytes > this.settings.maxRequestBytes) break
+      const batch = partition.take(request, now)
+      batches.push(batch)
+      taken.push(partition)
+      events += batch.records.length
+      waitMs = Math.max(waitMs, partition.waitMs)
+      deadline = Math.min(deadline, batch.deadline)
+      // To the back, so that where not all fit into a request each has its turn.
+      this.#active.delete(partition)
+      this.#active.add(partition)
+    }
+    request.timeoutMs = Math.ceil(Math.max(MIN_WAIT_MS, Math.min(waitMs, deadline - now)))
+    this.observer.sent?.(batches.length, events)
+    channel
+      .produce(request)
+      .then(
+        response => this.#answered(request, taken, response, broker),
+        () => {
+          this.observer.trouble?.(channel.problem)
+          this.#lost(request, taken, channel.problem)
+        },
+      )
+      .then(() => this.#turnSoon())
+    return Infinity
+  }
+
+  /** A missing response is what acks 0 gets: all is written, and that is all there is to know. */
+  #answered(
+    request: object,
+    taken: readonly Partition[],
+    response: ProduceResponse | undefined,
+    broker: Broker,
+  ): void {
+    if (this.#state === 'closed') return
+    const now = this.clock.now()
+    if (!response) {
+      for (const partition of taken) partition.answered(WRITTEN, now)
+      return
+    }
+    broker.throttledUntil = Math.max(broker.throttledUntil, now + response.throttleMs)
+    for (const result of response.results) {
+      const partition = this.#directory.get(result.topic)?.partitions[result.partition]
+      if (partition?.out?.request === request) partition.answered(result, now)
+    }
+    this.#lost(request, taken, 'the broker did not answer for it')
+  }
+
+  /** What of a request had no answer. */
+  #lost(request: object, taken: readonly Partition[], problem: string): void {
+    if (this.#state === 'closed') return
+    const now = this.clock.now()
+    for (const partition of taken) if (partition.out?.request === request) partition.lost(problem, now)
+  }
+}
+
+/** 9999-12-31; far below 2^52, up to which the differences of times are exact. */
+const MAX_TIMESTAMP = 253_402_300_799_999
+
+const WRITTEN = { topic: '', partition: 0, code: 0, baseOffset: -1, recordErrors: [], message: null }
+
+function nothing(): void {}

@@ -1,0 +1,58 @@
+import type { Identity } from './records.js'
+
+/** A producer id as it was issued. Ids only ever go forward: an id that a partition has given up never returns. */
+export interface Issued {
+  readonly producerId: number
+  readonly epoch: number
+  /** How many ids were issued before. */
+  readonly issue: number
+}
+
+const NOBODY: Identity = { producerId: -1, epoch: -1, sequence: -1 }
+const MAX_EPOCH = 32767
+
+/**
+ * The identities of one partition's batches, by which brokers know what they have already. Epoch and sequence
+ * are the partition's own, even where the id is shared: what happens to one concerns no other.
+ */
+export class Sequence {
+  #producerId: number | undefined
+  #epoch = 0
+  #next = 0
+  #issue = -1
+
+  constructor(readonly idempotent: boolean) {}
+
+  /** Whether there is no identity before `identify`. */
+  get needsId(): boolean {
+    return this.idempotent && this.#producerId === undefined
+  }
+
+  /** Takes an id for what follows. False if it is one that was given up here. */
+  identify(issued: Issued): boolean {
+    if (issued.issue <= this.#issue) return false
+    this.#producerId = issued.producerId
+    this.#epoch = issued.epoch
+    this.#next = 0
+    this.#issue = issued.issue
+    return true
+  }
+
+  /** The identity of the next batch. It is the same until `advance` or `nextEpoch`: one that was not stored leaves no gap. */
+  get identity(): Identity {
+    if (this.#producerId === undefined) return NOBODY
+    return { producerId: this.#producerId, epoch: this.#epoch, sequence: this.#next }
+  }
+
+  /** So many records were stored. Sequences are int32; the one after the last is 0. */
+  advance(records: number): void {
+    this.#next = (this.#next + records) % 0x8000_0000
+  }
+
+  /** Makes brokers refuse what may still be on its way, and begins to count anew. */
+  nextEpoch(freshId: boolean): void {
+    this.#next = 0
+    if (freshId || this.#epoch >= MAX_EPOCH) this.#producerId = undefined
+    else this.#epoch++
+  }
+}

@@ -1,0 +1,122 @@
+import { GateError } from '../errors.js'
+import type { Pending } from './batch.js'
+import { type Ledger, Partition, type QueueSettings } from './partition.js'
+import type { Partitioner } from './partitioner.js'
+import type { TopicMetadata } from './protocol.js'
+
+export interface TopicSettings extends QueueSettings {
+  readonly partitioner: Partitioner
+  /** For how long events without a key go to one partition, so that they share a batch. */
+  readonly stickyMs: number
+}
+
+/** Between two events without a key that go to partitions which may not be well. */
+const PROBE_MS = 1000
+
+/** A topic: its partitions, once they are known, and until then the events that wait for that. */
+export class Topic {
+  readonly partitions: Partition[] = []
+  /** Events whose partition is not known, first in first out. */
+  waiting: Pending[] = []
+  /** Why its partitions are not known, for a person. */
+  problem = 'no broker was asked yet'
+  /** When it was last produced to. */
+  used = 0
+  /** When it may be asked about again while it is unknown. */
+  askAt = 0
+  /** How often it was asked about in vain. */
+  asked = 0
+  /** As a partition's: an event waited a whole timeout in vain. */
+  #stuck = false
+  /** How many partitions it has: fewer than are kept here where it was made anew with fewer. */
+  #count = 0
+  #sticky: Partition | undefined
+  #stickyUntil = 0
+  #probeAt = 0
+
+  constructor(
+    readonly name: string,
+    readonly settings: TopicSettings,
+    readonly ledger: Ledger,
+    readonly random: () => number,
+  ) {}
+
+  get known(): boolean {
+    return this.#count > 0
+  }
+
+  /** Whether an event would be refused while the topic is unknown: see `Partition.refuses`. */
+  get refuses(): boolean {
+    return this.#stuck && this.waiting.length > 0
+  }
+
+  get idle(): boolean {
+    return this.waiting.length === 0 && this.partitions.every(partition => partition.empty)
+  }
+
+  /** Where an event goes; only for a known topic. */
+  choose(key: Buffer | null, now: number): Partition {
+    const { partitions, settings } = this
+    const index = key ? settings.partitioner(key, this.#count) : undefined
+    if (index !== undefined) return partitions[index] as Partition
+    if (!this.#sticky || now >= this.#stickyUntil || this.#sticky.stuck || this.#sticky.slow) {
+      this.#sticky = this.#any(now)
+      this.#stickyUntil = now + settings.stickyMs
+    }
+    return this.#sticky
+  }
+
+  /**
+   * One at random, of those that are well if there are any. Now and then one that is not, and has nothing else
+   * to find out by whether it is well again: else it would be left out for ever.
+   */
+  #any(now: number): Partition {
+    const all = this.partitions.slice(0, this.#count)
+    const led = all.filter(partition => partition.leader !== undefined)
+    const well = led.filter(partition => !partition.stuck && !partition.slow)
+    const probes =
+      now < this.#probeAt ? [] : led.filter(partition => partition.empty && !well.includes(partition))
+    if (probes.length > 0) this.#probeAt = now + PROBE_MS
+    const open = all.filter(partition => !partition.refuses)
+    const from = [probes, well, open, all].find(some => some.length > 0) as Partition[]
+    return from[Math.floor(this.random() * from.length)] as Partition
+  }
+
+  /** Takes what a broker knows of it. What it does not know, or knows to be in trouble, leaves what was known. */
+  update(metadata: TopicMetadata): void {
+    if (metadata.code !== 0 || metadata.partitions.length === 0) return
+    for (const { partition: index, leader } of metadata.partitions) {
+      while (this.partitions.length <= index)
+        this.partitions.push(new Partition(this.name, this.partitions.length, this.settings, this.ledger))
+      this.partitions[index]?.moved(leader >= 0 ? leader : undefined)
+    }
+    this.#count = metadata.partitions.length
+    this.#stuck = false
+    this.asked = 0
+    if (this.#sticky && this.#sticky.index >= this.#count) this.#sticky = undefined
+  }
+
+  /** The waiting events, no longer waiting. */
+  takeWaiting(): Pending[] {
+    const waiting = this.waiting
+    this.waiting = []
+    return waiting
+  }
+
+  /** Answers the waiting events whose deadline has come. */
+  expire(now: number): void {
+    let due = 0
+    for (; due < this.waiting.length; due++) if ((this.waiting[due] as Pending).deadline > now) break
+    if (due === 0) return
+    this.#stuck = true
+    this.fail('deadline_not_stored', this.waiting.splice(0, due))
+  }
+
+  /** Answers events that were never sent. */
+  fail(code: 'deadline_not_stored' | 'topic_refused', events: readonly Pending[]): void {
+    const what =
+      code === 'topic_refused' ? 'this service may not produce to the topic' : 'not produced in time'
+    const error = new GateError(code, `${this.name}: ${what}: the event is not stored (${this.problem})`)
+    for (const event of events) this.ledger.settle(event, error)
+  }
+}

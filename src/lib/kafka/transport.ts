@@ -1,0 +1,68 @@
+import type { ProduceResponse, TopicMetadata } from './protocol.js'
+import type { Identity, RecordData } from './records.js'
+
+/** A batch on its way to its partition. All of it is frozen: it is sent again exactly as it is, or not at all. */
+export interface OutgoingBatch {
+  readonly topic: string
+  readonly partition: number
+  readonly records: readonly RecordData[]
+  /** Set before it is sent. */
+  readonly identity: Identity | undefined
+  /** The batch's bytes, kept by the transport from its first sending to the next. */
+  encoded?: Buffer
+}
+
+export interface ProduceRequest {
+  readonly acks: Acks
+  /** How long the broker may wait for the replicas. */
+  readonly timeoutMs: number
+  readonly batches: readonly OutgoingBatch[]
+}
+
+export type Acks = -1 | 0 | 1
+
+/**
+ * A broker answers one connection's requests in order, so that a partition that waits for a slow replica holds
+ * up what is behind it. Those go by the slow lane, a connection of its own.
+ */
+export type Lane = 'fast' | 'slow'
+
+/** One connection to one broker. Once it has failed it is closed for good; another is opened in its place. */
+export interface Link {
+  readonly open: boolean
+  /**
+   * Rejects when there is no answer: whatever the batches' fate is. Answers undefined for acks 0, when all is
+   * written. Never called while an earlier request is unanswered.
+   */
+  produce(request: ProduceRequest): Promise<ProduceResponse | undefined>
+  close(): void
+}
+
+/** What the sender needs of a cluster. Brokers are known by their numbers, which metadata gives. */
+export interface Transport {
+  /** Rejects when no connection can be had soon. */
+  connect(broker: number, lane: Lane): Promise<Link>
+  /** Asks any broker; with `create`, topics that do not exist are created where brokers allow it. */
+  metadata(topics: readonly string[], create: boolean): Promise<TopicMetadata[]>
+  /** A new producer id, of any broker. Rejects with a KafkaError where a broker refuses. */
+  producerId(): Promise<{ producerId: number; epoch: number }>
+}
+
+/** Time, as the sender sees it; a test brings its own. */
+export interface Clock {
+  /** Milliseconds of a clock that never goes back. */
+  now(): number
+  /** Calls back once, at `time` or soon after; the answer cancels. */
+  at(time: number, callback: () => void): () => void
+  /** Calls back once the events that are at hand have been taken. */
+  soon(callback: () => void): void
+}
+
+export const REAL_CLOCK: Clock = {
+  now: () => performance.now(),
+  at(time, callback) {
+    const timer = setTimeout(callback, Math.max(0, Math.ceil(time - performance.now())))
+    return () => clearTimeout(timer)
+  },
+  soon: callback => void setImmediate(callback),
+}

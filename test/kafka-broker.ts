@@ -1,0 +1,116 @@
+import { createServer, type Server, type Socket } from 'node:net'
+import type { TestContext } from 'node:test'
+import { METADATA, PRODUCE } from '#src/lib/kafka/protocol.js'
+
+const API_VERSIONS = 18
+
+/** What a broker over TCP does with a Produce request: answers it, or something worse. */
+export type Deed = 'answers' | 'hangs up' | 'is silent'
+
+/** As much of a broker as a producer sees of it, over TCP. It stores nothing; it keeps the bytes. */
+export class TcpBroker {
+  /** Bodies of the Produce requests, after the client's name. */
+  readonly produced: Buffer[] = []
+  readonly sockets: Socket[] = []
+  /** What to do with the next Produce requests; answer them when empty. */
+  readonly deeds: Deed[] = []
+  versions = [
+    [PRODUCE, 0, 9],
+    [METADATA, 0, 9],
+    [API_VERSIONS, 0, 2],
+    [22, 0, 1],
+  ]
+  readonly #server: Server
+
+  private constructor() {
+    this.#server = createServer(socket => this.#serve(socket))
+  }
+
+  static async start(t: TestContext): Promise<TcpBroker> {
+    const broker = new TcpBroker()
+    await new Promise<void>(resolve => broker.#server.listen(0, '127.0.0.1', resolve))
+    t.after(() => {
+      for (const socket of broker.sockets) socket.destroy()
+      broker.#server.close()
+    })
+    return broker
+  }
+
+  get port(): number {
+    return (this.#server.address() as { port: number }).port
+  }
+
+  #serve(socket: Socket): void {
+    this.sockets.push(socket)
+    let received = Buffer.alloc(0)
+    socket.on('error', () => {})
+    socket.on('data', data => {
+      received = Buffer.concat([received, data])
+      while (received.length >= 4 && received.length >= 4 + received.readInt32BE(0)) {
+        const end = 4 + received.readInt32BE(0)
+        this.#handle(socket, received.subarray(4, end))
+        received = received.subarray(end)
+      }
+    })
+  }
+
+  #handle(socket: Socket, request: Buffer): void {
+    const key = request.readInt16BE(0)
+    const version = request.readInt16BE(2)
+    const body = request.subarray(10 + Math.max(0, request.readInt16BE(8)))
+    if (key === PRODUCE) {
+      this.produced.push(body)
+      const deed = this.deeds.shift() ?? 'answers'
+      if (deed === 'hangs up') socket.destroy()
+      if (deed !== 'answers') return
+    }
+    const answer = this.#answer(key, version, body)
+    socket.write(Buffer.concat([int32(4 + answer.length), request.subarray(4, 8), answer]))
+  }
+
+  #answer(key: number, version: number, body: Buffer): Buffer {
+    if (key === API_VERSIONS)
+      return Buffer.concat([
+        int16(0),
+        int32(this.versions.length),
+        ...this.versions.flat().map(int16),
+        int32(0),
+      ])
+    if (key === METADATA) {
+      const brokers = [int32(0), int32(1), int32(1), string('127.0.0.1'), int32(this.port), int16(-1)]
+      const cluster = [int16(-1), int32(1)]
+      if (body.readInt32BE(0) === 0) return Buffer.concat([...brokers, ...cluster, int32(0), int32(-1)])
+      // The first topic that is asked for, whatever it is called.
+      const name = body.subarray(4, 6 + body.readInt16BE(4))
+      const partition = [int16(0), int32(0), int32(1), int32(0), int32(0), int32(0), int32(0)]
+      const topic = [int32(1), int16(0), name, Buffer.from([0]), int32(1), ...partition, int32(-1)]
+      return Buffer.concat([...brokers, ...cluster, ...topic, int32(-1)])
+    }
+    if (key === PRODUCE) {
+      // No transaction, acks, timeout, one topic: its name, one partition.
+      const name = body.subarray(12, 14 + body.readInt16BE(12))
+      const errors = version >= 8 ? [int32(0), int16(-1)] : []
+      return Buffer.concat([
+        ...[int32(1), name, int32(1), int32(0), int16(0), Buffer.alloc(24), ...errors],
+        int32(0),
+      ])
+    }
+    return Buffer.concat([int32(0), int16(0), Buffer.alloc(7), Buffer.from([7]), int16(0)])
+  }
+}
+
+function int16(value: number): Buffer {
+  const buffer = Buffer.alloc(2)
+  buffer.writeInt16BE(value)
+  return buffer
+}
+
+function int32(value: number): Buffer {
+  const buffer = Buffer.alloc(4)
+  buffer.writeInt32BE(value)
+  return buffer
+}
+
+function string(value: string): Buffer {
+  return Buffer.concat([int16(Buffer.byteLength(value)), Buffer.from(value)])
+}

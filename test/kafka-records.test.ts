@@ -1,0 +1,257 @@
+import assert from 'node:assert/strict'
+import { createRequire } from 'node:module'
+import { test } from 'node:test'
+import { gunzipSync } from 'node:zlib'
+import fc from 'fast-check'
+import { HAS_ZSTD } from '#src/lib/kafka/compression.js'
+import { crc32c } from '#src/lib/kafka/crc32c.js'
+import {
+  decodeInitProducerId,
+  decodeMetadata,
+  decodeProduce,
+  encodeInitProducerId,
+  encodeMetadata,
+  encodeProduce,
+} from '#src/lib/kafka/protocol.js'
+import {
+  BATCH_OVERHEAD,
+  batchEncoder,
+  type Identity,
+  RECORD_OVERHEAD,
+  type RecordData,
+} from '#src/lib/kafka/records.js'
+
+const require = createRequire(import.meta.url)
+
+interface Encoder {
+  buffer: Buffer
+}
+const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as {
+  RecordBatch(batch: object): Promise<Encoder>
+}
+const Record = require('kafkajs/src/protocol/recordBatch/record/v0') as (record: object) => object
+
+/** A batch as kafkajs encodes it. */
+async function byKafkajs(records: readonly RecordData[], identity: Identity): Promise<Buffer> {
+  const base = records[0]?.timestamp ?? 0
+  const batch = await RecordBatch({
+    firstTimestamp: base,
+    maxTimestamp: Math.max(...records.map(record => record.timestamp)),
+    lastOffsetDelta: records.length - 1,
+    producerId: identity.producerId,
+    producerEpoch: identity.epoch,
+    firstSequence: identity.sequence,
+    records: records.map(({ key, value, timestamp }, offsetDelta) =>
+      Record({ key, value, offsetDelta, timestampDelta: timestamp - base }),
+    ),
+  })
+  return batch.buffer
+}
+
+function record(
+  value: string | Buffer,
+  key: string | null = null,
+  timestamp = 1_700_000_000_000,
+): RecordData {
+  return {
+    key: key === null ? null : Buffer.from(key),
+    value,
+    valueBytes: Buffer.byteLength(value),
+    timestamp,
+  }
+}
+
+const IDENTITY: Identity = { producerId: 4711, epoch: 3, sequence: 99 }
+
+const arbitraryRecord: fc.Arbitrary<RecordData> = fc
+  .record({
+    key: fc.option(fc.uint8Array({ maxLength: 200 }).map(bytes => Buffer.from(bytes))),
+    value: fc.oneof(
+      fc.string({ unit: 'grapheme', maxLength: 300 }),
+      fc.string({ minLength: 0, maxLength: 20_000, size: 'max' }),
+      fc.uint8Array({ maxLength: 300 }).map(bytes => Buffer.from(bytes)),
+    ),
+    timestamp: fc.oneof(
+      fc.integer({ min: 0, max: 253_402_300_799_999 }),
+      fc.integer({ min: 1_700_000_000_000, max: 1_700_000_100_000 }),
+    ),
+  })
+  .map(parts => ({ ...parts, valueBytes: Buffer.byteLength(parts.value) }))
+
+test('a batch is encoded to the bytes that kafkajs encodes it to', async () => {
+  const encode = batchEncoder('none')
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(arbitraryRecord, { minLength: 1, maxLength: 80 }),
+      fc.record({
+        producerId: fc.integer({ min: -1, max: Number.MAX_SAFE_INTEGER }),
+        epoch: fc.integer({ min: -1, max: 32767 }),
+        sequence: fc.integer({ min: -1, max: 0x7fff_ffff }),
+      }),
+      async (records, identity) => {
+        const ours = encode(records, identity)
+        const theirs = await byKafkajs(records, identity)
+        assert.ok(ours.equals(theirs), 'the bytes differ')
+        const bound = records.reduce(
+          (sum, { key, valueBytes }) => sum + RECORD_OVERHEAD + (key?.length ?? 0) + valueBytes,
+          BATCH_OVERHEAD,
+        )
+        assert.ok(ours.length <= bound, 'a record takes more than its bound')
+      },
+    ),
+    { numRuns: 200 },
+  )
+})
+
+test('CRC-32C is what others say it is', () => {
+  const theirs = require('kafkajs/src/protocol/recordBatch/crc32C/crc32C') as (data: Buffer) => number
+  assert.equal(crc32c(Buffer.from('123456789'), 0, 9) >>> 0, 0xe3069283)
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 100 }), fc.nat(10), (bytes, skip) => {
+      const data = Buffer.from(bytes)
+      const start = Math.min(skip, data.length)
+      assert.equal(crc32c(data, start, data.length) >>> 0, theirs(data.subarray(start)) >>> 0)
+    }),
+  )
+})
+
+test('compressed records are the records', () => {
+  const records = Array.from({ length: 700 }, (_, i) =>
+    record(`{"event":${i},"text":"${'aé'.repeat(40)}"}`, `k${i}`),
+  )
+  const plain = batchEncoder('none')(records, IDENTITY).subarray(BATCH_OVERHEAD)
+  const { uncompress } = require('snappyjs') as { uncompress(data: Buffer): Buffer }
+  const { decompressFrameSync } = require('lz4-napi') as { decompressFrameSync(data: Buffer): Buffer }
+  const xerial = (data: Buffer) => {
+    assert.equal(data.subarray(0, 8).toString('latin1'), '\x82SNAPPY\0')
+    const blocks: Buffer[] = []
+    for (let at = 16; at < data.length; at += 4 + data.readInt32BE(at))
+      blocks.push(uncompress(data.subarray(at + 4, at + 4 + data.readInt32BE(at))))
+    return Buffer.concat(blocks)
+  }
+  for (const [codec, bits, decompress] of [
+    ['gzip', 1, gunzipSync],
+    ['snappy', 2, xerial],
+    ['lz4', 3, decompressFrameSync],
+  ] as const) {
+    const batch = batchEncoder(codec)(records, IDENTITY)
+    assert.equal(batch.readInt16BE(21), bits, codec)
+    assert.equal(batch.readInt32BE(8), batch.length - 12, codec)
+    assert.equal(batch.readInt32BE(17), crc32c(batch, 21, batch.length), codec)
+    assert.ok(decompress(batch.subarray(BATCH_OVERHEAD)).equals(plain), codec)
+    assert.ok(batch.length < plain.length / 2, codec)
+  }
+})
+
+test('records that compression makes larger are sent as they are', () => {
+  for (const codec of ['gzip', 'snappy', 'lz4'] as const) {
+    const batch = batchEncoder(codec)([record('x')], IDENTITY)
+    assert.ok(batch.equals(batchEncoder('none')([record('x')], IDENTITY)), codec)
+  }
+})
+
+test('zstd is there where Node.js has it', () => {
+  if (HAS_ZSTD) assert.equal(batchEncoder('zstd')([record('x'.repeat(1000))], IDENTITY).readInt16BE(21), 4)
+  else assert.throws(() => batchEncoder('zstd'), /Node\.js 22\.15/)
+})
+
+test('a Produce request groups partitions by topic', () => {
+  const batch = batchEncoder('none')([record('value')], IDENTITY)
+  const request = encodeProduce({ key: 0, version: 8 }, 7, 'me', -1, 1000, [
+    { topic: 'a', partition: 1, batch },
+    { topic: 'bb', partition: 0, batch },
+    { topic: 'a', partition: 2, batch },
+  ])
+  const part = (partition: number) => Buffer.concat([int32(partition), int32(batch.length), batch])
+  const expected = Buffer.concat([
+    int16(0),
+    int16(8),
+    int32(7),
+    string('me'),
+    int16(-1),
+    int16(-1),
+    int32(1000),
+    int32(2),
+    ...[string('a'), int32(2), part(1), part(2)],
+    ...[string('bb'), int32(1), part(0)],
+  ])
+  assert.deepEqual(request, Buffer.concat([int32(expected.length), expected]))
+})
+
+test('requests for metadata and ids are what kafkajs makes of them', async () => {
+  const metadata = require('kafkajs/src/protocol/requests/metadata/v6/request') as (request: object) => {
+    encode(): Promise<Encoder>
+  }
+  const initProducerId = require('kafkajs/src/protocol/requests/initProducerId/v1/request') as typeof metadata
+  const body = (request: Buffer) => request.subarray(14 + 'me'.length)
+  const ours = body(encodeMetadata({ key: 3, version: 8 }, 1, 'me', ['t1', 'ü'], true))
+  const theirs = await metadata({ topics: ['t1', 'ü'], allowAutoTopicCreation: true }).encode()
+  // Version 8 asks besides whether to tell what we may do; we do not ask.
+  assert.deepEqual(ours, Buffer.concat([theirs.buffer, Buffer.from([0, 0])]))
+  const id = await initProducerId({ transactionalId: null, transactionTimeout: -1 }).encode()
+  assert.deepEqual(body(encodeInitProducerId({ key: 22, version: 1 }, 1, 'me')), id.buffer)
+})
+
+test('responses are read as they are written', () => {
+  const partition = (code: number, offset: bigint, errors: Buffer) =>
+    Buffer.concat([int32(5), int16(code), int64(offset), int64(-1n), int64(0n), errors])
+  const bad = Buffer.concat([int32(1), int32(3), string('too old'), string('one is bad')])
+  const answer = (errors: Buffer) =>
+    Buffer.concat([int32(1), string('t'), int32(1), partition(87, -1n, errors), int32(250)])
+  assert.deepEqual(decodeProduce(8, answer(bad)), {
+    results: [
+      {
+        topic: 't',
+        partition: 5,
+        code: 87,
+        baseOffset: -1,
+        recordErrors: [{ index: 3, message: 'too old' }],
+        message: 'one is bad',
+      },
+    ],
+    throttleMs: 250,
+  })
+  assert.equal(decodeProduce(7, answer(Buffer.alloc(0))).throttleMs, 250)
+  assert.throws(() => decodeProduce(8, answer(bad).subarray(0, 60)), RangeError)
+
+  const ints = (...values: number[]) => Buffer.concat([int32(values.length), ...values.map(int32)])
+  const metadata = Buffer.concat([
+    int32(0),
+    ...[int32(1), int32(9), string('broker.example'), int32(9093), string(null)],
+    ...[string('cluster'), int32(9)],
+    ...[int32(1), int16(0), string('t'), Buffer.from([0]), int32(1)],
+    ...[int16(5), int32(0), int32(-1), int32(17), ints(9, 8), ints(9), ints(8)],
+    ...[int32(-1), int32(-1)],
+  ])
+  assert.deepEqual(decodeMetadata(metadata), {
+    brokers: [{ id: 9, host: 'broker.example', port: 9093 }],
+    topics: [{ topic: 't', code: 0, partitions: [{ partition: 0, code: 5, leader: -1 }] }],
+  })
+  assert.deepEqual(decodeInitProducerId(Buffer.concat([int32(0), int16(14), int64(2n ** 40n), int16(2)])), {
+    code: 14,
+    producerId: 2 ** 40,
+    epoch: 2,
+  })
+})
+
+function int16(value: number): Buffer {
+  const buffer = Buffer.alloc(2)
+  buffer.writeInt16BE(value)
+  return buffer
+}
+
+function int32(value: number): Buffer {
+  const buffer = Buffer.alloc(4)
+  buffer.writeInt32BE(value)
+  return buffer
+}
+
+function int64(value: bigint): Buffer {
+  const buffer = Buffer.alloc(8)
+  buffer.writeBigInt64BE(value)
+  return buffer
+}
+
+function string(value: string | null): Buffer {
+  return value === null ? int16(-1) : Buffer.concat([int16(Buffer.byteLength(value)), Buffer.from(value)])
+}

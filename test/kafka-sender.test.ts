@@ -1,0 +1,500 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { GateError } from '#src/lib/errors.js'
+import { KafkaError } from '#src/lib/kafka/fates.js'
+import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
+import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
+import { type BatchFault, FakeClock, FakeCluster, randomFrom } from './kafka-fake.js'
+
+const TIMEOUT = 8900
+const BASE: SenderSettings = {
+  acks: -1,
+  idempotent: true,
+  timeoutMs: TIMEOUT,
+  lingerMs: 0,
+  batchMessages: 10_000,
+  batchBytes: 1_000_000,
+  retries: Infinity,
+  retryBackoffMs: 100,
+  retryBackoffMaxMs: 1000,
+  partitioner: PARTITIONERS.consistent_random,
+  stickyMs: 10,
+  maxRequestBytes: 1_000_000,
+  maxQueuedMessages: 100_000,
+  maxQueuedBytes: 64 * 1024 * 1024,
+  metadataMaxAgeMs: 300_000,
+}
+
+interface Answer {
+  at: number
+  error?: GateError
+}
+
+/** A sender and its cluster, with topic `t` of one partition led by broker 0. */
+function setUp(
+  settings: Partial<SenderSettings> = {},
+  faults: ConstructorParameters<typeof FakeCluster>[1] = {},
+) {
+  const clock = new FakeClock()
+  const cluster = new FakeCluster(clock, faults)
+  cluster.create('t', 1)
+  const seen = { late: 0, complaints: [] as string[], requests: [] as [number, number][] }
+  const sender = new Sender({ ...BASE, ...settings }, cluster, clock, randomFrom(1), {
+    late: count => {
+      seen.late += count
+    },
+    complain: message => seen.complaints.push(message),
+    sent: (batches, events) => seen.requests.push([batches, events]),
+  })
+  const answers = new Map<string, Answer>()
+  const send = (value: string, { topic = 't', key = null as string | null, timestamp = 1 } = {}) => {
+    sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp).then(
+      () => answers.set(value, { at: clock.time }),
+      error => {
+        assert.ok(error instanceof GateError)
+        answers.set(value, { at: clock.time, error })
+      },
+    )
+  }
+  /** How an event ended: `stored`, or its error's code. */
+  const outcome = (value: string) => {
+    const answer = answers.get(value)
+    return answer && (answer.error?.code ?? 'stored')
+  }
+  return { clock, cluster, sender, send, answers, outcome, seen }
+}
+
+/** Faults for the batches that are asked to be stored, one after the other; then none. */
+function inOrder(...faults: (BatchFault | undefined)[]): { batch: () => BatchFault | undefined } {
+  return { batch: () => faults.shift() }
+}
+
+test('what is sent together shares a batch, and what comes while it is out is the next', async () => {
+  const { clock, send, seen, cluster, outcome } = setUp({}, { latency: () => 5 })
+  for (let i = 0; i < 10; i++) send(`a${i}`)
+  await clock.runUntil(25)
+  for (let i = 0; i < 10; i++) {
+    send(`b${i}`)
+    await clock.runUntil(clock.time)
+  }
+  await clock.runUntil(100)
+  assert.equal(outcome('b9'), 'stored')
+  assert.deepEqual(cluster.stored('t')[0]?.length, 20)
+  assert.ok(seen.requests.length <= 3, JSON.stringify(seen.requests))
+})
+
+test('a request carries all partitions of its leader', async () => {
+  const { clock, cluster, send, seen } = setUp()
+  cluster.create('wide', 32, () => 2)
+  for (let i = 0; i < 200; i++) send(`v${i}`, { topic: 'wide', key: `k${i}` })
+  await clock.runUntil(1000)
+  assert.equal(cluster.stored('wide').flat().length, 200)
+  assert.deepEqual(
+    seen.requests.map(([batches, events]) => [batches > 25, events]),
+    [[true, 200]],
+  )
+})
+
+test('a linger is honoured, until a batch is full or there is a flush', async () => {
+  const { clock, sender, send, answers } = setUp({ lingerMs: 1000, batchMessages: 3 })
+  send('first')
+  await clock.runUntil(1500)
+  assert.ok((answers.get('first')?.at ?? 0) >= 1000)
+  const before = clock.time
+  for (const value of ['a', 'b', 'c']) send(value)
+  await clock.runUntil(before + 50)
+  assert.ok((answers.get('c')?.at ?? Infinity) < before + 50)
+  send('flushed')
+  sender.flush()
+  await clock.runUntil(before + 100)
+  assert.ok((answers.get('flushed')?.at ?? Infinity) < before + 100)
+})
+
+test('leadership moved under a waiting request: what was appended and kept is stored once', async () => {
+  const { clock, cluster, send, outcome } = setUp({}, inOrder({ waitMs: 900 }))
+  send('x')
+  clock.at(500, () => cluster.move(cluster.partition('t'), 1, true))
+  await clock.runUntil(5000)
+  assert.equal(outcome('x'), 'stored')
+  assert.deepEqual(cluster.stored('t'), [['x']])
+})
+
+test('leadership moved under a waiting request: what was lost with it is stored by the next leader', async () => {
+  const { clock, cluster, send, outcome } = setUp({}, inOrder({ waitMs: 900 }))
+  send('x')
+  clock.at(500, () => cluster.move(cluster.partition('t'), 1, false))
+  await clock.runUntil(5000)
+  assert.equal(outcome('x'), 'stored')
+  assert.deepEqual(cluster.stored('t'), [['x']])
+  assert.equal(cluster.asked.at(-1)?.broker, 1)
+})
+
+test('7, then 19 to the deadline: the later refusal does not close the earlier attempt', async () => {
+  let asked = 0
+  const { clock, cluster, send, answers } = setUp(
+    {},
+    { batch: () => (asked++ === 0 ? { code: 7, append: true } : { code: 19 }) },
+  )
+  send('x')
+  await clock.runUntil(20_000)
+  assert.equal(answers.get('x')?.error?.code, 'deadline_unknown')
+  assert.equal(answers.get('x')?.at, TIMEOUT)
+  assert.deepEqual(cluster.stored('t'), [['x']])
+})
+
+test('19 to the deadline is surely not stored, and never sent again', async () => {
+  const { clock, cluster, send, answers } = setUp()
+  cluster.partition('t').starved = true
+  send('x')
+  await clock.runUntil(TIMEOUT)
+  assert.equal(answers.get('x')?.error?.code, 'deadline_not_stored')
+  assert.match(answers.get('x')?.error?.message ?? '', /19 NOT_ENOUGH_REPLICAS/)
+  cluster.partition('t').starved = false
+  await clock.runUntil(60_000)
+  assert.deepEqual(cluster.stored('t'), [[]])
+})
+
+test('6 with a base offset is an attempt that may be stored', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    { timeoutMs: 50 },
+    inOrder({ code: 6, append: true, offset: true }),
+  )
+  send('x')
+  await clock.runUntil(1000)
+  assert.equal(outcome('x'), 'deadline_unknown')
+  assert.deepEqual(cluster.stored('t'), [['x']])
+})
+
+test('a foreign topic without a leader holds nobody up', async () => {
+  const { clock, cluster, send, answers, outcome } = setUp()
+  cluster.create('foreign', 1, () => -1)
+  send('f', { topic: 'foreign' })
+  send('x')
+  await clock.runUntil(300)
+  assert.equal(outcome('x'), 'stored')
+  assert.ok((answers.get('x')?.at ?? Infinity) < 50)
+  cluster.partition('foreign').leader = 1
+  await clock.runUntil(1000)
+  assert.equal(outcome('f'), 'stored')
+})
+
+test('a stopped follower holds up its partition, and its neighbours once at most', async () => {
+  const { clock, cluster, send, answers, outcome } = setUp(
+    {},
+    {
+      batch: (_broker, batch) =>
+        batch.topic === 'stopped' && clock.time < 7000 ? { waitMs: 1e6 } : undefined,
+    },
+  )
+  cluster.create('stopped', 1, () => 0)
+  for (let i = 0; i < 500; i++)
+    clock.at(i * 10, () => {
+      send(`s${i}`, { topic: 'stopped' })
+      send(`x${i}`)
+    })
+  await clock.runUntil(20_000)
+  const delays = Array.from({ length: 500 }, (_, i) => (answers.get(`x${i}`)?.at ?? Infinity) - i * 10)
+  delays.sort((a, b) => a - b)
+  assert.ok((delays[250] as number) < 10, `median ${delays[250]}`)
+  // Only those that shared the first request, or came while it was out.
+  assert.ok(
+    delays.filter(delay => delay > 100).length <= 110,
+    `${delays.filter(delay => delay > 100).length} slow`,
+  )
+  assert.equal(outcome('s0'), 'stored')
+  assert.equal(cluster.stored('stopped').flat().length, 500)
+  const waits = cluster.asked
+    .filter(({ batch }) => batch.topic === 'stopped')
+    .map(({ timeoutMs }) => timeoutMs)
+  assert.deepEqual(waits.slice(0, 3), [1000, 2000, 4000])
+})
+
+test('no wait for replicas goes past a deadline', async () => {
+  const { clock, cluster, send } = setUp({}, { batch: () => ({ waitMs: 1e6 }) })
+  send('x')
+  await clock.runUntil(TIMEOUT)
+  for (const { time, timeoutMs } of cluster.asked)
+    assert.ok(time + timeoutMs <= TIMEOUT + 10, `${time} ${timeoutMs}`)
+})
+
+test('a poison record fails alone, where the broker names it', async () => {
+  const { clock, cluster, send, outcome, answers } = setUp(
+    {},
+    inOrder({ code: 32, recordErrors: [{ index: 1, message: 'too old' }] }),
+  )
+  for (const value of ['a', 'poison', 'c']) send(value)
+  await clock.runUntil(1000)
+  assert.deepEqual(['a', 'poison', 'c'].map(outcome), ['stored', 'record_refused', 'stored'])
+  assert.match(answers.get('poison')?.error?.message ?? '', /too old/)
+  assert.deepEqual(cluster.stored('t'), [['a', 'c']])
+})
+
+test('a poison record fails alone, where the broker does not name it', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    {
+      batch: (_broker, batch) =>
+        batch.records.some(({ value }) => value === 'poison') ? { code: 87 } : undefined,
+    },
+  )
+  const values = ['a', 'b', 'poison', 'd', 'e']
+  for (const value of values) send(value)
+  await clock.runUntil(10_000)
+  assert.deepEqual(values.map(outcome), ['stored', 'stored', 'record_refused', 'stored', 'stored'])
+  assert.deepEqual(cluster.stored('t'), [['a', 'b', 'd', 'e']])
+})
+
+test('a batch that is too large is split; an event that is too large alone is the client’s', async () => {
+  const bytes = (value: string | Buffer) => value.length
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    {
+      batch: (_broker, batch) =>
+        batch.records.reduce((sum, { value }) => sum + bytes(value), 0) > 100 ? { code: 10 } : undefined,
+    },
+  )
+  const large = 'x'.repeat(101)
+  const values = ['a'.repeat(60), 'b'.repeat(60), large, 'c'.repeat(60)]
+  for (const value of values) send(value)
+  await clock.runUntil(10_000)
+  assert.deepEqual(values.map(outcome), ['stored', 'stored', 'event_too_large', 'stored'])
+  assert.equal(cluster.stored('t')[0]?.length, 3)
+})
+
+test('an old connection that ends late does not disturb the new one', async () => {
+  let requests = 0
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    { request: () => (requests++ === 0 ? 'zombie' : undefined) },
+  )
+  send('x')
+  await clock.runUntil(20_000)
+  assert.equal(outcome('x'), 'stored')
+  assert.deepEqual(cluster.stored('t'), [['x']])
+  send('y')
+  await clock.runUntil(40_000)
+  assert.deepEqual(cluster.stored('t'), [['x', 'y']])
+})
+
+test('a late success is counted, and changes no answer', async () => {
+  const { clock, cluster, send, answers, seen } = setUp(
+    { timeoutMs: 500 },
+    inOrder({ waitMs: 400 }, { waitMs: 490 }),
+  )
+  // The answer to the second is under way when its deadline comes.
+  send('x')
+  await clock.runUntil(450)
+  send('y')
+  clock.at(900, () => {})
+  await clock.runUntil(5000)
+  assert.equal(answers.get('x')?.error, undefined)
+  assert.equal(cluster.stored('t').flat().length, 2)
+  assert.equal(seen.late + [...answers.values()].filter(({ error }) => !error).length, 2)
+})
+
+test('the controller is gone: events wait for ids and leaders, and arrive', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    {
+      producerId: () => (clock.time < 6000 ? 'fails' : undefined),
+      metadata: () => (clock.time < 3000 ? 'fails' : undefined),
+    },
+  )
+  send('x')
+  await clock.runUntil(8000)
+  assert.equal(outcome('x'), 'stored')
+  assert.ok(cluster.metadataRequests.length < 10)
+})
+
+test('one partition backs off while another takes a new epoch: neither disturbs the other', async () => {
+  const epochs = new Map<string, Set<number>>()
+  const { clock, cluster, send, answers } = setUp(
+    { timeoutMs: 2000 },
+    {
+      batch: (_broker, batch) => {
+        const seen = epochs.get(batch.topic) ?? new Set()
+        epochs.set(batch.topic, seen.add(batch.identity?.epoch ?? -1))
+        // `bumps` appends and never says so until 5 s; `waits` refuses until 1.5 s.
+        if (batch.topic === 'bumps' && clock.time < 5000) return { code: 7, append: true }
+        if (batch.topic === 'waits' && clock.time < 1500) return { code: 19 }
+        return undefined
+      },
+    },
+  )
+  cluster.create('bumps', 1, () => 0)
+  cluster.create('waits', 1, () => 0)
+  for (let i = 0; i < 30; i++)
+    clock.at(i * 300, () => {
+      send(`b${i}`, { topic: 'bumps' })
+      send(`w${i}`, { topic: 'waits' })
+    })
+  await clock.runUntil(30_000)
+  assert.ok((epochs.get('bumps')?.size ?? 0) > 1, 'an epoch was bumped')
+  assert.deepEqual([...(epochs.get('waits') ?? [])], [0])
+  const values = cluster.stored('bumps').flat()
+  assert.equal(new Set(values).size, values.length, 'nothing is stored twice')
+  for (let i = 0; i < 30; i++) assert.equal(answers.get(`w${i}`)?.error, undefined)
+})
+
+test('a partition that was in vain for a whole timeout refuses at once, lets one event in, and heals', async () => {
+  const { clock, cluster, send, answers, outcome } = setUp()
+  cluster.partition('t').starved = true
+  send('first')
+  await clock.runUntil(TIMEOUT + 1)
+  assert.equal(outcome('first'), 'deadline_not_stored')
+  send('probe')
+  await clock.runUntil(TIMEOUT + 50)
+  send('refused')
+  await clock.runUntil(TIMEOUT + 60)
+  assert.equal(outcome('probe'), undefined)
+  assert.equal(outcome('refused'), 'partition_unavailable')
+  assert.equal(answers.get('refused')?.error?.retriable, true)
+  cluster.partition('t').starved = false
+  await clock.runUntil(TIMEOUT + 2000)
+  assert.equal(outcome('probe'), 'stored')
+  send('well')
+  await clock.runUntil(TIMEOUT + 2100)
+  assert.equal(outcome('well'), 'stored')
+})
+
+test('events without a key avoid a partition that is not well, and find out when it is well again', async () => {
+  const { clock, cluster, send, answers } = setUp()
+  cluster.create('some', 3)
+  cluster.partition('some', 1).starved = true
+  clock.at(25_000, () => {
+    cluster.partition('some', 1).starved = false
+  })
+  for (let i = 0; i < 400; i++) clock.at(i * 100, () => send(`v${i}`, { topic: 'some' }))
+  await clock.runUntil(60_000)
+  const failed = Array.from({ length: 400 }, (_, i) => i).filter(i => answers.get(`v${i}`)?.error)
+  // Those that came before anybody knew, and one for each timeout since.
+  assert.ok(failed.filter(i => i * 100 > TIMEOUT).length <= 3, `${failed}`)
+  const log = cluster.stored('some')[1] ?? []
+  assert.ok(log.filter(value => Number(value.slice(1)) > 300).length > 10, 'it is used again')
+})
+
+test('a topic that does not exist yet is waited for, and asked for in a way that may create it, once known never again', async () => {
+  const { clock, cluster, send, outcome } = setUp()
+  send('n', { topic: 'new' })
+  clock.at(2000, () => cluster.create('new', 2))
+  await clock.runUntil(5000)
+  assert.equal(outcome('n'), 'stored')
+  assert.ok(cluster.metadataRequests.every(({ topics, create }) => !topics.includes('new') || create))
+  cluster.topics.delete('new')
+  send('deleted', { topic: 'new' })
+  await clock.runUntil(20_000)
+  assert.equal(outcome('deleted'), 'deadline_not_stored')
+  assert.ok(cluster.metadataRequests.some(({ topics, create }) => topics.includes('new') && !create))
+  assert.ok(
+    cluster.metadataRequests.every(
+      ({ time, topics, create }) => time < 5000 || !topics.includes('new') || !create,
+    ),
+  )
+})
+
+test('a topic that is refused fails its own events only', async () => {
+  const { clock, send, outcome, cluster } = setUp(
+    {},
+    { batch: (_b, batch) => (batch.topic === 'no' ? { code: 29 } : undefined) },
+  )
+  cluster.create('no', 1, () => 0)
+  send('n', { topic: 'no' })
+  send('x')
+  await clock.runUntil(100)
+  assert.deepEqual([outcome('n'), outcome('x')], ['topic_refused', 'stored'])
+})
+
+test('what does not fit the cluster is said loudly', async () => {
+  const { clock, send, outcome, seen } = setUp({}, inOrder({ code: 42 }))
+  send('x')
+  await clock.runUntil(100)
+  assert.equal(outcome('x'), 'kafka_misconfigured')
+  assert.equal(seen.complaints.length, 1)
+})
+
+test('a client that may not have a producer id fails its events loudly, and asks again for later ones', async () => {
+  const { clock, cluster, send, outcome, seen } = setUp()
+  const { producerId } = cluster
+  cluster.producerId = () => Promise.reject(new KafkaError(31, 'no producer id'))
+  send('x')
+  await clock.runUntil(100)
+  assert.equal(outcome('x'), 'kafka_misconfigured')
+  assert.match(seen.complaints[0] ?? '', /CLUSTER_AUTHORIZATION_FAILED/)
+  cluster.producerId = producerId
+  await clock.runUntil(2000)
+  send('y')
+  await clock.runUntil(2100)
+  assert.equal(outcome('y'), 'stored')
+})
+
+test('an event is answered at its deadline, whatever else is out', async () => {
+  const { clock, cluster, send, answers } = setUp({ timeoutMs: 300 }, { request: () => 'silent' })
+  send('x')
+  await clock.runUntil(250)
+  // Accepted while the first is out, and due while it is out still.
+  send('y')
+  await clock.runUntil(10_000)
+  assert.deepEqual([answers.get('x')?.at, answers.get('y')?.at], [300, 550])
+  assert.equal(answers.get('y')?.error?.code, 'deadline_not_stored')
+  assert.deepEqual(cluster.stored('t'), [[]])
+})
+
+test('over a bound events are refused at once, and so is one that is too large', async () => {
+  const { clock, send, answers, outcome } = setUp({ maxQueuedMessages: 2, maxRequestBytes: 1000 })
+  for (const value of ['a', 'b', 'c', 'x'.repeat(1000)]) send(value)
+  await clock.runUntil(0)
+  assert.equal(outcome('c'), 'producer_full')
+  assert.match(answers.get('x'.repeat(1000))?.error?.message ?? '', /1000 bytes/)
+  assert.equal(outcome('x'.repeat(1000)), 'event_too_large')
+  await clock.runUntil(100)
+  assert.equal(outcome('b'), 'stored')
+})
+
+test('a broker that asks for a pause gets it', async () => {
+  const { clock, cluster, send, answers } = setUp()
+  cluster.throttleMs = 700
+  send('a')
+  await clock.runUntil(50)
+  const first = answers.get('a')?.at ?? Infinity
+  send('b')
+  await clock.runUntil(2000)
+  assert.ok((answers.get('b')?.at ?? 0) >= first + 700)
+})
+
+test('acks 0 is answered when all is written', async () => {
+  const { clock, send, outcome, cluster } = setUp({ acks: 0, idempotent: false })
+  send('x')
+  await clock.runUntil(100)
+  assert.equal(outcome('x'), 'stored')
+  assert.equal(cluster.asked[0]?.batch.identity?.producerId, -1)
+})
+
+test('closing answers all, at the end of its grace at the latest, and takes nothing more', async () => {
+  const { clock, cluster, sender, send, answers, outcome } = setUp({ lingerMs: 5000 })
+  send('lingers')
+  cluster.create('sick', 1, () => -1)
+  send('waits', { topic: 'sick' })
+  await clock.runUntil(10)
+  let closed = -1
+  sender.close(1000).then(() => {
+    closed = clock.time
+  })
+  send('late')
+  await clock.runUntil(30_000)
+  assert.ok((answers.get('lingers')?.at ?? Infinity) < 50)
+  assert.equal(outcome('lingers'), 'stored')
+  assert.equal(outcome('waits'), 'deadline_not_stored')
+  assert.equal(outcome('late'), 'draining')
+  assert.equal(closed, 1010)
+})
+
+test('a sender at rest does nothing', async () => {
+  const { clock, cluster, send } = setUp()
+  send('x')
+  await clock.runUntil(290_000)
+  const { connections } = cluster
+  assert.equal(cluster.metadataRequests.length, 1)
+  await clock.runUntil(310_000)
+  assert.equal(cluster.metadataRequests.length, 2)
+  assert.equal(cluster.connections, connections)
+})
