@@ -66,7 +66,7 @@ test('what kafkajs writes to one broker, Java reads back', async t => {
       headers: [],
     },
   ])
-  await assert.rejects(kafka.createTopic(topic), /TOPIC_ALREADY_EXISTS/)
+  await assert.rejects(kafka.createTopic(topic), /it exists already/)
 })
 
 test("Java's own choice of partition", async () => {
@@ -133,8 +133,12 @@ test('three brokers: a leader is killed and started again, another is stopped an
   const producer = producerOf(kafka)
   await producer.connect()
   t.after(() => producer.disconnect())
-  const write = (value: string) =>
-    producer.send({ topic: 'events', messages: [0, 1, 2].map(partition => ({ partition, value })) })
+  const write = async (value: string) => {
+    // Not in one `send`: on a retry it forgets the partitions of a broker that has answered, and says all is well.
+    for (const partition of [0, 1, 2]) {
+      await producer.send({ topic: 'events', messages: [{ partition, value }] })
+    }
+  }
   await write('before')
 
   const victim = kafka.broker(await kafka.leaderOf('events', 0))

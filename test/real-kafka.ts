@@ -63,7 +63,7 @@ export interface PartitionState {
 export interface Kafka {
   /** `host:port,…` of its PLAINTEXT listeners. */
   readonly bootstrap: string
-  /** Creates a topic, and returns when every broker that runs knows all its leaders. */
+  /** Creates a topic, and returns when every broker that runs knows all its leaders, and they serve it. */
   createTopic(name: string, options?: TopicOptions): Promise<void>
   partitionsOf(topic: string): Promise<PartitionState[]>
   /** The node id of the broker that leads the partition now. Waits while there is none. */
@@ -181,27 +181,30 @@ class Client {
             replicaAssignment: options.assignment.map((replicas, partition) => ({ partition, replicas })),
           }
     const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }))
-    await this.#ask(`creating the topic ${name}`, async admin => {
+    const created = await this.#ask(`creating the topic ${name}`, async admin => {
       try {
-        await admin.createTopics({
+        return await admin.createTopics({
           waitForLeaders: false,
           topics: [{ topic: name, ...placement, configEntries }],
         })
       } catch (thrown) {
-        // kafkajs hides the reason among `errors`, where a retry has no use: a topic that exists, a bad setting.
+        // kafkajs hides the reason among `errors`. But for these two a retry has no use: a bad setting, …
         const errors = (thrown as { errors?: { type?: string; message: string }[] }).errors ?? []
-        const refusal = errors.find(error => error.type !== 'NOT_CONTROLLER')
+        const refusal = errors.find(({ type }) => type !== 'NOT_CONTROLLER' && type !== 'REQUEST_TIMED_OUT')
         if (refusal) throw new Fatal(`creating the topic ${name}: ${refusal.type}: ${refusal.message}`)
         throw thrown
       }
-      return true
     })
+    // Another test's topic, whose records this one would read.
+    if (!created) throw new Error(`creating the topic ${name}: it exists already`)
     for (const address of this.addresses()) {
       await until(`${address} learns of the topic ${name}`, 30_000, async () => {
         const partitions = await ask(address, admin => states(admin, name))
-        return partitions.every(p => p.leader >= 0 && p.isr.length === p.replicas.length) || undefined
+        return partitions.every(inSync) || undefined
       })
     }
+    // Brokers know of a leader before that leader knows it: for a moment it answers UNKNOWN_TOPIC_OR_PARTITION.
+    await this.#ask(`the leaders of ${name} answer`, admin => admin.fetchTopicOffsets(name))
   }
 
   partitionsOf(topic: string): Promise<PartitionState[]> {
@@ -220,11 +223,13 @@ class Client {
     for (const topic of topics) {
       await until(`all replicas of ${topic} in sync`, timeoutMs, async () => {
         const partitions = await this.partitionsOf(topic)
-        return partitions.every(p => p.leader >= 0 && p.isr.length === p.replicas.length) || undefined
+        return partitions.every(inSync) || undefined
       })
     }
   }
 }
+
+const inSync = (p: PartitionState) => p.leader >= 0 && p.isr.length === p.replicas.length
 
 async function states(admin: Admin, topic: string): Promise<PartitionState[]> {
   const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
