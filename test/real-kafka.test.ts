@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { test } from 'node:test'
@@ -74,6 +74,20 @@ test("Java's own choice of partition", async () => {
   const counts = [1, 3, 100]
   const expected = [-790332482, 479470107].map(hash => counts.map(count => (hash & 0x7fffffff) % count))
   assert.deepEqual(await javaPartitions(['foobar', Buffer.from('abc')], counts), expected)
+})
+
+test("Java's choice is librdkafka's murmur2_random, as recorded", async () => {
+  const fixture = new URL('../../test/fixtures/kafka/librdkafka-partitions.json', import.meta.url)
+  const recorded = JSON.parse(readFileSync(fixture, 'utf8')) as {
+    counts: number[]
+    keys: { key: string; murmur2_random: number[] }[]
+  }
+  assert.ok(recorded.keys.length > 150)
+  const keys = recorded.keys.map(row => row.key)
+  assert.deepEqual(
+    await javaPartitions(keys, recorded.counts),
+    recorded.keys.map(row => row.murmur2_random),
+  )
 })
 
 test('TLS and SASL listeners: SCRAM and PLAIN, with an authority of our own', async t => {
