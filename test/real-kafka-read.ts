@@ -46,6 +46,7 @@ async function* runJava(args: string[], input: string): AsyncGenerator<string> {
     [
       '-Xmx512m',
       '-XX:+UseSerialGC',
+      '-XX:TieredStopAtLevel=1',
       '-Dorg.slf4j.simpleLogger.defaultLogLevel=error',
       '-cp',
       await toolClassPath(),
