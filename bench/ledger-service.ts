@@ -1,0 +1,86 @@
+/** Starts what the ledger tests, as a process of its own: the service, or the naive one beside it. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { dump } from 'js-yaml'
+import type { Service } from './ledger.js'
+import { ledgerSchema } from './ledger-load.js'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+
+/** Starts a process, and waits for the line of its log that names its port, as `"port":8192`. */
+async function start(
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+): Promise<Service & { process: ChildProcess }> {
+  const child = spawn(process.execPath, args, {
+    cwd: ROOT,
+    env: { ...process.env, ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  // Ours ends, it ends; a SIGKILL of ours it survives, but then its brokers are gone, and so is its output.
+  const kill = () => child.kill('SIGKILL')
+  process.once('exit', kill)
+  const exit = once(child, 'exit').finally(() => process.removeListener('exit', kill))
+  const port = await new Promise<string>((resolve, reject) => {
+    let output = ''
+    child.stdout.on('data', chunk => {
+      if (output.length > 100_000) return // found long ago; but the pipe is to be read
+      output += chunk
+      const ready = /"port":(\d+)/.exec(output)
+      if (ready?.[1]) resolve(ready[1])
+    })
+    exit.then(([code, signal]) =>
+      reject(new Error(`${args.join(' ')} ended with ${code ?? signal}:\n${output}`)),
+    )
+  })
+  return {
+    url: `http://127.0.0.1:${port}/v1/events`,
+    process: child,
+    async close() {
+      child.kill('SIGTERM')
+      const timer = setTimeout(kill, 20_000)
+      await exit
+      clearTimeout(timer)
+    },
+  }
+}
+
+/**
+ * The service itself, guaranteed, with its defaults but for `conf`.
+ *
+ * @param conf options of the service over those that point it at the brokers and the ledger's schema
+ */
+export async function startEventGate(
+  bootstrap: string,
+  conf: Record<string, unknown> = {},
+): Promise<Service & { process: ChildProcess }> {
+  const folder = await mkdtemp(join(tmpdir(), 'eventgate-ledger-'))
+  await mkdir(join(folder, 'ledger/event'), { recursive: true })
+  await writeFile(join(folder, 'ledger/event/1.0.0.yaml'), dump(ledgerSchema()))
+  const whole = {
+    port: 0,
+    interface: '127.0.0.1',
+    schema_base_uris: [folder],
+    kafka: { conf: { 'metadata.broker.list': bootstrap } },
+    ...conf,
+  }
+  const config = join(folder, 'config.yaml')
+  await writeFile(config, dump({ num_workers: 0, services: [{ name: 'eventgate', conf: whole }] }))
+  const remove = () => rm(folder, { recursive: true, force: true })
+  try {
+    const service = await start(['dist/server.js', '-c', config])
+    return { ...service, close: () => service.close().finally(remove) }
+  } catch (thrown) {
+    await remove()
+    throw thrown
+  }
+}
+
+/** Forty lines with kafkajs's `send`: what the ledger is to catch. */
+export function startNaive(bootstrap: string): Promise<Service & { process: ChildProcess }> {
+  return start(['.build/bench/ledger-naive.js'], { BOOTSTRAP: bootstrap })
+}
