@@ -6,6 +6,7 @@ import {
   type ServerResponse,
 } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import express, { type ErrorRequestHandler, type Express } from 'express'
 import { load as parseYaml } from 'js-yaml'
@@ -16,6 +17,7 @@ import { makeEnrich } from './lib/enrich.js'
 import { GateError, quote } from './lib/errors.js'
 import { type Delivery, EventGate } from './lib/eventgate.js'
 import { answerToClientError, Responder } from './lib/http.js'
+import { KafkaProducer } from './lib/kafka/producer.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { Metrics } from './lib/metrics.js'
 import { FileProducer, MemoryProducer, type Producer } from './lib/producer.js'
@@ -42,6 +44,8 @@ export interface App {
 
 /** Outlives the idle time of the proxies in front, so that they, not we, close an idle connection (CONTRACT 1.4). */
 const KEEP_ALIVE_MS = 75_000
+/** Of the time that there is for an orderly end; after it what is left is given up, in order too. */
+const GRACE_SHARE = 0.8
 /** Within these a client must have sent its headers, and its whole request. */
 const HEADERS_TIMEOUT_MS = 10_000
 const REQUEST_TIMEOUT_MS = 60_000
@@ -64,7 +68,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
 
   const schemas = makeSchemas(config)
   await precache(schemas, config.schema_precache_uris, log)
-  const producers = await openProducers(config)
+  for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
+  const producers = await openProducers(config, metrics)
   const gate = makeGate(config, schemas, producers, metrics)
 
   const responder = new Responder(config)
@@ -90,10 +95,16 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   return {
     port,
     async close() {
+      const until = Date.now() + GRACE_SHARE * config.shutdown_timeout_ms
       responder.closing = true
       const closed = new Promise(resolve => server.close(resolve))
-      await events.close()
-      await Promise.all(Object.values(producers).map(producer => producer.close(config.shutdown_timeout_ms)))
+      const finished = events.close()
+      const all = [...new Set(Object.values(producers))]
+      for (const producer of all) producer.flush?.()
+      // What cannot be finished in time is settled by the producers, so that it is counted and not just gone.
+      await Promise.race([finished, delay(until - Date.now(), undefined, { ref: false })])
+      await Promise.all(all.map(producer => producer.close(Math.max(0, until - Date.now()))))
+      await finished
       server.closeUnanswered()
       await closed
       log.info('all that was in flight is finished')
@@ -150,11 +161,15 @@ async function precache(schemas: SchemaRepository, uris: readonly string[], log:
   }
 }
 
-async function openProducers({
-  producer,
-  output_path,
-  should_pretty_print,
-}: Config): Promise<Record<Delivery, Producer>> {
+/** Guaranteed and hasty events share no Kafka producer: neither can hold up the other. */
+async function openProducers(config: Config, metrics: Metrics): Promise<Record<Delivery, Producer>> {
+  const { producer, kafka, output_path, should_pretty_print } = config
+  if (producer === 'kafka' && kafka) {
+    const guaranteed = new KafkaProducer(kafka.guaranteed, metrics.ofKafka('guaranteed'))
+    const hasty = new KafkaProducer(kafka.hasty, metrics.ofKafka('hasty'))
+    if (kafka.requiredAtStart) await guaranteed.reach()
+    return { guaranteed, hasty }
+  }
   const made =
     producer === 'memory'
       ? new MemoryProducer()

@@ -46,7 +46,13 @@ export async function send(url: string, { method = 'GET', headers = {}, body }: 
   const chunks: Buffer[] = []
   for await (const chunk of res) chunks.push(chunk)
   const text = Buffer.concat(chunks).toString()
-  return { status: res.statusCode, reason: res.statusMessage, headers: res.headers, body: text, json: () => JSON.parse(text) }
+  return {
+    status: res.statusCode,
+    reason: res.statusMessage,
+    headers: res.headers,
+    body: text,
+    json: () => JSON.parse(text),
+  }
 }
 
 /** A service in a process of its own, as operators start it. */
@@ -64,7 +70,11 @@ export interface Service {
 }
 
 /** Starts the service on a free port with these options, writing events to a file; ends it after the test. */
-export async function startService(t: TestContext, conf: Record<string, unknown> = {}, top: Record<string, unknown> = {}): Promise<Service> {
+export async function startService(
+  t: TestContext,
+  conf: Record<string, unknown> = {},
+  top: Record<string, unknown> = {},
+): Promise<Service> {
   const folder = temporary(t)
   const file = join(folder, 'events.ndjson')
   const { url, process, logged } = await spawnService(t, folder, {
@@ -96,7 +106,10 @@ export async function startService(t: TestContext, conf: Record<string, unknown>
 export async function spawnService(t: TestContext, folder: string, config: object) {
   const path = join(folder, 'config.yaml')
   writeFileSync(path, dump(config))
-  const child = spawn(globalThis.process.execPath, ['dist/server.js', '-c', path], { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(globalThis.process.execPath, ['dist/server.js', '-c', path], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   t.after(() => void child.kill('SIGKILL'))
   let out = ''
   child.stderr.on('data', chunk => {
@@ -122,5 +135,10 @@ function lines(text: string): Record<string, unknown>[] {
 
 /** A valid event of the schema that ships. */
 export function testEvent(more: Record<string, unknown> = {}): Record<string, unknown> {
-  return { $schema: '/test/event/1.0.0', meta: { stream: 'eventgate.test.event' }, test: 'some text', ...more }
+  return {
+    $schema: '/test/event/1.0.0',
+    meta: { stream: 'eventgate.test.event' },
+    test: 'some text',
+    ...more,
+  }
 }

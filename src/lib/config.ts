@@ -2,6 +2,7 @@ import { Ajv, type DefinedError, type JSONSchemaType } from 'ajv'
 import bytes from 'bytes'
 import { load as parseYaml } from 'js-yaml'
 import { quote } from './errors.js'
+import { type KafkaSettings, readKafkaConf } from './kafka/conf.js'
 
 /** One thing that is wrong with a configuration. */
 export interface Problem {
@@ -54,9 +55,13 @@ export interface Config {
   stream_query_param: string | null
   topic_prefix: string
   test_events: readonly Readonly<Record<string, unknown>>[]
-  producer: 'file' | 'memory'
+  producer: 'kafka' | 'file' | 'memory'
   output_path: string
   should_pretty_print: boolean
+  /** What the properties under `kafka` come to. */
+  kafka: KafkaSettings | null
+  /** What is accepted, and an operator should know about. */
+  warnings: readonly Problem[]
 }
 
 /** How the log is written. */
@@ -132,7 +137,8 @@ export const OPTIONS = {
   stream_query_param: { ...optionalPath, default: null },
   topic_prefix: { type: 'string', pattern: '^[A-Za-z0-9._-]*$', default: '' },
   test_events: { type: 'array', items: { type: 'object' }, default: [] },
-  producer: { enum: ['file', 'memory'], default: 'file' },
+  kafka: { type: 'object', nullable: true, default: null },
+  producer: { enum: ['kafka', 'file', 'memory', null], default: null },
   output_path: { ...path, default: '/dev/stdout' },
   should_pretty_print: { type: 'boolean', default: false },
 } as const
@@ -237,7 +243,7 @@ export function readConf(conf: Readonly<Record<string, unknown>>): Config {
 
 function problemsOf(conf: Readonly<Record<string, unknown>>, at: string): Problem[] {
   const problems = check(CONF, withoutAdditions(conf), at)
-  return problems.length > 0 ? problems : combinations(complete(conf), at)
+  return problems.length > 0 ? problems : combinations(conf, complete(conf), at)
 }
 
 function withoutAdditions(conf: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -256,12 +262,30 @@ function complete(conf: Readonly<Record<string, unknown>>): Config {
     ...HEADERS_TO_FIELDS,
     ...(config.http_request_headers_to_fields as Record<string, string>),
   }
-  return Object.freeze(config) as unknown as Config
+  config.producer ??= conf.kafka ? 'kafka' : 'file'
+  const { settings = null, warnings } = readKafka(config.kafka, config.request_timeout_ms as number)
+  return Object.freeze({ ...config, kafka: settings, warnings }) as unknown as Config
 }
 
-/** What is right by itself and impossible together. */
-function combinations(config: Config, at: string): Problem[] {
-  const problems: Problem[] = []
+function readKafka(kafka: unknown, requestTimeoutMs: number): ReturnType<typeof readKafkaConf> {
+  return kafka ? readKafkaConf(kafka, { requestTimeoutMs }) : { problems: [], warnings: [] }
+}
+
+/** What is right by itself and impossible together, and what is wrong with Kafka's properties. */
+function combinations(conf: Readonly<Record<string, unknown>>, config: Config, at: string): Problem[] {
+  const problems = readKafka(conf.kafka, config.request_timeout_ms).problems.map(({ path, message }) => ({
+    path: `${at}.${path}`,
+    message,
+  }))
+  if (config.producer === 'kafka' && !conf.kafka) {
+    problems.push({
+      path: `${at}.producer`,
+      message: 'is "kafka", and nothing is said of one: set kafka.conf',
+    })
+  }
+  if (conf.producer == null && conf.kafka && conf.output_path !== undefined) {
+    problems.push({ path: `${at}.producer`, message: 'must be set where both kafka and output_path are' })
+  }
   const atMost = (lesser: keyof Config, greater: keyof Config, why: string) => {
     if ((config[lesser] as number) <= (config[greater] as number)) return
     problems.push({

@@ -2,6 +2,7 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Admission } from './admission.js'
 import type { Code, GateError } from './errors.js'
 import type { Context, Delivery, Outcome } from './eventgate.js'
+import type { SenderObserver } from './kafka/sender.js'
 import type { Log } from './log.js'
 
 /** Values of one label; what comes after them is `unknown`, for clients choose them. */
@@ -27,6 +28,9 @@ export class Metrics {
   readonly #streams = new Set<string>()
   readonly #validationErrors: Counter
   readonly #hastyLost: Counter
+  readonly #kafkaRequests: Counter
+  readonly #kafkaSent: Counter
+  readonly #kafkaLate: Counter
   readonly #requests: Histogram
   readonly #durations = new Map<string, Histogram.Internal<string>>()
   readonly #repeated = new Map<string, { count: number; fields: object }>()
@@ -63,6 +67,24 @@ export class Metrics {
       name: 'eventgate_hasty_events_lost_total',
       help: 'Events lost after they were answered 202, by reason',
       labelNames: labels('reason'),
+      registers,
+    })
+    this.#kafkaRequests = new Counter({
+      name: 'eventgate_kafka_requests_total',
+      help: 'Produce requests sent to brokers',
+      labelNames: labels('delivery'),
+      registers,
+    })
+    this.#kafkaSent = new Counter({
+      name: 'eventgate_kafka_events_sent_total',
+      help: 'Events in them, each time that they were sent',
+      labelNames: labels('delivery'),
+      registers,
+    })
+    this.#kafkaLate = new Counter({
+      name: 'eventgate_kafka_events_late_total',
+      help: 'Events that turned out to be stored after they were answered as of unknown fate',
+      labelNames: labels('delivery'),
       registers,
     })
     this.#requests = new Histogram({
@@ -124,6 +146,20 @@ export class Metrics {
     })
   }
 
+  /** What a Kafka producer has to tell beside the events' outcomes. */
+  ofKafka(delivery: Delivery): SenderObserver {
+    const labels = { ...this.#service, delivery }
+    return {
+      sent: (_batches, events) => {
+        this.#kafkaRequests.inc(labels)
+        this.#kafkaSent.inc(labels, events)
+      },
+      late: events => this.#kafkaLate.inc(labels, events),
+      trouble: message => this.#say('warn', `kafka_trouble_${delivery}`, message, { delivery }),
+      complain: message => this.#say('error', `kafka_complaint_${delivery}`, message, { delivery }),
+    }
+  }
+
   /** A request was refused as a whole. */
   refused({ code, message, cause }: GateError, requestId?: string): void {
     const fields = {
@@ -164,7 +200,12 @@ export class Metrics {
   }
 
   /** The first of its kind is said at once; those that follow within a second are one more line. */
-  #say(level: 'info' | 'warn' | 'error', code: Code, message: string, fields: object): void {
+  #say(
+    level: 'info' | 'warn' | 'error',
+    code: Code | `kafka_${string}`,
+    message: string,
+    fields: object,
+  ): void {
     const repeated = this.#repeated.get(code)
     if (repeated) {
       repeated.count++
