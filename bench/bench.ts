@@ -1,157 +1,214 @@
 /**
- * CPU per event of the service with the memory producer, against a bare node:http handler that reads the body,
- * parses it and answers 201. Both are measured in turn in one run: the ratio is what counts. Writes
- * bench/RESULTS.md.
+ * What an event costs: CPU of the server process per event, user and system, all its threads, against a bare
+ * node:http handler that reads the body, parses it and answers 201. All are measured in turn, round by round,
+ * in one run: the ratio is what counts. What was acknowledged is read back from Kafka. Writes bench/RESULTS.md.
  *
- *   npm run bench [-- --seconds 4 --rounds 5]
+ *   npm run bench [-- --seconds 3 --rounds 4 --events 1000000 --nodes node,/path/to/another/node]
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { cpus, tmpdir } from 'node:os'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { dump } from 'js-yaml'
-import { benchEvent, benchSchema } from './event.js'
+import { type KafkaCluster, startKafka } from '../test/real-kafka.js'
+import { readRecords } from '../test/real-kafka-read.js'
+import { benchEvent, WIDE } from './event.js'
 import { makeLoad } from './load.js'
+import { ROOT, type Subject, startSubjects } from './subjects.js'
 
-const ROOT = fileURLToPath(new URL('../../', import.meta.url))
-const SERVER_CORE = '0'
 const LOAD_CORE = '1'
 const CONNECTIONS = 64
-/** Of a process's times in /proc: 100 on every Linux that Node runs on. */
-const TICKS_PER_SECOND = 100
 
-interface Subject {
-  name: string
-  url: string
-  process: ChildProcess
-  body: string
-  events: number
-}
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '3' },
+    rounds: { type: 'string', default: '4' },
+    events: { type: 'string', default: '1000000' },
+    nodes: { type: 'string', default: process.execPath },
+  },
+})
 
+/** One measurement. */
 interface Sample {
   eventsPerSecond: number
   microsPerEvent: number
+  p50: number
+  p99: number
   rssMiB: number
 }
 
-const { values } = parseArgs({
-  options: { seconds: { type: 'string', default: '4' }, rounds: { type: 'string', default: '5' } },
-})
+/** What is sent, and how many events are in one request. */
+interface Shape {
+  name: string
+  bodies: string[]
+  events: number
+}
+
+const event = (stream: string) => benchEvent(stream)
+const SHAPES = {
+  one: { name: 'single events, one stream', bodies: [JSON.stringify(event('one'))], events: 1 },
+  wide: {
+    name: `single events, ${WIDE.length} streams × 4 partitions`,
+    bodies: WIDE.map(stream => JSON.stringify(event(stream))),
+    events: 1,
+  },
+  fifty: {
+    name: 'arrays of 50, one stream',
+    bodies: [JSON.stringify(Array.from({ length: 50 }, () => event('one')))],
+    events: 50,
+  },
+} satisfies Record<string, Shape>
 
 const folder = mkdtempSync(join(tmpdir(), 'eventgate-bench-'))
-const started: ChildProcess[] = []
+const kafka = await startKafka({ brokers: 1, prefix: ['taskset', '-c', LOAD_CORE], javaOptions: [] })
 try {
-  await main()
+  const sections: string[] = []
+  for (const node of values.nodes.split(',')) sections.push(await bench(node))
+  const [model] = cpus()
+  const machine = `${cpus().length} cores of ${model?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`
+  const head = `# Benchmark
+
+Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; read the ratios. ${machine}; Apache Kafka 4.2.0, one broker; the server on one core, the load (${makeLoad({ folder, core: LOAD_CORE, connections: CONNECTIONS }).name}, ${CONNECTIONS} connections, as fast as they are answered) and the broker on the other. Events of ${SHAPES.one.bodies[0]?.length} bytes and 58 properties; \`acks\` all. CPU is user and system of the server process, all its threads. Medians of ${values.rounds} rounds of ${values.seconds} s, each ratio to the bare handler with single events of its round.
+`
+  writeFileSync(join(ROOT, 'bench/RESULTS.md'), [head, ...sections].join('\n'))
 } finally {
-  for (const child of started) child.kill('SIGKILL')
+  await kafka.close()
   rmSync(folder, { recursive: true, force: true })
 }
 
-async function main(): Promise<void> {
-  const seconds = Number(values.seconds)
-  const single = JSON.stringify(benchEvent())
-  const fifty = JSON.stringify(Array.from({ length: 50 }, () => benchEvent()))
-  const bare = await start('the bare handler', ['.build/bench/bare.js'])
-  const service = await start('the service', ['dist/server.js', '-c', writeConfig()])
-  const subjects: Subject[] = [
-    { name: 'bare handler, single events', ...bare, body: single, events: 1 },
-    { name: 'service, single events', ...service, body: single, events: 1 },
-    {
-      name: 'service, single events, hasty',
-      ...service,
-      url: `${service.url}?hasty=true`,
-      body: single,
-      events: 1,
-    },
-    { name: 'service, arrays of 50', ...service, body: fifty, events: 50 },
-  ]
-  const load = makeLoad({ folder, core: LOAD_CORE, connections: CONNECTIONS })
-  for (const subject of subjects) await measure(subject, 2)
-  const samples = subjects.map((): Sample[] => [])
-  for (let round = 0; round < Number(values.rounds); round++) {
-    for (const [i, subject] of subjects.entries()) samples[i]?.push(await measure(subject, seconds))
-  }
-  report(subjects, samples, load.name, single.length)
-
-  async function measure({ process, url, body, events }: Subject, seconds: number): Promise<Sample> {
-    const before = cpuSeconds(process.pid)
-    const answered = await load.run(url, body, seconds)
-    const used = cpuSeconds(process.pid) - before
-    const stored = answered * events
-    return {
-      eventsPerSecond: stored / seconds,
-      microsPerEvent: (used / stored) * 1e6,
-      rssMiB: rssMiB(process.pid),
+async function bench(node: string): Promise<string> {
+  const version = spawnSync(node, ['-v'], { encoding: 'utf8' }).stdout.trim()
+  const run = `${version.replace(/\W/g, '_')}_${Date.now()}`
+  await createTopics(kafka, run)
+  const subjects = await startSubjects(node, folder, kafka.bootstrap, run)
+  try {
+    const { bare, memory, guaranteed, snappy, naive } = subjects
+    const hasty = { ...guaranteed, url: `${guaranteed.url}?hasty=true` }
+    const { one, wide, fifty } = SHAPES
+    const all: [name: string, Subject, Shape][] = [
+      ['bare handler', bare, one],
+      ['memory producer', memory, one],
+      ['memory producer', memory, fifty],
+      ...[one, wide, fifty].map((shape): [string, Subject, Shape] => ['guaranteed', guaranteed, shape]),
+      ...[one, wide, fifty].map((shape): [string, Subject, Shape] => ['guaranteed, snappy', snappy, shape]),
+      ...[one, wide, fifty].map((shape): [string, Subject, Shape] => ['hasty', hasty, shape]),
+      ...[one, wide, fifty].map((shape): [string, Subject, Shape] => ['naive', naive, shape]),
+    ]
+    const load = makeLoad({ folder, core: LOAD_CORE, connections: CONNECTIONS })
+    const ledger = new Map<Subject['topics'], { acknowledged: number; underWay: number }>()
+    const measure = async (subject: Subject, shape: Shape, seconds: number): Promise<Sample> => {
+      const before = subject.cpuSeconds()
+      const { requests, p50, p99 } = await load.run(subject.url, shape.bodies, seconds)
+      await subject.idle()
+      const used = subject.cpuSeconds() - before
+      const events = requests * shape.events
+      if (subject.topics) {
+        const entry = ledger.get(subject.topics) ?? { acknowledged: 0, underWay: 0 }
+        entry.acknowledged += events
+        // What the load cut off at its end may have been stored.
+        entry.underWay += CONNECTIONS * shape.events
+        ledger.set(subject.topics, entry)
+      }
+      return {
+        eventsPerSecond: events / seconds,
+        microsPerEvent: (used / events) * 1e6,
+        p50,
+        p99,
+        rssMiB: subject.rssMiB(),
+      }
     }
+    for (const [, subject, shape] of all) await measure(subject, shape, 2)
+    const samples = all.map((): Sample[] => [])
+    for (let round = 0; round < Number(values.rounds); round++) {
+      for (const [i, [, subject, shape]] of all.entries())
+        samples[i]?.push(await measure(subject, shape, Number(values.seconds)))
+    }
+    const rss: number[] = []
+    for (let sent = 0; sent < Number(values.events); ) {
+      const sample = await measure(guaranteed, one, 2)
+      sent += sample.eventsPerSecond * 2
+      rss.push(sample.rssMiB)
+    }
+    const stored = await readBack(ledger)
+    const start = subjects.firstAnswerMs
+    return section(
+      version,
+      all.map(([name, , shape]) => `${name}: ${shape.name}`),
+      samples,
+      rss,
+      stored,
+      start,
+    )
+  } finally {
+    subjects.stop()
   }
 }
 
-async function start(name: string, args: string[]): Promise<{ url: string; process: ChildProcess }> {
-  const child = spawn('taskset', ['-c', SERVER_CORE, process.execPath, ...args], {
-    cwd: ROOT,
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  started.push(child)
-  const port = await new Promise<string>((resolve, reject) => {
-    child.stdout.on('data', chunk => {
-      const ready = /"port":(\d+)/.exec(String(chunk))
-      if (ready) resolve(ready[1] as string)
-    })
-    once(child, 'exit').then(([code]) => reject(new Error(`${name} ended with ${code}`)))
-  })
-  return { url: `http://127.0.0.1:${port}/v1/events`, process: child }
-}
-
-function writeConfig(): string {
-  const repository = join(folder, 'schemas')
-  mkdirSync(join(repository, 'bench/event'), { recursive: true })
-  writeFileSync(join(repository, 'bench/event/1.0.0.yaml'), dump(benchSchema()))
-  const path = join(folder, 'config.yaml')
-  const conf = {
-    port: 0,
-    producer: 'memory',
-    schema_base_uris: [repository],
-    schema_precache_uris: ['/bench/event/1.0.0'],
+async function createTopics(kafka: KafkaCluster, run: string): Promise<void> {
+  for (const prefix of [`${run}.plain.`, `${run}.snappy.`, `${run}.naive.`]) {
+    await kafka.createTopic(`${prefix}one`, { partitions: 1 })
+    for (const stream of WIDE) await kafka.createTopic(prefix + stream, { partitions: 4 })
   }
-  writeFileSync(path, dump({ services: [{ name: 'eventgate', conf }] }))
-  return path
 }
 
-/** User and system time of a process, all its threads. */
-function cpuSeconds(pid: number | undefined): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-  return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
+/** Holds what is in Kafka against what was acknowledged. Throws if a promise was broken. */
+async function readBack(
+  ledger: ReadonlyMap<Subject['topics'], { acknowledged: number; underWay: number }>,
+): Promise<string[]> {
+  const rows: string[] = []
+  for (const [prefix, { acknowledged, underWay }] of ledger) {
+    const ids = new Set<string>()
+    let stored = 0
+    for await (const { value } of readRecords(kafka.bootstrap, [
+      `${prefix}one`,
+      ...WIDE.map(stream => prefix + stream),
+    ])) {
+      stored++
+      ids.add(/"id":"([0-9a-f-]{36})"/.exec(String(value))?.[1] ?? '')
+    }
+    const name = prefix?.split('.')[1]
+    rows.push(`| ${name} | ${acknowledged} | ${stored} | ${acknowledged + underWay} | ${stored - ids.size} |`)
+    if (name === 'naive') continue
+    if (stored < acknowledged) throw new Error(`${name}: ${acknowledged} acknowledged, ${stored} stored`)
+    if (stored > acknowledged + underWay)
+      throw new Error(`${name}: ${stored} stored, at most ${acknowledged + underWay} sent`)
+    if (ids.size !== stored) throw new Error(`${name}: ${stored - ids.size} ids are stored twice`)
+  }
+  return rows
 }
 
-function rssMiB(pid: number | undefined): number {
-  const kiB = /VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-  return Number(kiB) / 1024
-}
-
-function report(
-  subjects: readonly Subject[],
+function section(
+  version: string,
+  names: readonly string[],
   samples: readonly Sample[][],
-  load: string,
-  bytes: number,
-): void {
-  const micros = samples.map(taken => median(taken.map(sample => sample.microsPerEvent)))
-  const [model] = cpus()
-  console.log(
-    `\nNode ${process.version}, ${model?.model.trim()}, ${cpus().length} cores, load by ${load}, ${bytes} bytes an event; medians\n`,
-  )
-  console.log('| | events/s | CPU µs an event | ÷ bare, median of rounds | RSS MiB |\n|---|---|---|---|---|')
-  for (const [i, { name }] of subjects.entries()) {
+  rss: readonly number[],
+  stored: readonly string[],
+  start: number,
+): string {
+  const rows = names.map((name, i) => {
     const taken = samples[i] as Sample[]
     const ratios = taken.map(
       (sample, round) => sample.microsPerEvent / (samples[0]?.[round]?.microsPerEvent as number),
     )
-    const rate = Math.round(median(taken.map(sample => sample.eventsPerSecond)))
-    const rss = Math.round(taken.at(-1)?.rssMiB as number)
-    console.log(`| ${name} | ${rate} | ${micros[i]?.toFixed(1)} | ${median(ratios).toFixed(2)} | ${rss} |`)
-  }
+    const of = (key: keyof Sample) => median(taken.map(sample => sample[key]))
+    return `| ${name} | ${Math.round(of('eventsPerSecond'))} | ${of('microsPerEvent').toFixed(1)} | ${median(ratios).toFixed(2)} | ${of('p50').toFixed(1)} | ${of('p99').toFixed(1)} | ${Math.round(of('rssMiB'))} |`
+  })
+  const fifth = Math.floor(rss.length / 5)
+  const mean = (part: readonly number[]) => part.reduce((sum, value) => sum + value, 0) / part.length
+  const second = mean(rss.slice(fifth, 2 * fifth))
+  const last = mean(rss.slice(-fifth))
+  return `## Node ${version.slice(1)}
+
+| | events/s | CPU µs an event | ÷ bare | p50 ms | p99 ms | RSS MiB |
+|---|---|---|---|---|---|---|
+${rows.join('\n')}
+
+RSS over ${values.events} single events, guaranteed: at most ${Math.round(Math.max(...rss))} MiB; the last fifth ${Math.round(last)}, the second ${Math.round(second)}, ${(last / second).toFixed(2)} of it. From the start of the process to its first 201: ${Math.round(start)} ms.
+
+| read back from Kafka | acknowledged | stored | sent at most | ids stored twice |
+|---|---|---|---|---|
+${stored.join('\n')}
+`
 }
 
 function median(values: readonly number[]): number {

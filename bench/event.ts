@@ -1,8 +1,11 @@
-/** An event of production's size: 1.3 kB, some 56 properties. */
-export function benchEvent(): Record<string, unknown> {
+/** Streams beside the one called `one`. */
+export const WIDE = Array.from({ length: 64 }, (_, i) => `wide.${i}`)
+
+/** An event of production's size: 1.3 kB with what the gate adds, 58 properties. */
+export function benchEvent(stream: string): Record<string, unknown> {
   const event: Record<string, unknown> = {
     $schema: '/bench/event/1.0.0',
-    meta: { stream: 'bench.event', domain: 'en.wikipedia.org', uri: 'https://en.wikipedia.org/wiki/Kafka' },
+    meta: { stream, domain: 'en.wikipedia.org', uri: 'https://en.wikipedia.org/wiki/Kafka' },
     dt: '2026-01-01T00:00:00Z',
   }
   for (let i = 0; i < 52; i++) event[`field_${i}`] = i % 3 === 0 ? i * 1000 : `value ${i}`
@@ -11,7 +14,7 @@ export function benchEvent(): Record<string, unknown> {
 
 /** The schema of `benchEvent`, as strict as production's. */
 export function benchSchema(): object {
-  const fields = Object.keys(benchEvent())
+  const fields = Object.keys(benchEvent(''))
     .filter(name => name.startsWith('field_'))
     .map(name => [
       name,

@@ -11,11 +11,18 @@ interface LoadOptions {
   connections: number
 }
 
-/** Posts one body over and over, as fast as it is answered. */
+/** What came of one run; latencies in milliseconds. */
+export interface Answered {
+  requests: number
+  p50: number
+  p99: number
+}
+
+/** Posts bodies in turn, as fast as they are answered. */
 export interface Load {
   name: string
-  /** Gives the number of requests answered 2xx; throws if there were others. */
-  run(url: string, body: string, seconds: number): Promise<number>
+  /** Throws if any answer was not 2xx. */
+  run(url: string, bodies: readonly string[], seconds: number): Promise<Answered>
 }
 
 /** wrk where it is installed, else autocannon, which takes more CPU for the same load. */
@@ -26,23 +33,48 @@ export function makeLoad(options: LoadOptions): Load {
 function wrk({ folder, core, connections }: LoadOptions): Load {
   return {
     name: 'wrk',
-    async run(url, body, seconds) {
-      const bodyFile = join(folder, 'body.json')
+    async run(url, bodies, seconds) {
       const script = join(folder, 'post.lua')
-      writeFileSync(bodyFile, body)
+      const files = bodies.map((body, i) => {
+        const file = join(folder, `body-${i}.json`)
+        writeFileSync(file, body)
+        return file
+      })
       writeFileSync(
         script,
-        `wrk.method = "POST"
-wrk.headers["content-type"] = "application/json"
-wrk.body = io.open("${bodyFile}", "rb"):read("*a")
-done = function(summary, latency)
-  io.write(string.format('{"requests":%d,"failed":%d}\\n', summary.requests, summary.errors.status + summary.errors.connect + summary.errors.read))
+        `local files = {${files.map(file => `"${file}"`).join(',')}}
+local requests, next = {}, 0
+function init()
+  local headers = { ["content-type"] = "application/json" }
+  for i, file in ipairs(files) do
+    requests[i] = wrk.format("POST", nil, headers, io.open(file, "rb"):read("*a"))
+  end
+end
+function request()
+  next = next % #requests + 1
+  return requests[next]
+end
+function done(summary, latency)
+  local failed = summary.errors.status + summary.errors.connect + summary.errors.read + summary.errors.timeout
+  io.write(string.format('{"requests":%d,"failed":%d,"p50":%f,"p99":%f}\\n', summary.requests, failed,
+    latency:percentile(50) / 1000, latency:percentile(99) / 1000))
 end
 `,
       )
-      const args = ['-c', core, 'wrk', '-t1', `-c${connections}`, `-d${seconds}s`, '-s', script, url]
-      const lastLine = (await output('taskset', args)).trim().split('\n').at(-1) ?? ''
-      return counted(/\{"requests.*\}/.exec(lastLine)?.[0])
+      const args = [
+        '-c',
+        core,
+        'wrk',
+        '-t1',
+        `-c${connections}`,
+        `-d${seconds}s`,
+        '--timeout',
+        '20s',
+        '-s',
+        script,
+        url,
+      ]
+      return checked(JSON.parse(/\{"requests.*\}/.exec(await output('taskset', args))?.[0] ?? '{}'))
     },
   }
 }
@@ -51,33 +83,21 @@ function autocannon({ folder, core, connections }: LoadOptions): Load {
   const program = createRequire(import.meta.url).resolve('autocannon')
   return {
     name: 'autocannon',
-    async run(url, body, seconds) {
-      const bodyFile = join(folder, 'body.json')
-      writeFileSync(bodyFile, body)
-      const options = [
-        '-j',
-        '-n',
-        '-c',
-        String(connections),
-        '-d',
-        String(seconds),
-        '-m',
-        'POST',
-        '-i',
-        bodyFile,
-      ]
-      const args = [
-        '-c',
-        core,
-        process.execPath,
-        program,
-        ...options,
-        '-H',
-        'content-type=application/json',
-        url,
-      ]
-      const result = JSON.parse(await output('taskset', args))
-      return counted(JSON.stringify({ requests: result['2xx'], failed: result.non2xx + result.errors }))
+    async run(url, bodies, seconds) {
+      const script = join(folder, 'post.cjs')
+      const requests = bodies.map(body => ({
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body,
+      }))
+      writeFileSync(
+        script,
+        `require(${JSON.stringify(program)})(${JSON.stringify({ url, connections, duration: seconds, requests })}).then(result => {
+  const { latency, non2xx, errors, timeouts } = result
+  console.log(JSON.stringify({ requests: result['2xx'], failed: non2xx + errors + timeouts, p50: latency.p50, p99: latency.p99 }))
+})`,
+      )
+      return checked(JSON.parse(await output('taskset', ['-c', core, process.execPath, script])))
     },
   }
 }
@@ -93,8 +113,7 @@ async function output(command: string, args: string[]): Promise<string> {
   return text
 }
 
-function counted(json = '{"requests":0,"failed":0}'): number {
-  const { requests, failed } = JSON.parse(json)
+function checked({ requests = 0, failed = 0, p50 = 0, p99 = 0 }): Answered {
   if (failed > 0 || requests === 0) throw new Error(`of ${requests} requests ${failed} failed`)
-  return requests
+  return { requests, p50, p99 }
 }
