@@ -71,8 +71,12 @@ try {
 Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; read the ratios. ${machine}; Apache Kafka 4.2.0, one broker; the server on one core, the load (${makeLoad({ folder, core: LOAD_CORE, connections: CONNECTIONS }).name}, ${CONNECTIONS} connections, as fast as they are answered) and the broker on the other. Events of ${SHAPES.one.bodies[0]?.length} bytes and 58 properties; \`acks\` all. CPU is user and system of the server process, all its threads. Medians of ${values.rounds} rounds of ${values.seconds} s, each ratio to the bare handler with single events of its round.
 `
   writeFileSync(join(ROOT, 'bench/RESULTS.md'), [head, ...sections].join('\n'))
+} catch (error) {
+  console.error(error)
+  process.exitCode = 1
 } finally {
   await kafka.close()
+  setTimeout(() => process.exit(), 1000).unref()
   rmSync(folder, { recursive: true, force: true })
 }
 
@@ -83,7 +87,7 @@ async function bench(node: string): Promise<string> {
   const subjects = await startSubjects(node, folder, kafka.bootstrap, run)
   try {
     const { bare, memory, guaranteed, snappy, naive } = subjects
-    const hasty = { ...guaranteed, url: `${guaranteed.url}?hasty=true` }
+    const hasty = { ...subjects.hasty, url: `${subjects.hasty.url}?hasty=true` }
     const { one, wide, fifty } = SHAPES
     const all: [name: string, Subject, Shape][] = [
       ['bare handler', bare, one],
@@ -98,7 +102,9 @@ async function bench(node: string): Promise<string> {
     const ledger = new Map<Subject['topics'], { acknowledged: number; underWay: number }>()
     const measure = async (subject: Subject, shape: Shape, seconds: number): Promise<Sample> => {
       const before = subject.cpuSeconds()
-      const { requests, p50, p99 } = await load.run(subject.url, shape.bodies, seconds)
+      const { requests, failed, p50, p99 } = await load.run(subject.url, shape.bodies, seconds)
+      if (failed > 0 && subject !== naive)
+        throw new Error(`${shape.name} at ${subject.url}: ${failed} failed`)
       await subject.idle()
       const used = subject.cpuSeconds() - before
       const events = requests * shape.events
@@ -145,7 +151,7 @@ async function bench(node: string): Promise<string> {
 }
 
 async function createTopics(kafka: KafkaCluster, run: string): Promise<void> {
-  for (const prefix of [`${run}.plain.`, `${run}.snappy.`, `${run}.naive.`]) {
+  for (const prefix of [`${run}.plain.`, `${run}.hasty.`, `${run}.snappy.`, `${run}.naive.`]) {
     await kafka.createTopic(`${prefix}one`, { partitions: 1 })
     for (const stream of WIDE) await kafka.createTopic(prefix + stream, { partitions: 4 })
   }

@@ -14,7 +14,9 @@ const client = new kafkajs.Kafka({
 })
 const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner })
 await producer.connect()
-const isValid = new Ajv({ strict: false, validateFormats: false }).compile(benchSchema())
+const isValid = new Ajv({ strict: false, validateFormats: false }).compile(
+  Object.assign(benchSchema(), { $schema: 'http://json-schema.org/draft-07/schema#' }),
+)
 
 const app = express()
 app.use(express.json({ limit: '10mb' }))

@@ -27,6 +27,7 @@ interface Subjects {
   bare: Subject
   memory: Subject
   guaranteed: Subject
+  hasty: Subject
   snappy: Subject
   naive: Subject
   /** From a start of the service to its first 201, milliseconds. */
@@ -43,11 +44,12 @@ export async function startSubjects(
 ): Promise<Subjects> {
   const started: ChildProcess[] = []
   const start = async (args: string[], topics?: string, env: NodeJS.ProcessEnv = {}): Promise<Subject> => {
-    const child = spawn('taskset', ['-c', SERVER_CORE, node, ...args], {
+    const child: ChildProcess = spawn('taskset', ['-c', SERVER_CORE, node, ...args], {
       cwd: ROOT,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
+    process.once('exit', () => child.kill('SIGKILL'))
     started.push(child)
     return subject(child, await portOf(child), topics)
   }
@@ -74,6 +76,23 @@ export async function startSubjects(
     firstAnswerMs,
     bare: await start(['.build/bench/bare.js']),
     guaranteed: await service('plain', { kafka: { conf: kafka } }, `${run}.plain.`),
+    // Nothing holds back who waits for nothing: what is taken in a round must fit.
+    hasty: await service(
+      'hasty',
+      {
+        hasty_max_bytes: '1gb',
+        hasty_max_events: 1_000_000,
+        kafka: {
+          conf: {
+            ...kafka,
+            'queue.buffering.max.messages': 1_000_000,
+            'queue.buffering.max.kbytes': 1024 * 1024,
+            'message.timeout.ms': 60_000,
+          },
+        },
+      },
+      `${run}.hasty.`,
+    ),
     snappy: await service(
       'snappy',
       { kafka: { conf: { ...kafka, 'compression.codec': 'snappy' } } },
