@@ -38,7 +38,7 @@ export interface AppOptions {
 export interface App {
   /** Where it listens. */
   port: number
-  /** Stops accepting, finishes what is in flight, flushes the producers. */
+  /** Stops accepting, finishes what is in flight, flushes the producers. Rejects if it had to give up any of it. */
   close(): Promise<void>
 }
 
@@ -102,11 +102,15 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       const all = [...new Set(Object.values(producers))]
       for (const producer of all) producer.flush?.()
       // What cannot be finished in time is settled by the producers, so that it is counted and not just gone.
-      await Promise.race([finished, delay(until - Date.now(), undefined, { ref: false })])
+      const inTime = await Promise.race([
+        finished.then(() => true),
+        delay(until - Date.now(), false, { ref: false }),
+      ])
       await Promise.all(all.map(producer => producer.close(Math.max(0, until - Date.now()))))
       await finished
       server.closeUnanswered()
       await closed
+      if (!inTime) throw new Error('some of what was in flight could not be finished in time')
       log.info('all that was in flight is finished')
     },
   }

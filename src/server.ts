@@ -42,9 +42,13 @@ async function main(): Promise<void> {
       () => end(1, 'the grace period is over: ending with work unfinished'),
       shutdown_timeout_ms,
     ).unref()
-    await runner?.stop()
+    const failure = await runner?.stop().then(
+      () => undefined,
+      (error: Error) => error,
+    )
     metrics?.close()
-    end(0, 'ended')
+    if (failure) end(1, failure.message)
+    else end(0, 'ended')
   }
   const end = (code: number, message: string) => {
     log[code === 0 ? 'info' : 'warn'](message)

@@ -80,7 +80,9 @@ export async function startService(
   const { url, process, logged } = await spawnService(t, folder, {
     logging: { level: 'debug' },
     ...top,
-    services: [{ name: 'eventgate', conf: { port: 0, output_path: file, ...conf } }],
+    services: [
+      { name: 'eventgate', conf: { port: 0, ...(conf.kafka ? {} : { output_path: file }), ...conf } },
+    ],
   })
   return {
     url,

@@ -3,6 +3,7 @@ import bytes from 'bytes'
 import { load as parseYaml } from 'js-yaml'
 import { quote } from './errors.js'
 import { type KafkaSettings, readKafkaConf } from './kafka/conf.js'
+import { nearest } from './spelling.js'
 
 /** One thing that is wrong with a configuration. */
 export interface Problem {
@@ -357,28 +358,6 @@ function allowed(schema: Record<string, unknown>): string {
     'a object',
     'an object',
   )
-}
-
-/** The known name that an unknown one is a slip of, if any is near enough. */
-function nearest(name: string, known: readonly string[]): string | undefined {
-  const [best] = known
-    .map(candidate => ({ candidate, slips: distance(name, candidate) }))
-    .sort((a, b) => a.slips - b.slips)
-  return best && best.slips <= Math.max(2, name.length / 4) ? best.candidate : undefined
-}
-
-/** Levenshtein's. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] as number) + Number(a[i - 1] !== b[j - 1])
-      next.push(Math.min(substituted, (row[j] as number) + 1, (next[j - 1] as number) + 1))
-    }
-    row = next
-  }
-  return row[b.length] as number
 }
 
 /** `{env(NAME)}` or `{env(NAME,default)}`, anywhere in the text. */

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
 import type { Delivery } from '../eventgate.js'
+import { nearest } from '../spelling.js'
 import type { Address, ClusterSettings, Sasl } from './cluster.js'
 import { type Codec, HAS_ZSTD } from './compression.js'
 import { PARTITIONERS } from './partitioner.js'
@@ -102,7 +103,11 @@ class Reader {
       const name = NAMES.get(spelling)
       const property = name === undefined ? undefined : PROPERTIES[name]
       if (name === undefined || !property) {
-        this.problem(at, `is no property of Kafka's that this service knows${similar(spelling)}`)
+        const close = nearest(spelling, NAMES.keys())
+        this.problem(
+          at,
+          `is no property of Kafka's that this service knows${close ? `; is ${close} meant?` : ''}`,
+        )
         continue
       }
       if (property.status === 'refused') {
@@ -353,11 +358,4 @@ function readValue(
         : { value }
     }
   }
-}
-
-/** For a misspelt property: the one that it may have been meant for. */
-function similar(spelling: string): string {
-  const letters = (name: string) => name.toLowerCase().replace(/[^a-z]/g, '')
-  const close = [...NAMES.keys()].find(name => letters(name) === letters(spelling))
-  return close ? `; is ${close} meant?` : ''
 }
