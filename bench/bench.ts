@@ -18,6 +18,8 @@ import { ROOT, type Subject, startSubjects } from './subjects.js'
 
 const LOAD_CORE = '1'
 const CONNECTIONS = 64
+/** Until the compilers of Node and of Java are done, and Kafka has made the files of its partitions. */
+const WARM_UP_S = 5
 
 const { values } = parseArgs({
   options: {
@@ -123,7 +125,7 @@ async function bench(node: string): Promise<string> {
         rssMiB: subject.rssMiB(),
       }
     }
-    for (const [, subject, shape] of all) await measure(subject, shape, 2)
+    for (const [, subject, shape] of all) await measure(subject, shape, WARM_UP_S)
     const samples = all.map((): Sample[] => [])
     for (let round = 0; round < Number(values.rounds); round++) {
       for (const [i, [, subject, shape]] of all.entries())
@@ -197,7 +199,7 @@ function section(
       (sample, round) => sample.microsPerEvent / (samples[0]?.[round]?.microsPerEvent as number),
     )
     const of = (key: keyof Sample) => median(taken.map(sample => sample[key]))
-    return `| ${name} | ${Math.round(of('eventsPerSecond'))} | ${of('microsPerEvent').toFixed(1)} | ${median(ratios).toFixed(2)} | ${of('p50').toFixed(1)} | ${of('p99').toFixed(1)} | ${Math.round(of('rssMiB'))} |`
+    return `| ${name} | ${Math.round(of('eventsPerSecond'))} | ${shown(of('microsPerEvent'), 1)} | ${shown(median(ratios), 2)} | ${of('p50').toFixed(1)} | ${of('p99').toFixed(1)} | ${Math.round(of('rssMiB'))} |`
   })
   const fifth = Math.floor(rss.length / 5)
   const mean = (part: readonly number[]) => part.reduce((sum, value) => sum + value, 0) / part.length
@@ -215,6 +217,11 @@ RSS over ${values.events} single events, guaranteed: at most ${Math.round(Math.m
 |---|---|---|---|---|
 ${stored.join('\n')}
 `
+}
+
+/** A figure; where no event was stored there is none. */
+function shown(value: number, digits: number): string {
+  return Number.isFinite(value) ? value.toFixed(digits) : '–'
 }
 
 function median(values: readonly number[]): number {

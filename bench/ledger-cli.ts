@@ -3,6 +3,8 @@
  * `--naive` runs it against the naive service instead; `--conf` is JSON, options of the service. Exits with 1 if
  * a promise was broken.
  */
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { startKafka } from '../test/real-kafka.js'
 import { createLedgerTopics, FULL, runLedger, SHORT, table, violations } from './ledger.js'
@@ -47,18 +49,21 @@ try {
     log: say,
   }).finally(() => second.close())
 
-  console.log(table(report))
   const figures = ({ count, p50, p99 }: { count: number; p50: number; p99: number }) =>
     `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms (${count} events)`
-  console.log(`\nHealthy partitions: ${figures(neighbours.healthyBefore)}`)
-  console.log(
-    `While a follower of their leaders' other partitions is stopped: ${figures(neighbours.healthy)}`,
-  )
-  console.log(`Those other partitions: ${figures(neighbours.held)}`)
+  const text = `${table(report)}
+
+Healthy partitions: ${figures(neighbours.healthyBefore)}. While a follower of their leaders' other partitions is stopped: ${figures(neighbours.healthy)}. Those other partitions: ${figures(neighbours.held)}.
+`
+  console.log(text)
   const broken = violations(report)
   if (neighbours.healthy.p50 >= 50) broken.push('healthy partitions wait for a stopped follower of others')
   for (const line of broken) console.log(`BROKEN: ${line}`)
   process.exitCode = broken.length > 0 ? 1 : 0
+  if (broken.length === 0 && !values.short && !values.naive) {
+    const head = `# Ledger\n\nWritten by \`npm run ledger\` on ${new Date().toISOString().slice(0, 10)}, Node ${process.version}: what was answered, against what is in Kafka. Three brokers of Apache Kafka 4.2.0, replication 3, \`min.insync.replicas\` 2.\n\n`
+    writeFileSync(fileURLToPath(new URL('../../bench/LEDGER.md', import.meta.url)), head + text)
+  }
 } finally {
   await kafka.close()
 }

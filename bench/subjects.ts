@@ -43,13 +43,15 @@ export async function startSubjects(
   run: string,
 ): Promise<Subjects> {
   const started: ChildProcess[] = []
+  process.once('exit', () => {
+    for (const child of started) child.kill('SIGKILL')
+  })
   const start = async (args: string[], topics?: string, env: NodeJS.ProcessEnv = {}): Promise<Subject> => {
     const child: ChildProcess = spawn('taskset', ['-c', SERVER_CORE, node, ...args], {
       cwd: ROOT,
       env: { ...process.env, ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
-    process.once('exit', () => child.kill('SIGKILL'))
     started.push(child)
     return subject(child, await portOf(child), topics)
   }

@@ -66,7 +66,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   })
   metrics.watch(register, admission)
 
-  const schemas = makeSchemas(config)
+  const schemas = makeSchemas(config, info)
   await precache(schemas, config.schema_precache_uris, log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
   const producers = await openProducers(config, metrics)
@@ -82,7 +82,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     spec: readSpec(info),
     hasTestEvents: config.test_events.length > 0,
   })
-  const server = createServer(web, events, responder)
+  const server = createServer(web, events, responder, config.request_timeout_ms)
   const port = await listen(server, config)
 
   const sinks = [...new Set(Object.values(producers).map(producer => producer.name))].join(', ')
@@ -107,8 +107,10 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
         delay(until - Date.now(), false, { ref: false }),
       ])
       await Promise.all(all.map(producer => producer.close(Math.max(0, until - Date.now()))))
+      // Whoever is still sending then is not waited for.
+      if (inTime) server.closeUnanswered()
+      else server.closeAllConnections()
       await finished
-      server.closeUnanswered()
       await closed
       if (!inTime) throw new Error('some of what was in flight could not be finished in time')
       log.info('all that was in flight is finished')
@@ -140,7 +142,7 @@ function serviceLabel(metrics: unknown, name: string): string | null {
 }
 
 /** The schemas that ship with the service stand behind those of the configuration. */
-function makeSchemas(config: Config): SchemaRepository {
+function makeSchemas(config: Config, { version }: Info): SchemaRepository {
   return new SchemaRepository({
     uriField: config.schema_uri_field,
     baseUris: [...config.schema_base_uris, packaged('schemas')],
@@ -150,6 +152,7 @@ function makeSchemas(config: Config): SchemaRepository {
     maxSchemas: config.max_schemas,
     failureTtlMs: config.schema_failure_ttl_ms,
     timeoutMs: config.schema_timeout_ms,
+    userAgent: config.user_agent ?? `eventgate/${version}`,
   })
 }
 
@@ -299,7 +302,12 @@ function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents
  * Events go straight to their handler: walking through Express costs more than all else that is done for one,
  * for it sets the prototype of each request and response (MEASURED 1).
  */
-function createServer(web: Express, events: EventsRoute, responder: Responder): ClosableServer {
+function createServer(
+  web: Express,
+  events: EventsRoute,
+  responder: Responder,
+  requestTimeoutMs: number,
+): ClosableServer {
   const options = {
     keepAliveTimeout: KEEP_ALIVE_MS,
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -316,6 +324,8 @@ function createServer(web: Express, events: EventsRoute, responder: Responder): 
     web(req, res)
   }
   const server = createHttpServer(options, onRequest)
+  // A client that does not read its answer is not waited for either.
+  server.timeout = Math.max(REQUEST_TIMEOUT_MS, 2 * requestTimeoutMs)
   // The events route says 100 itself, after it has looked at the length; nothing else wants a body.
   server.on('checkContinue', onRequest)
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {

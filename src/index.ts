@@ -17,6 +17,7 @@ export {
   type Steps,
   type Stream,
 } from './lib/eventgate.js'
+export { type KafkaSettings, type ProducerSettings, readKafkaConf } from './lib/kafka/conf.js'
 export { KafkaProducer } from './lib/kafka/producer.js'
 export { FileProducer, MemoryProducer, type Produced, type Producer } from './lib/producer.js'
 export { type SchemaOptions, SchemaRepository } from './lib/schemas.js'

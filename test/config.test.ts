@@ -45,7 +45,7 @@ test('every problem is named at once, with its path, its value and what is allow
       ['services[0].conf.port', 'must be an integer from 0 to 65535, not "80"'],
       [
         'services[0].conf.cors',
-        'must be false, or text that is not empty, or a list that is not empty, not true',
+        'must be false, or text that matches ^[\\x20-\\x7e]+$, or a list that is not empty, not true',
       ],
       ['services[0].conf.hasty_max_bytes', 'must be a number of bytes, or a size such as "10mb", not "lots"'],
       ['services[0].conf.schema_base_uris', 'must be a list, not "x"'],

@@ -30,6 +30,7 @@ function repository(
     maxSchemas: 1000,
     failureTtlMs: 60_000,
     timeoutMs: 300,
+    userAgent: 'a test',
   })
 }
 
@@ -503,6 +504,7 @@ test(
       maxSchemas: 1000,
       failureTtlMs: 60_000,
       timeoutMs: 300,
+      userAgent: 'a test',
     })
     let examples = 0
     for (const file of files) {

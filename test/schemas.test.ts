@@ -24,6 +24,7 @@ function repository(baseUris: string[], more: Partial<SchemaOptions> = {}): Sche
     maxSchemas: 100,
     failureTtlMs: 60_000,
     timeoutMs: 2000,
+    userAgent: 'a test',
     ...more,
   })
 }
@@ -315,6 +316,7 @@ for (const [name, handle] of Object.entries(FAILING)) {
     const started = Date.now()
     const schemas = repository([failing.base, folder(t, { 'a/1.0.0.yaml': 'title: later' })], {
       timeoutMs: 300,
+      userAgent: 'a test',
     })
     assert.equal((await load(schemas, '/a/1.0.0')).title, 'later')
     const error = await refused(schemas, '/b/1.0.0', 'schema_unavailable')

@@ -100,18 +100,20 @@ const milliseconds = { type: 'integer', minimum: 1, maximum: 2 ** 31 - 1 } as co
 const port = { type: 'integer', minimum: 0, maximum: 65535 } as const
 const uris = { type: 'array', items: path } as const
 const off = { enum: [false] } as const
+/** What may stand in a header. */
+const headerText = { type: 'string', pattern: '^[\\x20-\\x7e]+$' } as const
 
 /** Every option with its type and default. The documentation's table of options is checked against this. */
 export const OPTIONS = {
   port: { ...port, default: 8192 },
   interface: { ...optionalPath, default: null },
-  cors: { anyOf: [off, path, { ...uris, minItems: 1 }], default: '*' },
+  cors: { anyOf: [off, headerText, { type: 'array', items: headerText, minItems: 1 }], default: '*' },
   csp: {
-    anyOf: [off, path],
+    anyOf: [off, headerText],
     default:
       "default-src 'self'; object-src 'none'; media-src *; img-src *; style-src *; frame-ancestors 'self'",
   },
-  user_agent: { ...optionalPath, default: null },
+  user_agent: { ...headerText, nullable: true, default: null },
   max_body_size: { ...size, default: '10mb' },
   request_timeout_ms: { ...milliseconds, default: 9000 },
   shutdown_timeout_ms: { ...milliseconds, default: 10_000 },
@@ -296,6 +298,14 @@ function combinations(conf: Readonly<Record<string, unknown>>, config: Config, a
   }
   atMost('max_body_size', 'max_bytes_in_flight', 'the largest body could never be let in')
   atMost('max_body_size', 'hasty_max_bytes', 'the largest body could never be let in hastily')
+  const queue = config.kafka?.hasty.sender
+  if (
+    queue &&
+    (config.hasty_max_events > queue.maxQueuedMessages || config.hasty_max_bytes > queue.maxQueuedBytes)
+  ) {
+    const message = `and hasty_max_bytes must be at most what the hasty producer may queue, ${queue.maxQueuedMessages} events and ${queue.maxQueuedBytes} bytes, or events would be lost after their 202`
+    problems.push({ path: `${at}.hasty_max_events`, message })
+  }
   atMost('schema_timeout_ms', 'request_timeout_ms', 'a request would end before its schema could be had')
   return problems
 }

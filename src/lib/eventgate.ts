@@ -94,8 +94,9 @@ export class EventGate {
 
   /**
    * Processes the events of one request and tells what became of each, in their order. A GateError in the
-   * place of an event is why it could not even be read. Never rejects, and answers by `context.deadline`: an event that is under way then is of unknown fate, and one that was not
-   * begun is surely not stored and never will be.
+   * place of an event is why it could not even be read. Never rejects, and answers by `context.deadline`: an
+   * event that is under way then is of unknown fate, and one that was not begun is surely not stored and never
+   * will be.
    */
   async process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
     const outcomes = new Outcomes(events.length, context.deadline)

@@ -14,7 +14,7 @@ export interface Producer {
    * the event surely is not stored and never will be. Serialises the event before it returns.
    */
   produce(event: Event, destination: Destination): Promise<void>
-  /** Has what waits for company sent at once, until all that it has is settled. */
+  /** From now on nothing waits for company; resolves when all that it has is settled. */
   flush?(): Promise<void>
   /** Takes nothing more; resolves when all that it had is settled, which it makes sure of after `graceMs`. */
   close(graceMs: number): Promise<void>

@@ -25,6 +25,9 @@ export interface Patience {
 /** Of a body that is not wanted, this much is read off the wire before the connection is cut. */
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
+/** Pieces of a body that are made one: a Buffer weighs some 200 bytes, and a piece may be of one. */
+const MERGED_CHUNKS = 256
+
 /** Gets the bytes of bodies off the wire: knows their type, length and coding, and nothing of what they mean. */
 export class Receiver {
   readonly #maxBytes: number
@@ -174,6 +177,7 @@ function decoderOf(coding = 'identity'): Decoder | undefined {
 function bytesOf(req: IncomingMessage, { ms, each }: Patience, grow: Grow): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = []
+    let merged = 0
     let total = 0
     const end = () => {
       clearTimeout(timer)
@@ -185,6 +189,7 @@ function bytesOf(req: IncomingMessage, { ms, each }: Patience, grow: Grow): Prom
       try {
         grow(total, chunk.length)
         chunks.push(chunk)
+        if (chunks.length - merged === MERGED_CHUNKS) chunks.push(Buffer.concat(chunks.splice(merged++)))
       } catch (error) {
         end()
         reject(error)

@@ -2,9 +2,9 @@ import { GateError, quote } from './errors.js'
 import type { Context, Event, Schema } from './eventgate.js'
 import { Field } from './field.js'
 import { Compiler, type Document } from './schemas/compile.js'
-import { NotFound, readDocument, Unreachable } from './schemas/source.js'
+import { type Asking, NotFound, readDocument, Unreachable } from './schemas/source.js'
 
-export interface SchemaOptions {
+export interface SchemaOptions extends Asking {
   /** The field of events that names their schema. */
   uriField: string
   /** Tried in order: `file:///…`, a plain path, or `http(s)://…`; with or without a trailing slash. */
@@ -18,8 +18,6 @@ export interface SchemaOptions {
   maxSchemas: number
   /** How long a failure is remembered, milliseconds. */
   failureTtlMs: number
-  /** Patience with one answer of a remote repository, milliseconds. */
-  timeoutMs: number
 }
 
 /** Documents being fetched at one time; and loads that wait for their turn, above which they are refused. */
@@ -228,12 +226,12 @@ export class SchemaRepository {
   /** The first repository that has it wins. One that cannot be asked may have it, unless a later one does. */
   async #document(uri: string): Promise<Document> {
     const absolute = /^https?:/.test(uri)
-    const { baseUris, fileExtension, timeoutMs } = this.#options
+    const { baseUris, fileExtension } = this.#options
     const names = absolute || /\.(ya?ml|json)$/.test(uri) ? [''] : ['', fileExtension]
     let unreachable: Unreachable | undefined
     for (const base of absolute ? [''] : baseUris) {
       for (const extension of names) {
-        const found = await readLinked(base, uri + extension, timeoutMs)
+        const found = await readLinked(base, uri + extension, this.#options)
         if (found instanceof NotFound) continue
         if (found instanceof Unreachable) {
           unreachable = found
@@ -253,10 +251,10 @@ export class SchemaRepository {
  * Where git cannot make symbolic links it writes the name of their target into a file, and so do HTTP views of
  * repositories; `1.0.0` is a link to `1.0.0.yaml`.
  */
-async function readLinked(base: string, path: string, timeoutMs: number): ReturnType<typeof readDocument> {
-  const found = await readDocument(join(base, path), timeoutMs)
+async function readLinked(base: string, path: string, asking: Asking): ReturnType<typeof readDocument> {
+  const found = await readDocument(join(base, path), asking)
   if (typeof found !== 'string' || !/^[\w.~@+-]{1,200}\.(?:ya?ml|json)\s*$/.test(found)) return found
-  return readDocument(join(base, path.replace(/[^/]*$/, found.trim())), timeoutMs)
+  return readDocument(join(base, path.replace(/[^/]*$/, found.trim())), asking)
 }
 
 function join(base: string, uri: string): string {

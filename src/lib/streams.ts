@@ -55,10 +55,10 @@ export function makeRoute(
   dtField: string | undefined,
 ): (event: Event, schema: Schema, stream: Stream, context: Context) => Destination {
   const field = dtField === undefined ? undefined : new Field(dtField)
-  return (event, _schema, stream, context) => ({
+  return (event, schema, stream, context) => ({
     topic: stream.topic,
     key: null,
-    timestamp: field ? timestampOf(event, field, context) : context.receivedAt,
+    timestamp: field && schema.declares(field.path) ? timestampOf(event, field, context) : context.receivedAt,
     delivery: context.delivery,
   })
 }

@@ -81,7 +81,9 @@ export class EventsRoute {
   async #take(req: IncomingMessage, res: ServerResponse, path: string, arrive: () => Arrival): Promise<void> {
     const receivedAt = Date.now()
     this.#underWay++
+    let unread = false
     const send = (answer: Answer) => {
+      unread = answer.body !== ''
       this.#responder.send(req, res, answer)
       this.#metrics.answered(path, req.method as string, answer.status, Date.now() - receivedAt)
     }
@@ -117,7 +119,9 @@ export class EventsRoute {
       if (!req.complete) this.#receiver.discard(req)
       if (!res.headersSent) send(refusal(error))
     } finally {
-      ticket?.leave()
+      // A long answer takes room until its client has read it.
+      if (unread && ticket && !res.closed) res.once('close', () => ticket?.leave())
+      else ticket?.leave()
       if (--this.#underWay === 0) this.#idle?.()
     }
   }

@@ -38,6 +38,7 @@ export class Channel {
 
   /** Never rejects: a failure is `problem`, and makes `readyAt` wait. */
   async connect(): Promise<void> {
+    this.close()
     this.busy = true
     try {
       this.#link = await this.transport.connect(this.broker, this.lane)

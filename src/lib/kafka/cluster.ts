@@ -144,6 +144,7 @@ export class Cluster implements Transport {
       (api, id) => encodeMetadata(api, id, this.settings.clientId, topics, create),
       decodeMetadata,
     )
+    if (answer.brokers.length > 0) this.#brokers.clear()
     for (const { id, host, port } of answer.brokers) this.#brokers.set(id, { host, port })
     return answer.topics
   }

@@ -28,6 +28,10 @@ const PAUSE_MS = 100
 const MAX_PAUSE_MS = 1000
 /** A topic that was not produced to for this long is forgotten. */
 const FORGET_MS = 15 * 60_000
+/** Topics that are kept; of them, those that events wait for, and those that are asked about at one time. */
+const MAX_TOPICS = 20_000
+const MAX_UNKNOWN = 1000
+const MAX_ASKED = 100
 
 /**
  * The topics that are produced to, and who leads their partitions. Asks for metadata one request at a time.
@@ -59,13 +63,23 @@ export class Directory {
     return this.#topics.get(name)
   }
 
-  topic(name: string): Topic {
+  /** Undefined where one more would be too many: clients may make up names. */
+  topic(name: string): Topic | undefined {
     let topic = this.#topics.get(name)
-    if (!topic) {
+    if (!topic && this.#hasRoom()) {
       topic = this.host.make(name)
       this.#topics.set(name, topic)
     }
     return topic
+  }
+
+  #hasRoom(): boolean {
+    if (this.#unknown.size >= MAX_UNKNOWN) return false
+    if (this.#topics.size < MAX_TOPICS) return true
+    for (const [name, topic] of this.#topics) {
+      if (!topic.known && topic.idle) return this.#topics.delete(name)
+    }
+    return false
   }
 
   /** Leaders may have changed: asks again as soon as it may. */
@@ -103,7 +117,7 @@ export class Directory {
     let next = this.#refreshedAt + this.settings.metadataMaxAgeMs
     const refresh = this.#wanted || next <= now
     for (const topic of this.#unknown) {
-      if (topic.askAt <= now) unknown.push(topic.name)
+      if (topic.askAt <= now && unknown.length < MAX_ASKED) unknown.push(topic.name)
       else next = Math.min(next, topic.askAt)
     }
     if (unknown.length === 0 && !refresh) return next

@@ -386,16 +386,19 @@ export class Partition {
       this.#split(batch, 'record_refused')
       return
     }
+    let refused = 0
     for (const { index, message } of errors) {
       const record = batch.records[index]
       if (!record || record.settled) continue
+      refused++
       const reason = message ? `${this.problem}: ${message}` : this.problem
       this.ledger.settle(
         record,
         new GateError('record_refused', `the broker refused this event for ${this.topic}: ${reason}`),
       )
     }
-    this.#dissolve(batch)
+    if (refused > 0) this.#dissolve(batch)
+    else this.#split(batch, 'record_refused')
   }
 
   #error(code: Refusal): GateError {

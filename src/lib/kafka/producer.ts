@@ -11,12 +11,14 @@ import { REAL_CLOCK } from './transport.js'
  */
 export class KafkaProducer implements Producer {
   readonly name: string
+  readonly #bootstrap: number
   readonly #cluster: Cluster
   readonly #sender: Sender
 
   /** Connects when the first event comes. */
   constructor({ cluster, sender }: ProducerSettings, observer: SenderObserver = {}) {
     this.name = `kafka ${cluster.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')}`
+    this.#bootstrap = cluster.bootstrap.length
     this.#cluster = new Cluster(cluster)
     this.#sender = new Sender(sender, this.#cluster, REAL_CLOCK, Math.random, observer)
   }
@@ -30,12 +32,19 @@ export class KafkaProducer implements Producer {
     return this.#sender.send(topic, key === null ? null : Buffer.from(key), JSON.stringify(event), timestamp)
   }
 
-  /** Asks a broker for its cluster: rejects if none answers. For a start that shall fail without Kafka. */
+  /** Asks the configured brokers, one after the other: rejects if none answers. For a start that shall fail without Kafka. */
   async reach(): Promise<void> {
-    await this.#cluster.metadata([], false)
+    for (let tries = this.#bootstrap; ; ) {
+      try {
+        await this.#cluster.metadata([], false)
+        return
+      } catch (error) {
+        if (--tries === 0) throw error
+      }
+    }
   }
 
-  /** Ends lingering; resolves once every event that it has is answered. */
+  /** From now on nothing lingers; resolves once every event that it has is answered. */
   flush(): Promise<void> {
     return this.#sender.flush()
   }

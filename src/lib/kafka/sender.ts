@@ -56,7 +56,7 @@ export class Sender {
   #wakeAt = Infinity
   #cancelWake: (() => void) | undefined
   #state: 'open' | 'closing' | 'closed' = 'open'
-  #flushing = 0
+  #lingers = true
   #onEmpty: (() => void)[] = []
 
   constructor(
@@ -127,6 +127,10 @@ export class Sender {
         ),
       )
     const topic = this.#directory.topic(topicName)
+    if (!topic)
+      return Promise.reject(
+        new GateError('producer_full', 'too many topics that Kafka does not know are waited for'),
+      )
     topic.used = now
     const partition = topic.known ? topic.choose(key, now) : undefined
     if ((partition ?? topic).refuses)
@@ -147,12 +151,11 @@ export class Sender {
     })
   }
 
-  /** Ends lingering; resolves once no event is without its answer, those that still come included. */
+  /** From now on nothing lingers, what still comes neither; resolves once every event that it has is answered. */
   async flush(): Promise<void> {
-    this.#flushing++
+    this.#lingers = false
     this.#turnSoon()
     await this.#empty()
-    this.#flushing--
   }
 
   /** Takes nothing more; resolves when all it had is answered, which it makes sure of after `graceMs`. */
@@ -178,7 +181,7 @@ export class Sender {
     if (this.#turning || partition.out) return
     // While its broker is busy a turn would find nothing to do; the broker's answer brings one.
     if (partition.leader !== undefined && this.#channel(partition.leader, partition).busy) return
-    if (full || this.settings.lingerMs === 0) this.#turnSoon()
+    if (full || this.settings.lingerMs === 0 || !this.#lingers) this.#turnSoon()
     else this.#wake(now + this.settings.lingerMs)
   }
 
@@ -231,7 +234,7 @@ export class Sender {
 
   #turn(now: number): void {
     let next = this.#directory.expire(now)
-    const lingering = this.#state === 'open' && this.#flushing === 0
+    const lingering = this.#state === 'open' && this.#lingers
     const ready = new Map<Channel, Partition[]>()
     const needsId: Partition[] = []
     for (const partition of this.#active) {

@@ -13,13 +13,21 @@ export class Unreachable {
 
 const MAX_BYTES = 1024 * 1024
 
+/** How remote repositories are asked. */
+export interface Asking {
+  /** Patience with one answer, milliseconds. */
+  timeoutMs: number
+  /** How this service names itself to them. */
+  userAgent: string
+}
+
 /** Fetches the text at a path, a `file:` or an `http(s):` URI. Larger than 1 MiB counts as unreachable. */
 export async function readDocument(
   address: string,
-  timeoutMs: number,
+  asking: Asking,
 ): Promise<string | NotFound | Unreachable> {
   try {
-    return /^https?:/.test(address) ? await fromHttp(address, timeoutMs) : await fromFile(address)
+    return /^https?:/.test(address) ? await fromHttp(address, asking) : await fromFile(address)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR' || code === 'ENAMETOOLONG')
@@ -37,12 +45,15 @@ async function fromFile(address: string): Promise<string | Unreachable | NotFoun
 }
 
 /** Redirects are not followed: the configuration names the repository, and an answer may not choose another. */
-async function fromHttp(address: string, timeoutMs: number): Promise<string | NotFound | Unreachable> {
+async function fromHttp(
+  address: string,
+  { timeoutMs, userAgent }: Asking,
+): Promise<string | NotFound | Unreachable> {
   const response = await fetch(address, {
     signal: AbortSignal.timeout(timeoutMs),
     size: MAX_BYTES,
     redirect: 'manual',
-    headers: { accept: 'application/json, application/yaml, */*;q=0.5' },
+    headers: { accept: 'application/json, application/yaml, */*;q=0.5', 'user-agent': userAgent },
   })
   if (response.ok) return response.text()
   ;(response.body as Readable | null)?.destroy()
