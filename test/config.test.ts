@@ -71,6 +71,30 @@ test('impossible combinations are named', () => {
   ])
 })
 
+test('what is taken hastily must fit into the queue behind it', () => {
+  const conf = { 'metadata.broker.list': 'a:1', 'queue.buffering.max.messages': 1000 }
+  const problems = problemsOf(() => readConfigFile(file({ kafka: { conf } }), {}))
+  assert.equal(problems.length, 1)
+  assert.equal(problems[0]?.path, 'services[0].conf.hasty_max_events')
+  assert.match(problems[0]?.message ?? '', /1000 events.*lost after their 202/)
+})
+
+test('what Kafka is said to be must be one sink', () => {
+  const kafka = { conf: { 'metadata.broker.list': 'a:1' } }
+  assert.equal(
+    problemsOf(() => readConfigFile(file({ producer: 'kafka' }), {}))[0]?.path,
+    'services[0].conf.producer',
+  )
+  assert.equal(
+    problemsOf(() => readConfigFile(file({ kafka, output_path: 'x' }), {}))[0]?.path,
+    'services[0].conf.producer',
+  )
+  assert.deepEqual(
+    problemsOf(() => readConfigFile(file({ kafka, output_path: 'x', producer: 'file' }), {})),
+    [],
+  )
+})
+
 test('files that are no configuration are refused', () => {
   for (const text of [
     '',

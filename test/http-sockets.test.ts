@@ -122,6 +122,29 @@ test('raw connections', async t => {
       await eventually(async () => assert.equal(await inFlight(delivery), before === 0 ? 0 : before))
     })
   }
+  await t.test('a body in pieces of one byte is a body', async t => {
+    const connection = await connect(t, url)
+    const before = service.produced().length
+    const long = JSON.stringify(testEvent({ test: 'x'.repeat(2000) }))
+    connection.write(head({ 'transfer-encoding': 'chunked' }))
+    connection.write([...long].map(byte => `1\r\n${byte}\r\n`).join(''))
+    connection.write('0\r\n\r\n')
+    await connection.until(/^HTTP\/1\.1 201 /)
+    await eventually(() => assert.equal(service.produced().length, before + 1))
+    assert.equal(service.produced().at(-1)?.test, 'x'.repeat(2000))
+  })
+  await t.test('a long answer takes room until it is read, or its client is gone', async t => {
+    const connection = await connect(t, url)
+    connection.socket.pause()
+    // Three bytes each, and hundreds in the answer, which is more than sockets hold.
+    const body = `[${'{},'.repeat(44_999)}{}]`
+    connection.write(head({ 'content-length': body.length }) + body)
+    await eventually(async () => assert.equal(await inFlight(), body.length))
+    await new Promise(resolve => setTimeout(resolve, 1500))
+    assert.equal(await inFlight(), body.length)
+    connection.socket.resetAndDestroy()
+    await eventually(async () => assert.equal(await inFlight(), 0))
+  })
   await t.test('a client that closes in mid-body leaves no room taken', async t => {
     const connection = await connect(t, url)
     connection.write(head({ 'content-length': 1_000_000 }) + good.slice(0, 20))
