@@ -232,21 +232,33 @@ export function readConfigFile(text: string, env: NodeJS.ProcessEnv): ConfigFile
   }
   const problems = check(FILE, file, '')
   const service = (file as ConfigFile | null)?.services?.[0]
-  if (service?.conf) problems.push(...problemsOf(service.conf, 'services[0].conf'))
+  if (service?.conf) problems.push(...evaluate(service.conf, 'services[0].conf').problems)
   if (problems.length > 0) throw new ConfigError(problems)
   return file as ConfigFile
 }
 
 /** Makes the whole Config of a service's options. Throws a ConfigError with all that is wrong. */
 export function readConf(conf: Readonly<Record<string, unknown>>): Config {
-  const problems = problemsOf(conf, 'conf')
-  if (problems.length > 0) throw new ConfigError(problems)
-  return complete(conf)
+  const { config, problems } = evaluate(conf, 'conf')
+  if (!config || problems.length > 0) throw new ConfigError(problems)
+  return config
 }
 
-function problemsOf(conf: Readonly<Record<string, unknown>>, at: string): Problem[] {
+/** Where the options are not even of the right types, there is no config. */
+function evaluate(
+  conf: Readonly<Record<string, unknown>>,
+  at: string,
+): { config?: Config; problems: Problem[] } {
   const problems = check(CONF, withoutAdditions(conf), at)
-  return problems.length > 0 ? problems : combinations(conf, complete(conf), at)
+  if (problems.length > 0) return { problems }
+  const options = complete(conf)
+  const requestTimeoutMs = options.request_timeout_ms as number
+  const kafka = conf.kafka ? readKafkaConf(conf.kafka, { requestTimeoutMs }) : { problems: [], warnings: [] }
+  const { settings = null, warnings } = kafka
+  const config = Object.freeze({ ...options, kafka: settings, warnings }) as unknown as Config
+  for (const { path, message } of kafka.problems) problems.push({ path: `${at}.${path}`, message })
+  problems.push(...combinations(conf, config, at))
+  return { config, problems }
 }
 
 function withoutAdditions(conf: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -254,7 +266,7 @@ function withoutAdditions(conf: Readonly<Record<string, unknown>>): Record<strin
 }
 
 /** Fills in defaults; the options are known to be of the right types. */
-function complete(conf: Readonly<Record<string, unknown>>): Config {
+function complete(conf: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const defaults = Object.fromEntries(Object.entries(OPTIONS).map(([name, option]) => [name, option.default]))
   const config = { ...defaults, ...withoutAdditions(conf) } as Record<string, unknown>
   for (const name of ['max_body_size', 'max_bytes_in_flight', 'hasty_max_bytes']) {
@@ -266,20 +278,12 @@ function complete(conf: Readonly<Record<string, unknown>>): Config {
     ...(config.http_request_headers_to_fields as Record<string, string>),
   }
   config.producer ??= conf.kafka ? 'kafka' : 'file'
-  const { settings = null, warnings } = readKafka(config.kafka, config.request_timeout_ms as number)
-  return Object.freeze({ ...config, kafka: settings, warnings }) as unknown as Config
+  return config
 }
 
-function readKafka(kafka: unknown, requestTimeoutMs: number): ReturnType<typeof readKafkaConf> {
-  return kafka ? readKafkaConf(kafka, { requestTimeoutMs }) : { problems: [], warnings: [] }
-}
-
-/** What is right by itself and impossible together, and what is wrong with Kafka's properties. */
+/** What is right by itself and impossible together. */
 function combinations(conf: Readonly<Record<string, unknown>>, config: Config, at: string): Problem[] {
-  const problems = readKafka(conf.kafka, config.request_timeout_ms).problems.map(({ path, message }) => ({
-    path: `${at}.${path}`,
-    message,
-  }))
+  const problems: Problem[] = []
   if (config.producer === 'kafka' && !conf.kafka) {
     problems.push({
       path: `${at}.producer`,

@@ -10,6 +10,9 @@ const PREFLIGHT_MAX_AGE_S = 86_400
 /** A request that was answered before its end, and of which no more comes for so long, is given up, milliseconds. */
 const LINGER_MS = 2000
 
+/** Of a body that is not wanted, this much is read off the wire before the connection is cut. */
+const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
+
 /** The headers that every answer has, and the one way in which answers are sent. */
 export class Responder {
   readonly #cors: Config['cors']
@@ -96,7 +99,14 @@ function linger(req: IncomingMessage, res: ServerResponse, body: string): void {
     clearTimeout(silent)
     res.end()
   }
-  req.on('error', () => {}).on('data', () => silent.refresh())
+  let discarded = 0
+  req
+    .on('error', () => {})
+    .on('data', (chunk: Buffer) => {
+      silent.refresh()
+      discarded += chunk.length
+      if (discarded > MAX_DISCARDED_BYTES) req.destroy()
+    })
   req.once('end', end).once('close', end).resume()
 }
 

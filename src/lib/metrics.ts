@@ -33,7 +33,7 @@ export class Metrics {
   readonly #kafkaLate: Counter
   readonly #requests: Histogram
   readonly #durations = new Map<string, Histogram.Internal<string>>()
-  readonly #repeated = new Map<string, { count: number; fields: object }>()
+  readonly #repeats = new Map<string, { count: number }>()
 
   /** `serviceName` is the label that tells services apart; null where Prometheus adds it by itself. */
   constructor(registry: Registry, log: Log, serviceName: string | null) {
@@ -162,12 +162,10 @@ export class Metrics {
 
   /** A request was refused as a whole. */
   refused({ code, message, cause }: GateError, requestId?: string): void {
-    const fields = {
-      request_id: requestId?.slice(0, 200),
-      ...(code === 'internal_error' ? { err: cause } : {}),
-    }
+    // Only a defect of ours has a cause.
+    const fields = { request_id: requestId?.slice(0, 200), ...(cause === undefined ? {} : { err: cause }) }
     this.#say(
-      code === 'internal_error' ? 'error' : 'info',
+      cause === undefined ? 'info' : 'error',
       code,
       `request refused: ${message.slice(0, 500)}`,
       fields,
@@ -206,20 +204,20 @@ export class Metrics {
     message: string,
     fields: object,
   ): void {
-    const repeated = this.#repeated.get(code)
-    if (repeated) {
-      repeated.count++
+    const before = this.#repeats.get(code)
+    if (before) {
+      before.count++
       return
     }
-    const first = { count: 0, fields }
-    this.#repeated.set(code, first)
+    const repeats = { count: 0 }
+    this.#repeats.set(code, repeats)
     this.#log[level]({ code, ...fields }, message)
     const again = setTimeout(() => {
-      this.#repeated.delete(code)
-      if (first.count > 0)
+      this.#repeats.delete(code)
+      if (repeats.count > 0)
         this.#log[level](
-          { code, count: first.count },
-          `and ${first.count} more with ${code} in ${LOG_INTERVAL_MS} ms`,
+          { code, count: repeats.count },
+          `and ${repeats.count} more with ${code} in ${LOG_INTERVAL_MS} ms`,
         )
     }, LOG_INTERVAL_MS)
     again.unref()

@@ -22,9 +22,6 @@ export interface Patience {
   each: 'body' | 'piece'
 }
 
-/** Of a body that is not wanted, this much is read off the wire before the connection is cut. */
-const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
-
 /** Pieces of a body that are made one: a Buffer weighs some 200 bytes, and a piece may be of one. */
 const MERGED_CHUNKS = 256
 
@@ -56,17 +53,6 @@ export class Receiver {
         return decode ? this.#decoded(bytes, decode, req.headers['content-encoding'], ticket) : bytes
       },
     }
-  }
-
-  /** Reads on after a refusal, so that the client hears its answer, but not for ever. */
-  discard(req: IncomingMessage): void {
-    let discarded = 0
-    req.on('error', () => {})
-    req.on('data', (chunk: Buffer) => {
-      discarded += chunk.length
-      if (discarded > MAX_DISCARDED_BYTES) req.destroy()
-    })
-    req.resume()
   }
 
   async #decoded(

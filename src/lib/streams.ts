@@ -49,7 +49,7 @@ function nameAfter(schema: Schema): string {
 
 /**
  * Makes the function that decides where an event goes. Pure. The record's time is that of `dtField`, or of
- * receipt where the event has none.
+ * receipt where the event has none or its schema does not declare it.
  */
 export function makeRoute(
   dtField: string | undefined,

@@ -88,6 +88,7 @@ export class EventsRoute {
       this.#metrics.answered(path, req.method as string, answer.status, Date.now() - receivedAt)
     }
     let ticket: Ticket | undefined
+    let begun = false
     try {
       if (this.#closed)
         throw new GateError('draining', 'the service is shutting down: send the request again')
@@ -111,12 +112,13 @@ export class EventsRoute {
       const { textOf } = body
       const requestId = headers['x-request-id']?.toString() || randomUUID()
       const context = { requestId, receivedAt, deadline, headers, schemaUri, stream, delivery, textOf }
+      begun = true
       const outcomes = await this.#gate.process(body.events, context)
       if (!hasty) send(answerTo(outcomes, body.textOf))
     } catch (thrown) {
-      const error = GateError.from(thrown)
+      // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
+      const error = begun ? unknownFate(thrown) : GateError.from(thrown)
       this.#metrics.refused(error, req.headers['x-request-id']?.toString())
-      if (!req.complete) this.#receiver.discard(req)
       if (!res.headersSent) send(refusal(error))
     } finally {
       // A long answer takes room until its client has read it.
@@ -125,6 +127,11 @@ export class EventsRoute {
       if (--this.#underWay === 0) this.#idle?.()
     }
   }
+}
+
+function unknownFate(cause: unknown): GateError {
+  const message = 'a defect of this service: the events may have been stored'
+  return new GateError('produce_unknown', message, { cause })
 }
 
 /** Nobody hears of a hasty event's fate: a body none of whose values is an event is refused before it is taken. */

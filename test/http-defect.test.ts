@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { test } from 'node:test'
+import { pino } from 'pino'
+import { Registry } from 'prom-client'
+import { Admission } from '#src/lib/admission.js'
+import { readConf } from '#src/lib/config.js'
+import type { EventGate } from '#src/lib/eventgate.js'
+import { Responder } from '#src/lib/http.js'
+import { Metrics } from '#src/lib/metrics.js'
+import { EventsRoute } from '#src/routes/events.js'
+import { send, testEvent } from './helpers.js'
+
+test('a defect once the events were begun does not call them not stored', async t => {
+  const config = readConf({})
+  const room = { maxBytes: 1000, maxEvents: 10 }
+  const admission = new Admission({ guaranteed: room, hasty: room })
+  const broken = { process: () => Promise.reject(new Error('a defect')) } as unknown as EventGate
+  const events = new EventsRoute({
+    config,
+    gate: broken,
+    admission,
+    responder: new Responder(config),
+    metrics: new Metrics(new Registry(), pino({ level: 'silent' }), null),
+  })
+  const server = createServer((req, res) => events.post(req, res, 'v1/events')).listen(0, '127.0.0.1')
+  t.after(() => void server.close())
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  const reply = await send(`http://127.0.0.1:${port}/v1/events`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(testEvent()),
+  })
+  assert.equal(reply.status, 504)
+  const [entry] = reply.json().error
+  assert.equal(entry.code, 'produce_unknown')
+  assert.equal(entry.retriable, false)
+  await events.close()
+  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 0, events: 0 })
+})
