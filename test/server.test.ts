@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -163,4 +163,44 @@ test('npm start is the server with the configuration for a laptop', async t => {
   assert.equal(reply.status, 201)
   const [stored] = await line(/^\{"\$schema".*$/m)
   assert.equal(JSON.parse(stored).test, 'on the standard output')
+})
+
+test('a standard output that is a file holds the events and the log, and neither writes over the other', async t => {
+  const folder = temporary(t)
+  const path = join(folder, 'config.yaml')
+  const output = join(folder, 'output')
+  writeFileSync(path, readFileSync(join(ROOT, 'config.dev.yaml'), 'utf8').replace('port: 8192', 'port: 0'))
+  const fd = openSync(output, 'w')
+  const child = spawn(process.execPath, ['dist/server.js', '-c', path], {
+    cwd: ROOT,
+    stdio: ['ignore', fd, 'inherit'],
+  })
+  closeSync(fd)
+  t.after(() => void child.kill('SIGKILL'))
+  const lines = () => readFileSync(output, 'utf8').split('\n').slice(0, -1)
+  let port: string | undefined
+  while (!port) {
+    await new Promise(resolve => setTimeout(resolve, 20))
+    port = /"port":(\d+)/.exec(readFileSync(output, 'utf8'))?.[1]
+  }
+  const post = (event: object) =>
+    send(`http://127.0.0.1:${port}/v1/events`, {
+      method: 'POST',
+      headers: { 'content-type': 'text/plain' },
+      body: JSON.stringify(event),
+    })
+  for (let n = 0; n < 5; n++) {
+    assert.equal((await post(testEvent({ test: `${n}` }))).status, 201)
+    assert.equal((await post(testEvent({ test: n }))).status, 400)
+  }
+  const exit = once(child, 'exit')
+  child.kill('SIGTERM')
+  assert.deepEqual(await exit, [0, null])
+  const parsed = lines().map(line => JSON.parse(line))
+  assert.deepEqual(
+    parsed.filter(line => line.$schema).map(line => line.test),
+    ['0', '1', '2', '3', '4'],
+  )
+  assert.ok(parsed.some(line => line.code === 'validation_failed'))
+  assert.ok(parsed.some(line => line.msg === 'ended'))
 })

@@ -1,4 +1,4 @@
-import { constants, write as writeToDescriptor } from 'node:fs'
+import { constants, fstatSync, write as writeToDescriptor } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
@@ -136,23 +136,28 @@ interface Sink {
   close(): Promise<void>
 }
 
+/** The standard output as it was given to the process. */
+const STDOUT: Sink = {
+  write: (data, offset) => promisify(writeToDescriptor)(1, data, offset),
+  close: async () => {},
+}
+
 /**
  * A pipe is not waited for: a write that hangs would take a thread of the few that Node has, and keep the process
- * from ending. A standard output that is a socket, as some supervisors make it, cannot be opened by its path,
- * only written to.
+ * from ending. A standard output that is a file is not opened anew, for the log, which goes there too, would
+ * write over the events; and one that is a socket, as some supervisors make it, cannot be.
  */
 async function openSink(path: string): Promise<Sink> {
   const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants
+  if (path === '/dev/stdout') {
+    const stdout = fstatSync(1)
+    if (stdout.isFile() || stdout.isSocket()) return STDOUT
+  }
   try {
     return await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK)
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENXIO' && path === '/dev/stdout') {
-      const write = promisify(writeToDescriptor)
-      return { write: (data, offset) => write(1, data, offset), close: async () => {} }
-    }
-    if (code === 'ENXIO') throw new Error(`${path} is a pipe that nobody reads`, { cause: error })
-    throw error
+    if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error
+    throw new Error(`${path} is a pipe that nobody reads`, { cause: error })
   }
 }
 
