@@ -14,15 +14,19 @@ import { register } from 'prom-client'
 import { Admission } from './lib/admission.js'
 import { type Config, type Logging, readConf } from './lib/config.js'
 import { makeEnrich } from './lib/enrich.js'
+import { ErrorEvents } from './lib/error-events.js'
 import { GateError, quote } from './lib/errors.js'
-import { type Delivery, EventGate } from './lib/eventgate.js'
+import { type Delivery, EventGate, type Steps } from './lib/eventgate.js'
+import { applyFactory } from './lib/factory.js'
 import { answerToClientError, Responder } from './lib/http.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { Metrics } from './lib/metrics.js'
 import { FileProducer, MemoryProducer, type Producer } from './lib/producer.js'
+import { makeRoute } from './lib/route.js'
 import { SchemaRepository } from './lib/schemas.js'
-import { makeRoute, Streams } from './lib/streams.js'
+import { StreamConfigs, Streams } from './lib/streams.js'
+import { makeTransforms } from './lib/transforms.js'
 import { EventsRoute } from './routes/events.js'
 import { type Info, infoRoutes } from './routes/info.js'
 import { rootRoutes, type Spec } from './routes/root.js'
@@ -67,10 +71,18 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   metrics.watch(register, admission)
 
   const schemas = makeSchemas(config, info)
-  await precache(schemas, config.schema_precache_uris, log)
+  const configs = await openStreamConfigs(config, info, metrics)
+  if (configs) metrics.watchStreamConfigs(register, configs)
+  await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
   const producers = await openProducers(config, metrics)
-  const gate = makeGate(config, schemas, producers, metrics)
+  const own = makeSteps(config, schemas, configs, producers)
+  const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
+  const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
+  const gate = new EventGate(steps, (outcome, context, index) => {
+    metrics.outcome(outcome, context)
+    errorEvents?.consider(outcome, context, index)
+  })
 
   const responder = new Responder(config)
   const events = new EventsRoute({ config, gate, admission, responder, metrics })
@@ -81,6 +93,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     responder,
     spec: readSpec(info),
     hasTestEvents: config.test_events.length > 0,
+    configs,
   })
   const server = createServer(web, events, responder, config.request_timeout_ms)
   const port = await listen(server, config)
@@ -98,7 +111,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       const until = Date.now() + GRACE_SHARE * config.shutdown_timeout_ms
       responder.closing = true
       const closed = new Promise(resolve => server.close(resolve))
-      const finished = events.close()
+      configs?.close()
+      const finished = events.close().then(() => errorEvents?.idle())
       const all = [...new Set(Object.values(producers))]
       for (const producer of all) producer.flush?.()
       // What cannot be finished in time is settled by the producers, so that it is counted and not just gone.
@@ -142,7 +156,7 @@ function serviceLabel(metrics: unknown, name: string): string | null {
 }
 
 /** The schemas that ship with the service stand behind those of the configuration. */
-function makeSchemas(config: Config, { version }: Info): SchemaRepository {
+function makeSchemas(config: Config, info: Info): SchemaRepository {
   return new SchemaRepository({
     uriField: config.schema_uri_field,
     baseUris: [...config.schema_base_uris, packaged('schemas')],
@@ -152,8 +166,13 @@ function makeSchemas(config: Config, { version }: Info): SchemaRepository {
     maxSchemas: config.max_schemas,
     failureTtlMs: config.schema_failure_ttl_ms,
     timeoutMs: config.schema_timeout_ms,
-    userAgent: config.user_agent ?? `eventgate/${version}`,
+    userAgent: userAgentOf(config, info),
   })
+}
+
+function precached(config: Config): string[] {
+  const own = config.error_stream === null ? [] : [config.error_schema_uri]
+  return [...new Set([...config.schema_precache_uris, ...own])]
 }
 
 /** A schema that cannot be had now may be had when its first event comes: that is worth a warning, not the start. */
@@ -184,15 +203,43 @@ async function openProducers(config: Config, metrics: Metrics): Promise<Record<D
   return { guaranteed: made, hasty: made }
 }
 
-function makeGate(
+/** Undefined where any schema may go to any stream. Rejects if it cannot be had. */
+async function openStreamConfigs(
+  config: Config,
+  info: Info,
+  metrics: Metrics,
+): Promise<StreamConfigs | undefined> {
+  if (config.stream_config_uri === null) return undefined
+  return StreamConfigs.open(
+    {
+      uri: config.stream_config_uri,
+      headers: config.stream_config_uri_options.headers ?? {},
+      objectPath: config.stream_config_object_path ?? undefined,
+      destination: config.destination_event_service ?? undefined,
+      topicPrefix: config.topic_prefix,
+      retries: config.stream_config_retries,
+      ttlMs: config.stream_config_ttl * 1000,
+      minRefreshMs: config.stream_config_min_refresh_ms,
+      timeoutMs: config.stream_config_timeout_ms,
+      userAgent: userAgentOf(config, info),
+    },
+    metrics.ofStreamConfigs(),
+  )
+}
+
+function userAgentOf(config: Config, { version }: Info): string {
+  return config.user_agent ?? `eventgate/${version}`
+}
+
+function makeSteps(
   config: Config,
   schemas: SchemaRepository,
+  configs: StreamConfigs | undefined,
   producers: Record<Delivery, Producer>,
-  metrics: Metrics,
-): EventGate {
+): Steps {
   const streamField = config.stream_field ?? undefined
   const dtField = config.dt_field ?? undefined
-  const streams = new Streams({ streamField, topicPrefix: config.topic_prefix })
+  const streams = new Streams({ streamField, topicPrefix: config.topic_prefix, configs })
   const enrich = makeEnrich({
     schemaUriField: config.schema_uri_field,
     streamField,
@@ -202,16 +249,50 @@ function makeGate(
     idFromRequest: config.id_from_request,
     headersToFields: config.http_request_headers_to_fields,
   })
-  return new EventGate(
-    {
-      load: (events, context) => schemas.loadFor(events, context),
-      schemaFor: (event, context) => schemas.schemaFor(event, context),
-      streamFor: (event, schema, context) => streams.streamFor(event, schema, context),
-      enrich: (event, schema, _stream, context, index) => enrich(event, schema, context, index),
-      route: makeRoute(dtField),
-      produce: (event, destination) => producers[destination.delivery].produce(event, destination),
+  const userAgentDenylist = config.test_kitchen.ua_denylist ?? []
+  const transforms = makeTransforms(config.transforms, { userAgentDenylist })
+  return {
+    load: (events, context) => both(schemas.loadFor(events, context), streams.loadFor(events, context)),
+    schemaFor: (event, context) => schemas.schemaFor(event, context),
+    streamFor: (event, schema, context) => streams.streamFor(event, schema, context),
+    enrich(event, schema, stream, context, index) {
+      enrich(event, schema, stream, context, index)
+      for (const transform of transforms) transform(event, schema, stream, context)
     },
-    (outcome, context) => metrics.outcome(outcome, context),
+    route: makeRoute(dtField),
+    produce: (event, destination) => producers[destination.delivery].produce(event, destination),
+  }
+}
+
+function both(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
+  return one && other ? Promise.all([one, other]).then(() => {}) : (one ?? other)
+}
+
+function makeErrorEvents(
+  config: Config,
+  info: Info,
+  schemas: SchemaRepository,
+  steps: Steps,
+  metrics: Metrics,
+): ErrorEvents | undefined {
+  const { error_stream: stream, error_schema_uri: schemaUri } = config
+  if (stream === null) return undefined
+  // A gate of their own, whose failures nobody tells of but the metrics: never a loop.
+  const gate = new EventGate(steps, outcome => metrics.errorEvent(outcome))
+  return new ErrorEvents(
+    { stream, schemaUri, emitterId: userAgentOf(config, info) },
+    {
+      process: (events, context) => gate.process(events, context),
+      dropped: count => metrics.errorEventsDropped(count),
+      async schema() {
+        await schemas.load([schemaUri])
+        try {
+          return schemas.get(schemaUri)
+        } catch {
+          return undefined
+        }
+      },
+    },
   )
 }
 
@@ -254,9 +335,10 @@ interface Routes {
   responder: Responder
   spec: Spec
   hasTestEvents: boolean
+  configs: StreamConfigs | undefined
 }
 
-function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents }: Routes): void {
+function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents, configs }: Routes): void {
   for (const path of ['v1/events', 'v2/events']) {
     web.all(`/${path}`, (req, res) => {
       res.locals.counted = req.method === 'POST'
@@ -271,7 +353,10 @@ function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents
   }
   web.use(
     '/v1/stream-configs',
-    streamRoutes(() => ({})),
+    streamRoutes({
+      all: () => configs?.table.settings ?? {},
+      of: name => configs && (configs.table.settings[name] ?? configs.table.find(name)?.settings),
+    }),
   )
   web.use('/_info', infoRoutes(info))
   web.use('/', rootRoutes(spec))

@@ -10,6 +10,7 @@ export {
   type Delivery,
   type Destination,
   type Event,
+  type EventField,
   EventGate,
   type Observer,
   type Outcome,
@@ -20,5 +21,6 @@ export {
 export { type KafkaSettings, type ProducerSettings, readKafkaConf } from './lib/kafka/conf.js'
 export { KafkaProducer } from './lib/kafka/producer.js'
 export { FileProducer, MemoryProducer, type Produced, type Producer } from './lib/producer.js'
+export { makeRoute } from './lib/route.js'
 export { type SchemaOptions, SchemaRepository } from './lib/schemas.js'
-export { makeRoute, type StreamOptions, Streams } from './lib/streams.js'
+export { type StreamConfigOptions, StreamConfigs, type StreamOptions, Streams } from './lib/streams.js'

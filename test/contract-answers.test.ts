@@ -445,6 +445,7 @@ function contextOf(textOf: (index: number) => string): Context {
     deadline: Infinity,
     headers: {},
     delivery: 'guaranteed',
+    clientIp: () => undefined,
     textOf,
   }
 }

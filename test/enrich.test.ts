@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type EnrichOptions, makeEnrich } from '#src/lib/enrich.js'
-import type { Context, Event, Schema } from '#src/lib/eventgate.js'
+import type { Context, Event, Schema, Stream } from '#src/lib/eventgate.js'
 import { Compiler } from '#src/lib/schemas/compile.js'
 
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
@@ -26,6 +26,7 @@ const context: Context = {
   schemaUri: '/query/1.0.0',
   stream: 'query.stream',
   delivery: 'guaranteed',
+  clientIp: () => undefined,
   textOf: index => `text ${index}`,
 }
 
@@ -48,6 +49,7 @@ function enriched(
     options?: Partial<EnrichOptions>
     context?: Partial<Context>
     schema?: Schema
+    stream?: Stream
     index?: number
   } = {},
 ) {
@@ -55,6 +57,7 @@ function enriched(
   makeEnrich({ ...options, ...more.options })(
     copy,
     more.schema ?? schema,
+    more.stream ?? { name: 's', topic: 's' },
     { ...context, ...more.context },
     more.index ?? 0,
   )

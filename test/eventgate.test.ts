@@ -26,6 +26,7 @@ function context(more: Partial<Context> = {}): Context {
     deadline: Infinity,
     headers: {},
     delivery: 'guaranteed',
+    clientIp: () => undefined,
     textOf: () => '{}',
     ...more,
   }

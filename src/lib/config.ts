@@ -1,9 +1,12 @@
 import { Ajv, type DefinedError, type JSONSchemaType } from 'ajv'
 import bytes from 'bytes'
 import { load as parseYaml } from 'js-yaml'
+import { ClientAddress } from './client-ip.js'
+import { MAX_PENDING_ERROR_EVENTS } from './error-events.js'
 import { quote } from './errors.js'
 import { type KafkaSettings, readKafkaConf } from './kafka/conf.js'
 import { nearest } from './spelling.js'
+import { TRANSFORMS, userAgentExpressions } from './transforms.js'
 
 /** One thing that is wrong with a configuration. */
 export interface Problem {
@@ -52,9 +55,24 @@ export interface Config {
   dt_field: string | null
   overwrite_dt: boolean
   http_request_headers_to_fields: Readonly<Record<string, string>>
+  trusted_proxies: readonly string[]
+  transforms: readonly string[]
+  test_kitchen: { readonly ua_denylist?: readonly string[] }
   schema_uri_query_param: string | null
   stream_query_param: string | null
   topic_prefix: string
+  stream_config_uri: string | null
+  stream_config_uri_options: { readonly headers?: Readonly<Record<string, string>> }
+  stream_config_object_path: string | null
+  stream_config_retries: number
+  stream_config_timeout_ms: number
+  /** Seconds; 0: never fetched again. */
+  stream_config_ttl: number
+  stream_config_min_refresh_ms: number
+  destination_event_service: string | null
+  error_stream: string | null
+  error_schema_uri: string
+  eventgate_factory_module: string | null
   test_events: readonly Readonly<Record<string, unknown>>[]
   producer: 'kafka' | 'file' | 'memory'
   output_path: string
@@ -100,8 +118,15 @@ const milliseconds = { type: 'integer', minimum: 1, maximum: 2 ** 31 - 1 } as co
 const port = { type: 'integer', minimum: 0, maximum: 65535 } as const
 const uris = { type: 'array', items: path } as const
 const off = { enum: [false] } as const
+/** Where proxies of one's own stand: loopback, link-local and private addresses. */
+const PRIVATE_NETWORKS = [
+  ...['127.0.0.0/8', '10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '169.254.0.0/16'],
+  ...['::1/128', 'fc00::/7', 'fe80::/10'],
+]
 /** What may stand in a header. */
 const headerText = { type: 'string', pattern: '^[\\x20-\\x7e]+$' } as const
+
+const headerTexts = { type: 'object', additionalProperties: headerText } as const
 
 /** Every option with its type and default. The documentation's table of options is checked against this. */
 export const OPTIONS = {
@@ -136,9 +161,33 @@ export const OPTIONS = {
   dt_field: { ...optionalPath, default: 'meta.dt' },
   overwrite_dt: { type: 'boolean', default: true },
   http_request_headers_to_fields: { type: 'object', additionalProperties: path, default: {} },
+  trusted_proxies: { ...uris, default: PRIVATE_NETWORKS },
+  transforms: { type: 'array', items: { enum: Object.keys(TRANSFORMS) }, default: [] },
+  test_kitchen: {
+    type: 'object',
+    additionalProperties: false,
+    properties: { ua_denylist: uris },
+    default: {},
+  },
   schema_uri_query_param: { ...optionalPath, default: null },
   stream_query_param: { ...optionalPath, default: null },
   topic_prefix: { type: 'string', pattern: '^[A-Za-z0-9._-]*$', default: '' },
+  stream_config_uri: { ...optionalPath, default: null },
+  stream_config_uri_options: {
+    type: 'object',
+    additionalProperties: false,
+    properties: { headers: headerTexts },
+    default: {},
+  },
+  stream_config_object_path: { ...optionalPath, default: null },
+  stream_config_retries: { type: 'integer', minimum: 0, maximum: 100, default: 3 },
+  stream_config_timeout_ms: { ...milliseconds, default: 5000 },
+  stream_config_ttl: { type: 'number', minimum: 0, maximum: 86_400, default: 0 },
+  stream_config_min_refresh_ms: { ...milliseconds, default: 10_000 },
+  destination_event_service: { ...optionalPath, default: null },
+  error_stream: { ...optionalPath, default: null },
+  error_schema_uri: { ...path, default: '/error/2.1.0' },
+  eventgate_factory_module: { ...optionalPath, default: null },
   test_events: { type: 'array', items: { type: 'object' }, default: [] },
   kafka: { type: 'object', nullable: true, default: null },
   producer: { enum: ['kafka', 'file', 'memory', null], default: null },
@@ -303,13 +352,24 @@ function combinations(conf: Readonly<Record<string, unknown>>, config: Config, a
   atMost('max_body_size', 'max_bytes_in_flight', 'the largest body could never be let in')
   atMost('max_body_size', 'hasty_max_bytes', 'the largest body could never be let in hastily')
   const queue = config.kafka?.hasty.sender
+  const errorEvents = config.error_stream === null ? 0 : MAX_PENDING_ERROR_EVENTS
   if (
     queue &&
-    (config.hasty_max_events > queue.maxQueuedMessages || config.hasty_max_bytes > queue.maxQueuedBytes)
+    (config.hasty_max_events + errorEvents > queue.maxQueuedMessages ||
+      config.hasty_max_bytes > queue.maxQueuedBytes)
   ) {
     const message = `and hasty_max_bytes must be at most what the hasty producer may queue, ${queue.maxQueuedMessages} events and ${queue.maxQueuedBytes} bytes, or events would be lost after their 202`
     problems.push({ path: `${at}.hasty_max_events`, message })
   }
+  const readable = (path: string, read: () => unknown) => {
+    try {
+      read()
+    } catch (error) {
+      problems.push({ path: `${at}.${path}`, message: `cannot be read: ${(error as Error).message}` })
+    }
+  }
+  readable('trusted_proxies', () => new ClientAddress(config.trusted_proxies))
+  readable('test_kitchen.ua_denylist', () => userAgentExpressions(config.test_kitchen.ua_denylist ?? []))
   atMost('schema_timeout_ms', 'request_timeout_ms', 'a request would end before its schema could be had')
   return problems
 }

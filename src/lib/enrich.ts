@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { Context, Event, Schema } from './eventgate.js'
+import type { Context, Event, EventField, Schema, Stream } from './eventgate.js'
 import { Field } from './field.js'
 
 export interface EnrichOptions {
@@ -11,21 +11,24 @@ export interface EnrichOptions {
   overwriteDt: boolean
   /** Whether ids are made from the request's id, so that copies of a request make the same ones. */
   idFromRequest: boolean
-  /** Request header → field. A header that a request has not got fills nothing. */
+  /** Request header → field, for streams that have no such map of their own. A header that a request has not got fills nothing. */
   headersToFields: Readonly<Record<string, string>>
 }
 
 /** Characters of a header that reach an event. */
 const MAX_HEADER_LENGTH = 400
 
-type Enrich = (event: Event, schema: Schema, context: Context, index: number) => void
+type Enrich = (event: Event, schema: Schema, stream: Stream, context: Context, index: number) => void
+
+/** Fills a field that the schema declares and the event lacks. */
+type Fill = (event: Event, schema: Schema, context: Context, index: number) => void
 
 /**
  * Makes the function that fills in, in place, what the event lacks and its schema declares (CONTRACT 2.1).
  * Pure but for the ids.
  */
 export function makeEnrich(options: EnrichOptions): Enrich {
-  const steps: Enrich[] = []
+  const fills: Fill[] = []
   const fill = (
     path: string | undefined,
     value: (context: Context, index: number) => unknown,
@@ -33,7 +36,7 @@ export function makeEnrich(options: EnrichOptions): Enrich {
   ) => {
     if (path === undefined) return
     const field = new Field(path)
-    steps.push((event, schema, context, index) => {
+    fills.push((event, schema, context, index) => {
       if (!overwrite && field.get(event) !== undefined) return
       if (!schema.declares(path)) return
       const filled = value(context, index)
@@ -49,13 +52,30 @@ export function makeEnrich(options: EnrichOptions): Enrich {
       ? idOf(context, index)
       : randomUUID(),
   )
-  for (const [header, path] of Object.entries(options.headersToFields)) {
-    const name = header.toLowerCase()
-    fill(path, context => headerOf(context, name))
+  fill('http.client_ip', context => context.clientIp())
+  const headers = Object.entries(options.headersToFields).map(([header, path]) => ({
+    header: header.toLowerCase(),
+    field: new Field(path),
+  }))
+  return (event, schema, stream, context, index) => {
+    for (const fill of fills) fill(event, schema, context, index)
+    if (schema.title?.startsWith(LEGACY)) fillLegacyDt(event, schema, context)
+    for (const { header, field } of stream.headers ?? headers)
+      fillHeader(event, schema, context, header, field)
   }
-  return (event, schema, context, index) => {
-    for (const step of steps) step(event, schema, context, index)
-  }
+}
+
+/** Schemas of events whose clients sent no time of their own. */
+const LEGACY = 'analytics/legacy/'
+
+function fillLegacyDt(event: Event, schema: Schema, context: Context): void {
+  if (!Object.hasOwn(event, 'dt') && schema.declares('dt')) event.dt = isoTime(context.receivedAt)
+}
+
+function fillHeader(event: Event, schema: Schema, context: Context, header: string, field: EventField): void {
+  if (field.get(event) !== undefined || !schema.declares(field.path)) return
+  const value = headerOf(context, header)
+  if (value !== undefined) field.set(event, value)
 }
 
 function headerOf(context: Context, name: string): string | undefined {

@@ -17,6 +17,8 @@ export interface Context {
   /** Fills the stream field of events that lack it. */
   stream?: string | undefined
   delivery: Delivery
+  /** The client's address, as far as the proxies in front are trusted; undefined where there is none. */
+  clientIp(): string | undefined
   /** The text of the event at `index` as it was received. Costs a scan of the body: for failures only. */
   textOf(index: number): string
 }
@@ -35,10 +37,27 @@ export interface Schema {
   validate(event: Event): void
 }
 
+/** A field of events, named by a dotted path such as `meta.stream`. */
+export interface EventField {
+  readonly path: string
+  /** Its value; undefined where the event lacks it. */
+  get(event: Event): unknown
+  /** Sets it, making the objects it stands in; does nothing where something else stands in the way. */
+  set(event: Event, value: unknown): void
+}
+
 /** What is configured for a stream. */
 export interface Stream {
   name: string
   topic: string
+  /** The name by which it is configured, which may be a regular expression; undefined where any stream may be. */
+  configuredAs?: string | undefined
+  /** What a record's key is made of, in this order; without any it is null. */
+  key?: readonly { name: string; field: EventField }[] | undefined
+  /** Request headers that fill fields of this stream's events; undefined where the service's own do. */
+  headers?: readonly { header: string; field: EventField }[] | undefined
+  /** As they were configured, for steps of an operator's own. */
+  settings?: Readonly<Record<string, unknown>> | undefined
 }
 
 /** Where an event goes. The producer obeys. */

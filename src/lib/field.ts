@@ -1,7 +1,7 @@
-import type { Event } from './eventgate.js'
+import type { Event, EventField } from './eventgate.js'
 
 /** A field of events, named by a dotted path such as `meta.stream`. The path comes from the configuration. */
-export class Field {
+export class Field implements EventField {
   readonly #parents: readonly string[]
   readonly #name: string
 

@@ -1,9 +1,10 @@
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 import type { Admission } from './admission.js'
 import type { Code, GateError } from './errors.js'
-import type { Context, Delivery, Outcome } from './eventgate.js'
+import type { Context, Delivery, Outcome, Stream } from './eventgate.js'
 import type { SenderObserver } from './kafka/sender.js'
 import type { Log } from './log.js'
+import type { StreamConfigObserver, StreamConfigs } from './streams.js'
 
 /** Values of one label; what comes after them is `unknown`, for clients choose them. */
 const MAX_LABEL_VALUES = 1000
@@ -28,6 +29,8 @@ export class Metrics {
   readonly #streams = new Set<string>()
   readonly #validationErrors: Counter
   readonly #hastyLost: Counter
+  readonly #errorEventsLost: Counter
+  readonly #configFailures: Counter
   readonly #kafkaRequests: Counter
   readonly #kafkaSent: Counter
   readonly #kafkaLate: Counter
@@ -67,6 +70,18 @@ export class Metrics {
       name: 'eventgate_hasty_events_lost_total',
       help: 'Events lost after they were answered 202, by reason',
       labelNames: labels('reason'),
+      registers,
+    })
+    this.#errorEventsLost = new Counter({
+      name: 'eventgate_error_events_lost_total',
+      help: 'Error events that could not be produced, by reason',
+      labelNames: labels('reason'),
+      registers,
+    })
+    this.#configFailures = new Counter({
+      name: 'eventgate_stream_config_failures_total',
+      help: 'Fetches of the stream configuration that failed; the last good one stays in force',
+      labelNames: labels(),
       registers,
     })
     this.#kafkaRequests = new Counter({
@@ -115,6 +130,63 @@ export class Metrics {
     }
   }
 
+  /** Reports the age of the stream configuration when metrics are asked for. */
+  watchStreamConfigs(registry: Registry, configs: StreamConfigs): void {
+    const service = this.#service
+    const labelNames = Object.keys(service)
+    new Gauge({
+      name: 'eventgate_stream_config_age_seconds',
+      help: 'Time since the stream configuration was last fetched',
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.set(service, configs.ageSeconds)
+      },
+    })
+    new Gauge({
+      name: 'eventgate_stream_config_streams',
+      help: 'Streams in it, regular expressions too',
+      labelNames,
+      registers: [registry],
+      collect() {
+        this.set(service, configs.table.size)
+      },
+    })
+  }
+
+  /** What becomes of fetches of the stream configuration. */
+  ofStreamConfigs(): StreamConfigObserver {
+    return {
+      fetched: ({ size, warnings }) => {
+        this.#log.info({ streams: size }, `stream configuration with ${size} streams is in force`)
+        const [first, ...others] = warnings
+        if (first === undefined) return
+        const more = others.length > 0 ? `; and ${others.length} more` : ''
+        this.#log.warn({ warnings: warnings.length }, `stream configuration: ${first.slice(0, 500)}${more}`)
+      },
+      failed: reason => {
+        this.#configFailures.inc(this.#service)
+        this.#say('warn', 'stream_config_unavailable', reason.slice(0, 500), {})
+      },
+    }
+  }
+
+  /** What became of an error event is known. */
+  errorEvent(outcome: Outcome): void {
+    if (outcome.fate === 'delivered') this.#delivered(outcome)
+    else {
+      this.#errorEventsLost.inc({ ...this.#service, reason: outcome.error.code })
+      const message = `error event ${outcome.fate}: ${outcome.error.message.slice(0, 500)}`
+      this.#say('error', `error_event_${outcome.error.code}`, message, {})
+    }
+  }
+
+  /** Error events were dropped, for too many are under way. */
+  errorEventsDropped(count: number): void {
+    this.#errorEventsLost.inc({ ...this.#service, reason: 'error_events_full' }, count)
+    this.#say('error', 'error_event_full', 'error events are dropped: too many are under way', {})
+  }
+
   /** What became of an event is known. */
   outcome(outcome: Outcome, context: Context): void {
     if (outcome.fate === 'delivered') this.#delivered(outcome)
@@ -122,7 +194,7 @@ export class Metrics {
   }
 
   #delivered({ stream, schema }: Outcome): void {
-    const streamLabel = this.#streamLabel(stream?.name, true)
+    const streamLabel = this.#streamLabel(stream, true)
     const schemaLabel = schema?.uri ?? 'unknown'
     const schemas = this.#produced.get(streamLabel) ?? new Map<string, Tally>()
     if (schemas.size === 0) this.#produced.set(streamLabel, schemas)
@@ -133,7 +205,7 @@ export class Metrics {
 
   #failed(outcome: Exclude<Outcome, { fate: 'delivered' }>, context: Context): void {
     const { error, stream, schema } = outcome
-    const labels = { stream: this.#streamLabel(stream?.name, false), schema_uri: schema?.uri ?? 'unknown' }
+    const labels = { stream: this.#streamLabel(stream, false), schema_uri: schema?.uri ?? 'unknown' }
     if (error.kind === 'invalid')
       this.#validationErrors.inc({ ...this.#service, ...labels, error_type: error.code })
     if (context.delivery === 'hasty') this.#hastyLost.inc({ ...this.#service, reason: error.code })
@@ -188,9 +260,14 @@ export class Metrics {
     durations.observe(milliseconds / 1000)
   }
 
-  /** A stream is known once an event of it was stored; clients make up the names of others. */
-  #streamLabel(name: string | undefined, stored: boolean): string {
-    if (name === undefined) return 'unknown'
+  /**
+   * A stream that is configured is known by the name that it is configured by; any other once an event of it
+   * was stored, for clients make up the names of others.
+   */
+  #streamLabel(stream: Stream | undefined, stored: boolean): string {
+    if (stream === undefined) return 'unknown'
+    if (stream.configuredAs !== undefined) return stream.configuredAs
+    const { name } = stream
     if (this.#streams.has(name)) return name
     if (!stored || this.#streams.size === MAX_LABEL_VALUES) return 'unknown'
     this.#streams.add(name)
@@ -200,7 +277,7 @@ export class Metrics {
   /** The first of its kind is said at once; those that follow within a second are one more line. */
   #say(
     level: 'info' | 'warn' | 'error',
-    code: Code | `kafka_${string}`,
+    code: Code | `${'kafka' | 'error_event'}_${string}`,
     message: string,
     fields: object,
   ): void {

@@ -2,7 +2,7 @@ import { GateError, quote } from './errors.js'
 import type { Context, Event, Schema } from './eventgate.js'
 import { Field } from './field.js'
 import { Compiler, type Document } from './schemas/compile.js'
-import { type Asking, NotFound, readDocument, Unreachable } from './schemas/source.js'
+import { type Asking, NotFound, readText, Unreachable } from './source.js'
 
 export interface SchemaOptions extends Asking {
   /** The field of events that names their schema. */
@@ -27,6 +27,7 @@ const MAX_FAILURES = 1000
 /** Documents that one schema may pull in by `$ref`. */
 const MAX_REFERENCES = 100
 const MAX_URI_LENGTH = 512
+const MAX_DOCUMENT_BYTES = 1024 * 1024
 
 /**
  * Schemas by URI. Hides where they come from, their dialects, references and security, Ajv and the caches.
@@ -251,10 +252,10 @@ export class SchemaRepository {
  * Where git cannot make symbolic links it writes the name of their target into a file, and so do HTTP views of
  * repositories; `1.0.0` is a link to `1.0.0.yaml`.
  */
-async function readLinked(base: string, path: string, asking: Asking): ReturnType<typeof readDocument> {
-  const found = await readDocument(join(base, path), asking)
+async function readLinked(base: string, path: string, asking: Asking): ReturnType<typeof readText> {
+  const found = await readText(join(base, path), MAX_DOCUMENT_BYTES, asking)
   if (typeof found !== 'string' || !/^[\w.~@+-]{1,200}\.(?:ya?ml|json)\s*$/.test(found)) return found
-  return readDocument(join(base, path.replace(/[^/]*$/, found.trim())), asking)
+  return readText(join(base, path.replace(/[^/]*$/, found.trim())), MAX_DOCUMENT_BYTES, asking)
 }
 
 function join(base: string, uri: string): string {

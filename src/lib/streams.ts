@@ -1,75 +1,97 @@
 import { GateError, quote } from './errors.js'
-import type { Context, Destination, Event, Schema, Stream } from './eventgate.js'
+import type { Context, Event, Schema, Stream } from './eventgate.js'
 import { Field } from './field.js'
+import type { StreamConfigs } from './streams/configs.js'
+import { isLegalTopic, topicOf } from './streams/table.js'
+
+export { type StreamConfigObserver, type StreamConfigOptions, StreamConfigs } from './streams/configs.js'
 
 export interface StreamOptions {
   /** Undefined where streams are named after schemas. */
   streamField: string | undefined
   topicPrefix: string
+  /** Undefined where any schema may go to any stream. */
+  configs?: StreamConfigs | undefined
 }
 
-/** What Kafka takes as a topic's name; `.` and `..` it does not. */
-const LEGAL_TOPIC = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
-
-/** Which stream an event belongs to. Without a stream configuration any schema may go to any stream. */
+/** Which stream an event belongs to, and what is configured for it. */
 export class Streams {
   readonly #field: Field | undefined
   readonly #prefix: string
+  readonly #configs: StreamConfigs | undefined
 
-  constructor({ streamField, topicPrefix }: StreamOptions) {
+  constructor({ streamField, topicPrefix, configs }: StreamOptions) {
     this.#field = streamField === undefined ? undefined : new Field(streamField)
     this.#prefix = topicPrefix
+    this.#configs = configs
   }
 
-  streamFor(event: Event, schema: Schema, context: Context): Stream {
-    const name = this.#field ? this.#nameOf(event, this.#field, context) : nameAfter(schema)
-    const topic = name.startsWith('eventlogging_') ? name : this.#prefix + name
-    if (!LEGAL_TOPIC.test(topic)) {
-      throw new GateError(
-        'stream_name_illegal',
-        `stream ${quote(name)} is not a legal name: at most 249 of A-Z a-z 0-9 . _ - with the topic's prefix`,
-      )
+  /** Fetches the configuration early if an event names a stream that it does not know; undefined if there is nothing to wait for. Never rejects. */
+  loadFor(events: readonly unknown[], context: Context): Promise<void> | undefined {
+    const { table } = this.#configs ?? {}
+    if (!table || !this.#field) return undefined
+    for (const event of events) {
+      if (typeof event !== 'object' || event === null) continue
+      const name = this.#field.get(event as Event) ?? context.stream
+      if (typeof name === 'string' && isLegalTopic(name) && !table.find(name))
+        return this.#configs?.refreshEarly()
     }
-    return { name, topic }
+    return undefined
   }
 
-  #nameOf(event: Event, field: Field, context: Context): string {
-    const name = field.get(event) ?? context.stream
+  /** Throws a GateError where the event's stream does not take it. */
+  streamFor(event: Event, schema: Schema, context: Context): Stream {
+    const name = this.#nameOf(event, schema, context)
+    if (this.#configs) return configured(name, schema, this.#configs)
+    const topic = topicOf(name, this.#prefix)
+    if (isLegalTopic(topic)) return { name, topic }
+    throw illegal(name)
+  }
+
+  #nameOf(event: Event, schema: Schema, context: Context): string {
+    if (!this.#field) return context.stream ?? nameAfter(schema)
+    const name = this.#field.get(event) ?? context.stream
     if (typeof name === 'string' && name !== '') return name
     throw new GateError(
       'stream_missing',
-      `'.${field.path}' must name the event's stream, it is ${quote(name)}`,
+      `'.${this.#field.path}' must name the event's stream, it is ${quote(name)}`,
     )
   }
 }
 
+function configured(name: string, schema: Schema, configs: StreamConfigs): Stream {
+  const stream = configs.table.find(name)
+  if (!stream) throw unknown(name, configs)
+  if (stream.problem !== undefined) {
+    const message = `the configuration of stream ${quote(name)} is wrong: ${stream.problem}`
+    throw new GateError('stream_misconfigured', message)
+  }
+  if (stream.schemaTitle === schema.title && stream.schemaTitle !== undefined) return stream
+  throw new GateError(
+    'schema_not_allowed',
+    stream.schemaTitle === undefined
+      ? `stream ${quote(name)} takes no events: it is configured without a schema_title`
+      : `stream ${quote(name)} takes events of schema ${quote(stream.schemaTitle)}, this one is of ${quote(schema.title ?? schema.uri)}`,
+  )
+}
+
+function unknown(name: string, { failure }: StreamConfigs): GateError {
+  if (!isLegalTopic(name)) return illegal(name)
+  return failure === undefined
+    ? new GateError('stream_not_configured', `stream ${quote(name)} is not configured here`)
+    : new GateError(
+        'stream_config_unavailable',
+        `stream ${quote(name)} is not known, and the stream configuration cannot be fetched: send the event again`,
+      )
+}
+
+function illegal(name: string): GateError {
+  return new GateError(
+    'stream_name_illegal',
+    `stream ${quote(name)} is not a legal name: at most 249 of A-Z a-z 0-9 . _ - with the topic's prefix`,
+  )
+}
+
 function nameAfter(schema: Schema): string {
   return schema.uri.replace(/[^A-Za-z0-9_.-]/g, '_').replace(/^_+/, '')
-}
-
-/**
- * Makes the function that decides where an event goes. Pure. The record's time is that of `dtField`, or of
- * receipt where the event has none or its schema does not declare it.
- */
-export function makeRoute(
-  dtField: string | undefined,
-): (event: Event, schema: Schema, stream: Stream, context: Context) => Destination {
-  const field = dtField === undefined ? undefined : new Field(dtField)
-  return (event, schema, stream, context) => ({
-    topic: stream.topic,
-    key: null,
-    timestamp: field && schema.declares(field.path) ? timestampOf(event, field, context) : context.receivedAt,
-    delivery: context.delivery,
-  })
-}
-
-function timestampOf(event: Event, field: Field, context: Context): number {
-  const dt = field.get(event)
-  if (dt === undefined) return context.receivedAt
-  const timestamp = typeof dt === 'string' ? Date.parse(dt) : Number.NaN
-  if (timestamp >= 0) return timestamp
-  throw new GateError(
-    'timestamp_unparsable',
-    `'.${field.path}' must be a time since 1970 in ISO 8601, it is ${quote(dt)}`,
-  )
 }

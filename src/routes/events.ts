@@ -3,9 +3,10 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission, Ticket } from '../lib/admission.js'
 import { type Answer, answerTo, refusal, success } from '../lib/answer.js'
 import { type Body, readBody } from '../lib/body.js'
+import { ClientAddress } from '../lib/client-ip.js'
 import type { Config } from '../lib/config.js'
 import { GateError } from '../lib/errors.js'
-import type { EventGate } from '../lib/eventgate.js'
+import type { Context, EventGate } from '../lib/eventgate.js'
 import type { Responder } from '../lib/http.js'
 import type { Metrics } from '../lib/metrics.js'
 import { makeQueryReader, type QueryReader } from '../lib/query.js'
@@ -33,6 +34,7 @@ export class EventsRoute {
   readonly #metrics: Metrics
   readonly #query: QueryReader
   readonly #receiver: Receiver
+  readonly #clientAddress: ClientAddress
   #underWay = 0
   #closed = false
   #idle: (() => void) | undefined
@@ -44,6 +46,7 @@ export class EventsRoute {
     this.#responder = responder
     this.#metrics = metrics
     this.#query = makeQueryReader(config)
+    this.#clientAddress = new ClientAddress(config.trusted_proxies)
     this.#receiver = new Receiver({ maxBytes: config.max_body_size })
   }
 
@@ -111,7 +114,11 @@ export class EventsRoute {
       const { headers } = req
       const { textOf } = body
       const requestId = headers['x-request-id']?.toString() || randomUUID()
-      const context = { requestId, receivedAt, deadline, headers, schemaUri, stream, delivery, textOf }
+      const clientIp = () => this.#clientAddress.of(req)
+      const context: Context = {
+        ...{ requestId, receivedAt, deadline, headers, schemaUri, stream, delivery },
+        ...{ clientIp, textOf },
+      }
       begun = true
       const outcomes = await this.#gate.process(body.events, context)
       if (!hasty) send(answerTo(outcomes, body.textOf))

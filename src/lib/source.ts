@@ -3,31 +3,34 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import fetch from 'node-fetch'
 
-/** A repository was asked and does not have it. */
+/** A source was asked and does not have it. */
 export class NotFound {}
 
-/** A repository could not be asked: nothing is known of what it has. */
+/** A source could not be asked: nothing is known of what it has. */
 export class Unreachable {
   constructor(readonly message: string) {}
 }
 
-const MAX_BYTES = 1024 * 1024
-
-/** How remote repositories are asked. */
+/** How remote sources are asked. */
 export interface Asking {
   /** Patience with one answer, milliseconds. */
   timeoutMs: number
   /** How this service names itself to them. */
   userAgent: string
+  /** More request headers; a `host` among them is sent as it is, whatever the address. */
+  headers?: Readonly<Record<string, string>>
 }
 
-/** Fetches the text at a path, a `file:` or an `http(s):` URI. Larger than 1 MiB counts as unreachable. */
-export async function readDocument(
+/** Fetches the text at a path, a `file:` or an `http(s):` URI. Larger than `maxBytes` counts as unreachable. */
+export async function readText(
   address: string,
+  maxBytes: number,
   asking: Asking,
 ): Promise<string | NotFound | Unreachable> {
   try {
-    return /^https?:/.test(address) ? await fromHttp(address, asking) : await fromFile(address)
+    return /^https?:/.test(address)
+      ? await fromHttp(address, maxBytes, asking)
+      : await fromFile(address, maxBytes)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR' || code === 'ENAMETOOLONG')
@@ -36,24 +39,28 @@ export async function readDocument(
   }
 }
 
-async function fromFile(address: string): Promise<string | Unreachable | NotFound> {
+async function fromFile(address: string, maxBytes: number): Promise<string | Unreachable | NotFound> {
   const path = address.startsWith('file:') ? fileURLToPath(address) : address
   const { size } = await stat(path)
-  if (size > MAX_BYTES)
-    return new Unreachable(`${path} has ${size} bytes, more than the ${MAX_BYTES} of a schema`)
+  if (size > maxBytes) return new Unreachable(`${path} has ${size} bytes, more than ${maxBytes}`)
   return readFile(path, 'utf8')
 }
 
-/** Redirects are not followed: the configuration names the repository, and an answer may not choose another. */
+/** Redirects are not followed: the configuration names the source, and an answer may not choose another. */
 async function fromHttp(
   address: string,
-  { timeoutMs, userAgent }: Asking,
+  maxBytes: number,
+  { timeoutMs, userAgent, headers }: Asking,
 ): Promise<string | NotFound | Unreachable> {
   const response = await fetch(address, {
     signal: AbortSignal.timeout(timeoutMs),
-    size: MAX_BYTES,
+    size: maxBytes,
     redirect: 'manual',
-    headers: { accept: 'application/json, application/yaml, */*;q=0.5', 'user-agent': userAgent },
+    headers: {
+      accept: 'application/json, application/yaml, */*;q=0.5',
+      'user-agent': userAgent,
+      ...lowerCased(headers),
+    },
   })
   if (response.ok) return response.text()
   ;(response.body as Readable | null)?.destroy()
@@ -62,4 +69,9 @@ async function fromHttp(
   return new Unreachable(
     `${address} answered ${response.status}${to ? `, a redirect to ${to}, which is not followed` : ''}`,
   )
+}
+
+/** So that a header given in another spelling replaces ours and does not stand beside it. */
+function lowerCased(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 }

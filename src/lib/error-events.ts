@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto'
+import type { Code, GateError } from './errors.js'
+import type { Context, Event, Outcome, Schema } from './eventgate.js'
+
+/** What is wrong with the event itself, which its sender's developers want to know; not that its schema or stream is unknown. */
+const REPORTED: ReadonlySet<Code> = new Set<Code>(['validation_failed', 'edge_uniques_refused', 'ua_denied'])
+
+/** Error events without an outcome, at one time; and the characters of the events in them. */
+export const MAX_PENDING_ERROR_EVENTS = 5000
+const MAX_PENDING_LENGTH = 8 * 1024 * 1024
+/** Characters of a refused event that reach its error event, which has to fit into a message. */
+const MAX_RAW_LENGTH = 256 * 1024
+
+export interface ErrorEventOptions {
+  /** The stream of error events. */
+  stream: string
+  /** The schema of error events: `/error/2.1.0`. */
+  schemaUri: string
+  /** Which service refused the event. */
+  emitterId: string
+}
+
+/** What error events go through. */
+export interface ErrorEventWay {
+  /** Processes error events, whose own failures make none. Never rejects. */
+  process(events: readonly Event[], context: Context): Promise<Outcome[]>
+  /** The error schema, loaded; undefined if it cannot be had. */
+  schema(): Promise<Schema | undefined>
+  /** Told of error events that are dropped because the bound is reached. */
+  dropped(events: number): void
+}
+
+/** Why an event was refused, ready to be told. */
+export interface Refusal {
+  error: GateError
+  /** The event as it was received. */
+  raw: string
+  schemaUri: string | undefined
+  streamName: string | undefined
+  /** Of its request, for an event that has none of its own and whose schema has room for it. */
+  requestId: string | undefined
+}
+
+/**
+ * Produces an event for each one that fails validation (CONTRACT 6): in the background, at most once a
+ * failure, bounded. Never a loop, for it hears nothing of what becomes of its own events.
+ */
+export class ErrorEvents {
+  readonly #options: ErrorEventOptions
+  readonly #way: ErrorEventWay
+  readonly #waiting: Refusal[] = []
+  #pending = 0
+  #length = 0
+  #running: Promise<void> | undefined
+  readonly #underWay = new Set<Promise<void>>()
+
+  constructor(options: ErrorEventOptions, way: ErrorEventWay) {
+    this.#options = options
+    this.#way = way
+  }
+
+  /** Takes note of an outcome; costs the request no more than a copy of the event's text. */
+  consider(outcome: Outcome, context: Context, index: number): void {
+    if (!('error' in outcome) || !REPORTED.has(outcome.error.code)) return
+    const text = context.textOf(index)
+    if (this.#pending === MAX_PENDING_ERROR_EVENTS || this.#length + text.length > MAX_PENDING_LENGTH) {
+      this.#way.dropped(1)
+      return
+    }
+    const { error, schema, stream } = outcome
+    this.#pending++
+    this.#length += text.length
+    this.#waiting.push({
+      error,
+      // A copy: a slice would keep the whole request's text in memory.
+      raw: Buffer.from(text).toString(),
+      schemaUri: schema?.uri,
+      streamName: stream?.name,
+      requestId: schema?.declares('meta.request_id') ? context.requestId : undefined,
+    })
+    this.#running ??= this.#run()
+  }
+
+  /** Resolves when none is under way. */
+  async idle(): Promise<void> {
+    while (this.#running || this.#underWay.size > 0) await Promise.all([this.#running, ...this.#underWay])
+  }
+
+  async #run(): Promise<void> {
+    // After the request is answered, and in company.
+    await new Promise(setImmediate)
+    const schema = await this.#way.schema()
+    while (this.#waiting.length > 0) {
+      const refusals = this.#waiting.splice(0, 64)
+      const { stream, schemaUri } = this.#options
+      const now = Date.now()
+      const events = refusals.map(refusal => makeErrorEvent(refusal, this.#options, schema, now))
+      const length = refusals.reduce((sum, { raw }) => sum + raw.length, 0)
+      const context: Context = {
+        requestId: '',
+        receivedAt: now,
+        deadline: Infinity,
+        headers: {},
+        schemaUri,
+        stream,
+        delivery: 'hasty',
+        clientIp: () => undefined,
+        textOf: index => JSON.stringify(events[index]),
+      }
+      const underWay = this.#way.process(events, context).then(() => {
+        this.#pending -= refusals.length
+        this.#length -= length
+        this.#underWay.delete(underWay)
+      })
+      this.#underWay.add(underWay)
+      await new Promise(setImmediate)
+    }
+    this.#running = undefined
+  }
+}
+
+/** The event that tells of a refused one. Pure but for its id. Without a schema it has all fields that there are. */
+export function makeErrorEvent(
+  { error, raw, schemaUri, streamName, requestId }: Refusal,
+  options: ErrorEventOptions,
+  schema: Schema | undefined,
+  now: number,
+): Event {
+  const meta = metaOf(raw)
+  const make = (uri: unknown, domain: unknown): Event => {
+    const dt = new Date(now).toISOString()
+    const event: Event = {
+      $schema: options.schemaUri,
+      meta: {
+        id: randomUUID(),
+        dt,
+        stream: options.stream,
+        uri: textOr(uri, 'unknown'),
+        domain: textOr(domain, 'unknown'),
+        request_id: textOr(meta.request_id ?? requestId, 'unknown'),
+      },
+      dt,
+      emitter_id: options.emitterId,
+      raw_event: raw.slice(0, MAX_RAW_LENGTH),
+      message: error.message,
+      errored_schema_uri: textOr(schemaUri, 'unknown'),
+      errored_stream_name: textOr(streamName, 'unknown'),
+      error_type: error.code,
+    }
+    const has = (path: string) => schema?.declares(path) ?? true
+    const own = Object.entries(event.meta as Event).filter(([name]) => has(`meta.${name}`))
+    return Object.fromEntries(
+      Object.entries({ ...event, meta: Object.fromEntries(own) }).filter(([name]) => has(name)),
+    )
+  }
+  // What was refused may have been refused for just these.
+  const event = make(meta.uri, meta.domain)
+  return schema && !isValid(schema, event) ? make(undefined, undefined) : event
+}
+
+function isValid(schema: Schema, event: Event): boolean {
+  try {
+    schema.validate(event)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function metaOf(raw: string): Event {
+  try {
+    const { meta } = JSON.parse(raw)
+    return typeof meta === 'object' && meta !== null ? meta : {}
+  } catch {
+    return {}
+  }
+}
+
+function textOr(value: unknown, otherwise: string): string {
+  return typeof value === 'string' && value !== '' ? value : otherwise
+}

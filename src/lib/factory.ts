@@ -1,0 +1,47 @@
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Steps } from './eventgate.js'
+import type { Log } from './log.js'
+
+/** What an operator's module is given. */
+export interface FactoryOptions {
+  /** The service's options as they stand in the configuration. */
+  conf: Readonly<Record<string, unknown>>
+  log: Log
+  /** The steps of an event's way, as they would be without the module: to be wrapped, or replaced. */
+  steps: Steps
+}
+
+/** What an operator's module exports, as its default or by the name `factory`. */
+export type Factory = (options: FactoryOptions) => Steps | Promise<Steps>
+
+const STEPS = ['load', 'schemaFor', 'streamFor', 'enrich', 'route', 'produce'] as const
+
+/**
+ * Lets the module at this path, or of this package, make the steps of its own. An ES or a CommonJS module;
+ * paths are relative to the working directory. Rejects with an Error that says what it lacks.
+ */
+export async function applyFactory(module: string | null, options: FactoryOptions): Promise<Steps> {
+  if (module === null) return options.steps
+  const complain = (what: string, cause?: unknown) =>
+    new Error(`eventgate_factory_module ${JSON.stringify(module)} ${what}`, { cause })
+  const loaded = await import(addressOf(module)).catch(error => {
+    throw complain(`cannot be loaded: ${error.message}`, error)
+  })
+  const factory: unknown = [loaded.factory, loaded.default?.factory, loaded.default].find(
+    found => typeof found === 'function',
+  )
+  if (typeof factory !== 'function')
+    throw complain('exports no function, as its default or by the name factory')
+  const steps = (await (factory as Factory)(options)) as Partial<Steps> | undefined
+  const lacking = STEPS.find(step => typeof steps?.[step] !== 'function')
+  if (lacking) throw complain(`makes steps without a function ${lacking}: spread the steps that it is given`)
+  return steps as Steps
+}
+
+function addressOf(module: string): string {
+  if (module.startsWith('file:')) return module
+  if (/^\.{0,2}\//.test(module)) return pathToFileURL(resolve(module)).href
+  return pathToFileURL(createRequire(resolve('package.json')).resolve(module)).href
+}

@@ -1,0 +1,133 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { type Asking, NotFound, readText } from '../source.js'
+import { StreamTable, type TableOptions } from './table.js'
+
+export interface StreamConfigOptions extends Asking, TableOptions {
+  /** A path, a `file:` or an `http(s):` URI. */
+  uri: string
+  /** Attempts after the first, at the start. */
+  retries: number
+  /** How often it is fetched again, milliseconds; 0: never. */
+  ttlMs: number
+  /** An unknown stream brings the next fetch forward, at most once in this time, milliseconds. */
+  minRefreshMs: number
+}
+
+/** Told what becomes of each fetch. */
+export interface StreamConfigObserver {
+  fetched?(table: StreamTable): void
+  failed?(reason: string): void
+}
+
+const MAX_BYTES = 64 * 1024 * 1024
+const BACKOFF_MS = { first: 500, most: 10_000 }
+/** After a failure the next fetch is at least as soon as this. */
+const AFTER_FAILURE_MS = 30_000
+
+/** The stream configuration in force: the last good one, fetched again and again. */
+export class StreamConfigs {
+  /** Why the last fetch failed; undefined if it did not. */
+  failure: string | undefined
+  readonly #options: StreamConfigOptions
+  readonly #observer: StreamConfigObserver
+  #table: StreamTable
+  #text: string
+  #fetchedAt = Date.now()
+  #askedAt = 0
+  #refreshing: Promise<void> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #closed = false
+
+  private constructor(
+    options: StreamConfigOptions,
+    observer: StreamConfigObserver,
+    table: StreamTable,
+    text: string,
+  ) {
+    this.#options = options
+    this.#observer = observer
+    this.#table = table
+    this.#text = text
+    observer.fetched?.(table)
+    this.#schedule()
+  }
+
+  /** Fetches it for the first time. Rejects if it cannot be had, after all retries. */
+  static async open(
+    options: StreamConfigOptions,
+    observer: StreamConfigObserver = {},
+  ): Promise<StreamConfigs> {
+    for (let tries = 0; ; tries++) {
+      try {
+        const text = await fetchText(options)
+        return new StreamConfigs(options, observer, StreamTable.read(text, options), text)
+      } catch (error) {
+        const reason = `stream_config_uri ${options.uri} cannot be used: ${(error as Error).message}`
+        if (tries >= options.retries) throw new Error(reason, { cause: error })
+        observer.failed?.(reason)
+        await delay(Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** tries) * (0.5 + Math.random() / 2))
+      }
+    }
+  }
+
+  get table(): StreamTable {
+    return this.#table
+  }
+
+  /** Since it was last found to be what its source says, seconds. */
+  get ageSeconds(): number {
+    return (Date.now() - this.#fetchedAt) / 1000
+  }
+
+  /** Fetches it before its time; undefined if that was done lately. Never rejects. */
+  refreshEarly(): Promise<void> | undefined {
+    if (this.#refreshing) return this.#refreshing
+    if (this.#closed || Date.now() - this.#askedAt < this.#options.minRefreshMs) return undefined
+    return this.#refresh()
+  }
+
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#timer)
+  }
+
+  #refresh(): Promise<void> {
+    this.#askedAt = Date.now()
+    clearTimeout(this.#timer)
+    this.#refreshing = this.#fetch().finally(() => {
+      this.#refreshing = undefined
+      this.#schedule()
+    })
+    return this.#refreshing
+  }
+
+  async #fetch(): Promise<void> {
+    try {
+      const text = await fetchText(this.#options)
+      if (text !== this.#text) {
+        this.#table = StreamTable.read(text, this.#options)
+        this.#text = text
+        this.#observer.fetched?.(this.#table)
+      }
+      this.#fetchedAt = Date.now()
+      this.failure = undefined
+    } catch (error) {
+      this.failure = (error as Error).message
+      this.#observer.failed?.(`the stream configuration could not be fetched again: ${this.failure}`)
+    }
+  }
+
+  #schedule(): void {
+    const { ttlMs } = this.#options
+    if (ttlMs === 0 || this.#closed) return
+    const wait = this.failure === undefined ? ttlMs : Math.min(ttlMs, AFTER_FAILURE_MS)
+    this.#timer = setTimeout(() => void this.#refresh(), wait)
+    this.#timer.unref()
+  }
+}
+
+async function fetchText(options: StreamConfigOptions): Promise<string> {
+  const found = await readText(options.uri, MAX_BYTES, options)
+  if (typeof found === 'string') return found
+  throw new Error(found instanceof NotFound ? 'there is no such thing' : found.message)
+}

@@ -1,0 +1,176 @@
+import { load as parseYaml } from 'js-yaml'
+import { quote } from '../errors.js'
+import type { Event, Stream } from '../eventgate.js'
+import { Field } from '../field.js'
+
+export interface TableOptions {
+  /** Dotted path of the map of streams in the answer; undefined where the answer is that map. */
+  objectPath: string | undefined
+  /** Keeps only the streams destined for this event service, and those that do not say; undefined keeps all. */
+  destination: string | undefined
+  topicPrefix: string
+}
+
+/** A stream that is configured: how events are to be taken, or why they cannot be. */
+export interface Configured extends Stream {
+  /** The title that a schema of its events must have; without one it takes no event. */
+  schemaTitle: string | undefined
+  /** What is wrong with its settings. */
+  problem: string | undefined
+}
+
+type Settings = Readonly<Record<string, unknown>>
+
+/** What Kafka takes as a topic's name; `.` and `..` it does not. */
+const LEGAL_TOPIC = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
+/** Names found, or not, by regular expressions that are remembered. */
+const MAX_MATCHED = 10_000
+
+/** Whether a name, with its topic's prefix, is a legal Kafka topic. */
+export function isLegalTopic(topic: string): boolean {
+  return LEGAL_TOPIC.test(topic)
+}
+
+/** Streams named `eventlogging_…` take no prefix (CONTRACT 4). */
+export function topicOf(stream: string, prefix: string): string {
+  return stream.startsWith('eventlogging_') ? stream : prefix + stream
+}
+
+/** The streams of one answer of the configuration's source. Immutable, but for what it remembers. */
+export class StreamTable {
+  /** As they were configured, by name. */
+  readonly settings: Readonly<Record<string, Settings>>
+  /** What an operator should know about. */
+  readonly warnings: readonly string[]
+  readonly #prefix: string
+  readonly #streams = new Map<string, Configured>()
+  readonly #expressions: { expression: RegExp; name: string; settings: Settings }[] = []
+  readonly #matched = new Map<string, Configured | undefined>()
+
+  private constructor(settings: Record<string, Settings>, warnings: string[], prefix: string) {
+    this.settings = settings
+    this.warnings = warnings
+    this.#prefix = prefix
+    for (const [name, own] of Object.entries(settings)) {
+      if (name.length > 2 && name.startsWith('/') && name.endsWith('/')) {
+        try {
+          this.#expressions.push({ expression: new RegExp(name.slice(1, -1)), name, settings: own })
+        } catch (error) {
+          warnings.push(`stream ${quote(name)} is left out: ${(error as Error).message}`)
+        }
+        continue
+      }
+      const stream = configured(name, name, own, prefix)
+      if (stream.problem) warnings.push(`stream ${quote(name)} takes no events: ${stream.problem}`)
+      this.#streams.set(name, stream)
+    }
+  }
+
+  /** Reads the text of an answer, JSON or YAML. Throws an Error that says why it is of no use. */
+  static read(text: string, { objectPath, destination, topicPrefix }: TableOptions): StreamTable {
+    const answer = parse(text)
+    if (!isMap(answer)) throw new Error(`the answer is no map but ${quote(answer)}`)
+    const { error } = answer
+    if (isMap(error) && ('code' in error || 'info' in error) && !('schema_title' in error))
+      throw new Error(`it answered with an error: ${quote(error.info ?? error.code)}`)
+    const warnings: string[] = []
+    if (objectPath !== undefined && isMap(answer.warnings))
+      warnings.push(`its source warns: ${JSON.stringify(answer.warnings).slice(0, 1000)}`)
+    const found = objectPath === undefined ? answer : new Field(objectPath).get(answer)
+    const all = mapOf(found)
+    if (!all) throw new Error(`'.${objectPath ?? ''}' is no map of streams but ${quote(found)}`)
+    const kept: [string, Settings][] = []
+    for (const [name, settings] of Object.entries(all)) {
+      const map = mapOf(settings)
+      if (!map) warnings.push(`stream ${quote(name)} is left out: its settings are ${quote(settings)}`)
+      else if (isFor(destination, map)) kept.push([name, map])
+    }
+    if (kept.length === 0) throw new Error('it has no streams')
+    return new StreamTable(Object.fromEntries(kept), warnings, topicPrefix)
+  }
+
+  /** The stream of this name: an exact one, or else that of the first regular expression that it matches. */
+  find(name: string): Configured | undefined {
+    const exact = this.#streams.get(name)
+    if (exact || this.#expressions.length === 0) return exact
+    if (this.#matched.has(name)) return this.#matched.get(name)
+    if (!isLegalTopic(name)) return undefined
+    const found = this.#expressions.find(({ expression }) => expression.test(name))
+    const stream = found && configured(name, found.name, found.settings, this.#prefix)
+    if (this.#matched.size === MAX_MATCHED) this.#matched.clear()
+    this.#matched.set(name, stream)
+    return stream
+  }
+
+  get size(): number {
+    return this.#streams.size + this.#expressions.length
+  }
+}
+
+function parse(text: string): unknown {
+  try {
+    return /^\s*[{[]/.test(text) ? JSON.parse(text) : parseYaml(text)
+  } catch (error) {
+    throw new Error(`it is neither JSON nor YAML: ${(error as Error).message.split('\n')[0]}`)
+  }
+}
+
+function isFor(destination: string | undefined, { destination_event_service: own }: Settings): boolean {
+  if (destination === undefined || own === undefined || own === null) return true
+  return Array.isArray(own) ? own.includes(destination) : own === destination
+}
+
+/** What one stream's settings come to; `as` is the key under which they stand. */
+function configured(name: string, as: string, settings: Settings, prefix: string): Configured {
+  const problems: string[] = []
+  const topic = topicOf(name, prefix)
+  if (!isLegalTopic(topic)) problems.push(`${quote(topic)} is no legal Kafka topic`)
+  const { schema_title, message_key_fields } = settings
+  const producers = mapOf(settings.producers ?? {})
+  const own = mapOf(producers?.eventgate ?? {})
+  if (!own) problems.push(`producers.eventgate must be a map, not ${quote(settings.producers)}`)
+  return {
+    name,
+    topic,
+    configuredAs: as,
+    settings,
+    schemaTitle: typeof schema_title === 'string' && schema_title !== '' ? schema_title : undefined,
+    key: paths(message_key_fields, 'message_key_fields', problems).map(([name, path]) => ({
+      name,
+      field: new Field(path),
+    })),
+    headers: headersOf(own?.enrich_fields_from_http_headers, problems),
+    problem: problems.length > 0 ? problems.join('; ') : undefined,
+  }
+}
+
+/** `false` switches one off. */
+function headersOf(value: unknown, problems: string[]): Stream['headers'] {
+  if (value === undefined || value === null) return undefined
+  const setting = 'enrich_fields_from_http_headers'
+  const on = Object.entries(mapOf(value) ?? { [setting]: value }).filter(([, header]) => header !== false)
+  return paths(Object.fromEntries(on), setting, problems).map(([path, header]) => ({
+    header: header.toLowerCase(),
+    field: new Field(path),
+  }))
+}
+
+/** A map of names to texts. */
+function paths(value: unknown, setting: string, problems: string[]): [string, string][] {
+  const map = mapOf(value ?? {})
+  const entries = Object.entries(map ?? {})
+  if (map && entries.every(([, path]) => typeof path === 'string' && path !== ''))
+    return entries as [string, string][]
+  problems.push(`${setting} must be a map of names to texts, not ${quote(value)}`)
+  return []
+}
+
+/** PHP writes an empty map as an empty list. */
+function mapOf(value: unknown): Settings | undefined {
+  if (Array.isArray(value) && value.length === 0) return {}
+  return isMap(value) ? value : undefined
+}
+
+function isMap(value: unknown): value is Event {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

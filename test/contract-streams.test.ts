@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { createServer, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { startService, temporary, testEvent } from './helpers.js'
+import { eventually, freePort, samples } from './http-helpers.js'
+
+// CONTRACT 4: streams, and what is configured for them.
+
+const SETTINGS = { schema_title: 'test/event' }
+
+function file(t: TestContext, content: unknown): string {
+  const path = join(temporary(t), 'streams.json')
+  writeFileSync(path, JSON.stringify(content))
+  return path
+}
+
+/** A stream configuration API that answers what the test makes it answer. */
+async function api(t: TestContext, answer: () => unknown) {
+  const asked: IncomingMessage[] = []
+  const server = createServer((req, res) => {
+    asked.push(req)
+    const body = answer()
+    if (typeof body === 'number') res.writeHead(body).end()
+    else res.setHeader('content-type', 'application/json').end(JSON.stringify(body))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close())
+  return { asked, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/api?format=json` }
+}
+
+const to = (stream: string, more: object = {}) => testEvent({ meta: { stream }, ...more })
+
+test('which streams take which events', async t => {
+  const stream_config_uri = file(t, {
+    'exact.stream': SETTINGS,
+    'other.title': { schema_title: 'other' },
+    'no.title': {},
+    'php.lists': { ...SETTINGS, message_key_fields: [], producers: [], topic_prefixes: null },
+    'bad.key': { ...SETTINGS, message_key_fields: 'wiki' },
+    'job.special': { schema_title: 'other' },
+    '/^job\\..+/': SETTINGS,
+    '/(/': SETTINGS,
+  })
+  const service = await startService(t, { stream_config_uri, stream_config_min_refresh_ms: 100_000 })
+  const cases: [stream: string, status: number, code?: string][] = [
+    ['exact.stream', 201],
+    ['php.lists', 201],
+    ['job.anything', 201],
+    ['job.special', 400, 'schema_not_allowed'],
+    ['other.title', 400, 'schema_not_allowed'],
+    ['no.title', 400, 'schema_not_allowed'],
+    ['nowhere', 400, 'stream_not_configured'],
+    ['/^job\\..+/', 400, 'stream_name_illegal'],
+    ['job.\n', 400, 'stream_name_illegal'],
+    ['__proto__', 400, 'stream_not_configured'],
+    ['bad.key', 503, 'stream_misconfigured'],
+  ]
+  for (const [stream, status, code] of cases) {
+    await t.test(`${JSON.stringify(stream)}: ${code ?? status}`, async () => {
+      const reply = await service.post(to(stream))
+      assert.equal(reply.status, status, reply.body)
+      if (code) assert.equal(Object.values<{ code: string }[]>(reply.json()).flat()[0]?.code, code)
+    })
+  }
+  await t.test('an operator is told once of what is wrong', () => {
+    const lines = service.log().map(({ msg }) => String(msg))
+    assert.equal(
+      lines.filter(line => line.includes('bad.key') && line.includes('message_key_fields')).length,
+      1,
+    )
+  })
+  await t.test('the configurations in force can be read', async () => {
+    const get = async (path: string) => (await (await fetch(`${service.url}${path}`)).json()) as object
+    assert.deepEqual(Object.keys(await get('/v1/stream-configs')).length, 8)
+    assert.deepEqual(await get('/v1/stream-configs/exact.stream,other.title'), {
+      'exact.stream': SETTINGS,
+      'other.title': { schema_title: 'other' },
+    })
+    assert.deepEqual(await get('/v1/stream-configs/exact.stream%7Cjob.x'), {
+      'exact.stream': SETTINGS,
+      'job.x': SETTINGS,
+    })
+    assert.deepEqual(await get('/v1/stream-configs/nowhere'), {})
+  })
+})
+
+test('the configuration of an HTTP API', async t => {
+  const streams: Record<string, object> = {
+    here: { ...SETTINGS, destination_event_service: 'us' },
+    there: { ...SETTINGS, destination_event_service: 'them' },
+    anywhere: SETTINGS,
+  }
+  let answer: unknown = 503
+  const { asked, url } = await api(t, () => answer)
+  const port = await freePort()
+  const starting = startService(
+    t,
+    {
+      stream_config_uri: url,
+      stream_config_uri_options: { headers: { Host: 'meta.example.org', 'X-Mine': 'yes' } },
+      stream_config_object_path: 'result.streams',
+      stream_config_ttl: 0.2,
+      destination_event_service: 'us',
+      user_agent: 'gate/1',
+    },
+    { metrics: { type: 'prometheus', port } },
+  )
+  await eventually(() => assert.ok(asked.length > 0))
+  answer = { result: { streams }, warnings: { main: { '*': 'deprecated' } } }
+  const service = await starting
+  const status = async (stream: string) => (await service.post(to(stream))).status
+
+  await t.test('is tried again at the start', () => assert.ok(asked.length > 1))
+  await t.test('is asked with the configured headers, Host among them', () => {
+    assert.equal(asked[0]?.headers.host, 'meta.example.org')
+    assert.equal(asked[0]?.headers['x-mine'], 'yes')
+    assert.equal(asked[0]?.headers['user-agent'], 'gate/1')
+  })
+  await t.test('keeps the streams of this event service, and those of none', async () => {
+    assert.deepEqual([await status('here'), await status('anywhere'), await status('there')], [201, 201, 400])
+  })
+  await t.test('its warnings are logged', () => {
+    assert.ok(service.log().some(({ msg }) => String(msg).includes('deprecated')))
+  })
+  await t.test('is fetched again', async () => {
+    streams.added = SETTINGS
+    await eventually(async () => assert.equal(await status('added'), 201))
+  })
+  const bad: [name: string, answer: unknown][] = [
+    ['an error of its server', 500],
+    ['a redirect', 302],
+    ['an answer with an error', { error: { code: 'oops', info: 'it broke' }, result: { streams: [] } }],
+    ['no streams', { result: { streams: [] } }],
+    ['a list', [1]],
+    ['another shape', { streams }],
+  ]
+  for (const [name, failure] of bad) {
+    await t.test(`${name}: the last good one stays, and its age grows`, async () => {
+      answer = failure
+      const before = asked.length
+      await eventually(() => assert.ok(asked.length > before + 1))
+      assert.equal(await status('here'), 201)
+      assert.equal(await status('nowhere'), 503)
+      const age = (await samples(port)).get('eventgate_stream_config_age_seconds{service="eventgate"}')
+      assert.ok(Number(age) > 0.2, `${age}`)
+    })
+  }
+})
+
+test('an unknown stream brings the next fetch forward, and strangers cannot make it many', async t => {
+  const streams: Record<string, object> = { known: SETTINGS }
+  const { asked, url } = await api(t, () => streams)
+  const service = await startService(t, { stream_config_uri: url, stream_config_min_refresh_ms: 60_000 })
+  streams.added = SETTINGS
+  assert.equal((await service.post(to('added'))).status, 201)
+  for (let i = 0; i < 20; i++) assert.equal((await service.post(to(`stranger.${i}`))).status, 400)
+  assert.equal(asked.length, 2)
+})
+
+test('without a configuration at the start there is no start', async t => {
+  const missing = join(temporary(t), 'nothing.json')
+  for (const uri of [missing, file(t, {}), file(t, { error: { code: 'x' } })]) {
+    await assert.rejects(
+      startService(t, { stream_config_uri: uri, stream_config_retries: 0 }),
+      /stream_config_uri .* cannot be used/,
+    )
+  }
+})
