@@ -88,7 +88,7 @@ async function bench(node: string): Promise<string> {
   await createTopics(kafka, run)
   const subjects = await startSubjects(node, folder, kafka.bootstrap, run)
   try {
-    const { bare, memory, guaranteed, snappy, naive } = subjects
+    const { bare, memory, guaranteed, snappy, production, naive } = subjects
     const hasty = { ...subjects.hasty, url: `${subjects.hasty.url}?hasty=true` }
     const { one, wide, fifty } = SHAPES
     const all: [name: string, Subject, Shape][] = [
@@ -96,6 +96,7 @@ async function bench(node: string): Promise<string> {
       ['memory producer', memory, one],
       ['memory producer', memory, fifty],
       ...[one, wide, fifty].map((shape): [string, Subject, Shape] => ['guaranteed', guaranteed, shape]),
+      ...[one, wide, fifty].map((shape): [string, Subject, Shape] => ['production', production, shape]),
       ...[one, wide, fifty].map((shape): [string, Subject, Shape] => ['guaranteed, snappy', snappy, shape]),
       ...[one, wide, fifty].map((shape): [string, Subject, Shape] => ['hasty', hasty, shape]),
       ...[one, wide, fifty].map((shape): [string, Subject, Shape] => ['naive', naive, shape]),
@@ -153,7 +154,13 @@ async function bench(node: string): Promise<string> {
 }
 
 async function createTopics(kafka: KafkaCluster, run: string): Promise<void> {
-  for (const prefix of [`${run}.plain.`, `${run}.hasty.`, `${run}.snappy.`, `${run}.naive.`]) {
+  for (const prefix of [
+    `${run}.plain.`,
+    `${run}.hasty.`,
+    `${run}.snappy.`,
+    `${run}.production.`,
+    `${run}.naive.`,
+  ]) {
     await kafka.createTopic(`${prefix}one`, { partitions: 1 })
     for (const stream of WIDE) await kafka.createTopic(prefix + stream, { partitions: 4 })
   }

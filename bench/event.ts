@@ -50,3 +50,34 @@ export function benchSchema(): object {
     },
   }
 }
+
+/**
+ * Streams as production configures them, `count` of them, 50 of them regular expressions: those of the
+ * benchmark, with keys and headers to fill in, among others.
+ */
+export function benchStreams(count: number): Record<string, object> {
+  const settings = {
+    schema_title: 'bench/event',
+    destination_event_service: 'bench',
+    topic_prefixes: ['eqiad.', 'codfw.'],
+    message_key_fields: { field_1: 'field_1', field_3: 'field_3' },
+    producers: {
+      eventgate: {
+        enrich_fields_from_http_headers: {
+          'meta.request_id': 'x-request-id',
+          'http.request_headers.user-agent': 'user-agent',
+          'http.request_headers.x-absent': 'x-absent',
+        },
+      },
+    },
+    consumers: { analytics_hadoop_ingestion: { job_name: 'event_default', enabled: true } },
+  }
+  const streams: Record<string, object> = { one: settings }
+  for (let i = 0; i < 50; i++) streams[`/^jobs\\.kind_${i}\\..+/`] = settings
+  for (const name of WIDE.slice(0, 32)) streams[name] = settings
+  // The other half is found by an expression.
+  streams['/^wide\\..+/'] = settings
+  while (Object.keys(streams).length < count)
+    streams[`other.stream.number_${Object.keys(streams).length}`] = settings
+  return streams
+}

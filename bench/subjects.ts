@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dump } from 'js-yaml'
-import { benchEvent, benchSchema } from './event.js'
+import { benchEvent, benchSchema, benchStreams } from './event.js'
 
 /** The checkout's root, from `.build/bench/`. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -30,6 +30,8 @@ interface Subjects {
   hasty: Subject
   snappy: Subject
   naive: Subject
+  /** As `guaranteed`, with 5,000 configured streams, keys, and all that is filled in. */
+  production: Subject
   /** From a start of the service to its first 201, milliseconds. */
   firstAnswerMs: number
   stop(): void
@@ -100,6 +102,19 @@ export async function startSubjects(
       { kafka: { conf: { ...kafka, 'compression.codec': 'snappy' } } },
       `${run}.snappy.`,
     ),
+    production: await service(
+      'production',
+      {
+        stream_config_uri: writeStreams(folder),
+        stream_config_ttl: 60,
+        destination_event_service: 'bench',
+        error_stream: 'one',
+        transforms: ['eventgateWikimediaDefaults', 'processEdgeUniques', 'testKitchen'],
+        test_kitchen: { ua_denylist: ['bingbot/2.0'] },
+        kafka: { conf: kafka },
+      },
+      `${run}.production.`,
+    ),
     naive: await start(['.build/bench/naive.js'], `${run}.naive.`, {
       BOOTSTRAP: bootstrap,
       TOPIC_PREFIX: `${run}.naive.`,
@@ -137,6 +152,12 @@ async function portOf(child: ChildProcess): Promise<string> {
     })
     once(child, 'exit').then(([code]) => reject(new Error(`${child.spawnargs.join(' ')} ended with ${code}`)))
   })
+}
+
+function writeStreams(folder: string): string {
+  const path = join(folder, 'streams.json')
+  writeFileSync(path, JSON.stringify(benchStreams(5000)))
+  return path
 }
 
 function writeConfig(folder: string, name: string, conf: object): string {

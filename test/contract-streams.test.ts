@@ -70,9 +70,13 @@ test('which streams take which events', async t => {
   await t.test('an operator is told once of what is wrong', () => {
     const lines = service.log().map(({ msg }) => String(msg))
     assert.equal(
-      lines.filter(line => line.includes('bad.key') && line.includes('message_key_fields')).length,
+      lines.filter(line => /^stream configuration: .*bad.key.*message_key_fields/.test(line)).length,
       1,
     )
+  })
+  await t.test('an expression that is none is left out, and said so', () => {
+    const lines = service.log().map(({ msg }) => String(msg))
+    assert.ok(lines.some(line => line.startsWith('stream configuration: ') && line.includes('is left out')))
   })
   await t.test('the configurations in force can be read', async () => {
     const get = async (path: string) => (await (await fetch(`${service.url}${path}`)).json()) as object

@@ -62,6 +62,8 @@ export class ErrorEvents {
   /** Takes note of an outcome; costs the request no more than a copy of the event's text. */
   consider(outcome: Outcome, context: Context, index: number): void {
     if (!('error' in outcome) || !REPORTED.has(outcome.error.code)) return
+    // An error event that another service posts here is one too.
+    if (outcome.stream?.name === this.#options.stream) return
     const text = context.textOf(index)
     if (this.#pending === MAX_PENDING_ERROR_EVENTS || this.#length + text.length > MAX_PENDING_LENGTH) {
       this.#way.dropped(1)

@@ -12,6 +12,8 @@ const MAX_LABEL_VALUES = 1000
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 /** A failure that repeats is one line in this time, with a count. */
 const LOG_INTERVAL_MS = 1000
+/** Lines about one stream configuration. */
+const MAX_WARNINGS = 20
 
 interface Tally {
   count: number
@@ -159,10 +161,10 @@ export class Metrics {
     return {
       fetched: ({ size, warnings }) => {
         this.#log.info({ streams: size }, `stream configuration with ${size} streams is in force`)
-        const [first, ...others] = warnings
-        if (first === undefined) return
-        const more = others.length > 0 ? `; and ${others.length} more` : ''
-        this.#log.warn({ warnings: warnings.length }, `stream configuration: ${first.slice(0, 500)}${more}`)
+        for (const warning of warnings.slice(0, MAX_WARNINGS))
+          this.#log.warn(`stream configuration: ${warning.slice(0, 500)}`)
+        if (warnings.length > MAX_WARNINGS)
+          this.#log.warn(`stream configuration: and ${warnings.length - MAX_WARNINGS} more warnings`)
       },
       failed: reason => {
         this.#configFailures.inc(this.#service)
