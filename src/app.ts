@@ -1,11 +1,6 @@
 import { readFileSync } from 'node:fs'
-import {
-  createServer as createHttpServer,
-  type IncomingMessage,
-  type Server,
-  type ServerResponse,
-} from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import express, { type ErrorRequestHandler, type Express } from 'express'
@@ -18,7 +13,8 @@ import { ErrorEvents } from './lib/error-events.js'
 import { GateError, quote } from './lib/errors.js'
 import { type Delivery, EventGate, type Steps } from './lib/eventgate.js'
 import { applyFactory } from './lib/factory.js'
-import { answerToClientError, Responder } from './lib/http.js'
+import { Responder } from './lib/http.js'
+import { createServer } from './lib/http-server.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { Metrics } from './lib/metrics.js'
@@ -46,15 +42,8 @@ export interface App {
   close(): Promise<void>
 }
 
-/** Outlives the idle time of the proxies in front, so that they, not we, close an idle connection (CONTRACT 1.4). */
-const KEEP_ALIVE_MS = 75_000
 /** Of the time that there is for an orderly end; after it what is left is given up, in order too. */
 const GRACE_SHARE = 0.8
-/** Within these a client must have sent its headers, and its whole request. */
-const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 60_000
-const MAX_HEADER_BYTES = 16 * 1024
-
 /** Within the package, from `dist/`. */
 const packaged = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
@@ -95,7 +84,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     hasTestEvents: config.test_events.length > 0,
     configs,
   })
-  const server = createServer(web, events, responder, config.request_timeout_ms)
+  const server = createServer({ web, events, responder }, config.request_timeout_ms)
   const port = await listen(server, config)
 
   const sinks = [...new Set(Object.values(producers).map(producer => producer.name))].join(', ')
@@ -381,74 +370,6 @@ function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents
     if (!res.headersSent) responder.refuse(req, res, refused)
   }
   web.use(onError)
-}
-
-/**
- * Events go straight to their handler: walking through Express costs more than all else that is done for one,
- * for it sets the prototype of each request and response (MEASURED 1).
- */
-function createServer(
-  web: Express,
-  events: EventsRoute,
-  responder: Responder,
-  requestTimeoutMs: number,
-): ClosableServer {
-  const options = {
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: HEADERS_TIMEOUT_MS,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    connectionsCheckingInterval: 1000,
-    maxHeaderSize: MAX_HEADER_BYTES,
-  }
-  const onRequest = (req: IncomingMessage, res: ServerResponse) => {
-    if (req.method === 'POST') {
-      const { url = '' } = req
-      if (url === '/v1/events' || url.startsWith('/v1/events?')) return events.post(req, res, 'v1/events')
-      if (url === '/v2/events' || url.startsWith('/v2/events?')) return events.post(req, res, 'v2/events')
-    }
-    web(req, res)
-  }
-  const server = createHttpServer(options, onRequest)
-  // A client that does not read its answer is not waited for either.
-  server.timeout = Math.max(REQUEST_TIMEOUT_MS, 2 * requestTimeoutMs)
-  // The events route says 100 itself, after it has looked at the length; nothing else wants a body.
-  server.on('checkContinue', onRequest)
-  server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
-    const error = new GateError('expectation_failed', `expect ${quote(req.headers.expect)} is not supported`)
-    responder.refuse(req, res, error)
-  })
-  // A client that says at once that it has said all, as some simple ones do, is answered nevertheless.
-  ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
-  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const answer = () => {
-      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
-      else socket.end(answerToClientError(error.code))
-    }
-    // What comes after a whole request does not take the place of that one's answer.
-    const due = answerDueOn(socket)
-    if (due?.req.complete) due.once('finish', answer)
-    else answer()
-  })
-  const sockets = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
-  })
-  return Object.assign(server, {
-    closeUnanswered() {
-      for (const socket of sockets) if (!answerDueOn(socket)) socket.destroySoon()
-    },
-  })
-}
-
-interface ClosableServer extends Server {
-  /** Ends connections that node:http does not count as idle, though no request of theirs is being answered. */
-  closeUnanswered(): void
-}
-
-/** The answer that node:http is writing, or waits for, on a connection. */
-function answerDueOn(socket: object): ServerResponse | null | undefined {
-  return (socket as { _httpMessage?: ServerResponse | null })._httpMessage
 }
 
 async function listen(server: Server, config: Config): Promise<number> {

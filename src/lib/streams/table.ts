@@ -71,8 +71,8 @@ export class StreamTable {
     const answer = parse(text)
     if (!isMap(answer)) throw new Error(`the answer is no map but ${quote(answer)}`)
     const { error } = answer
-    if (isMap(error) && ('code' in error || 'info' in error) && !('schema_title' in error))
-      throw new Error(`it answered with an error: ${quote(error.info ?? error.code)}`)
+    if (isMap(error) && (objectPath !== undefined || !('schema_title' in error)))
+      throw new Error(`it answered with an error: ${quote(error.info ?? error.code ?? error)}`)
     const warnings: string[] = []
     if (objectPath !== undefined && isMap(answer.warnings))
       warnings.push(`its source warns: ${JSON.stringify(answer.warnings).slice(0, 1000)}`)
