@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url'
 import { load } from 'js-yaml'
 import { Field } from '#src/lib/field.js'
 import { send, spawnService, temporary, WIKIMEDIA } from './helpers.js'
-import { assertAccepted, freePort, ONE_ACCEPTED, postBytes, samples } from './http-helpers.js'
+import { assertAccepted, eventually, freePort, ONE_ACCEPTED, postBytes, samples } from './http-helpers.js'
 import { type KafkaCluster, type KafkaRecord, readTopics, startKafka } from './real-kafka.js'
 
 const isThere = existsSync(join(WIKIMEDIA, 'clusters'))
@@ -43,6 +43,8 @@ interface Cluster {
   missing: string[]
   /** Whether schemas come over HTTP alone. */
   isRemoteOnly?: boolean
+  /** Whether browsers report network errors to it. */
+  takesReports?: boolean
 }
 
 const CLUSTERS: Cluster[] = [
@@ -54,7 +56,7 @@ const CLUSTERS: Cluster[] = [
   },
   { service: 'eventgate-analytics', streams: 17, events: 17, missing: ['/sparql/query/1.2.0'] },
   { service: 'eventgate-analytics-external', streams: 146, events: 11, missing: [], isRemoteOnly: true },
-  { service: 'eventgate-logging-external', streams: 5, events: 14, missing: [] },
+  { service: 'eventgate-logging-external', streams: 5, events: 14, missing: [], takesReports: true },
 ]
 
 interface TestEvent extends Json {
@@ -141,13 +143,28 @@ test(`production's clusters${isThere ? '' : ': NOT THERE, nothing was tested'}`,
       assert.ok(settings && schema)
       sent.push({ event, schema, stream, settings, headers, from, to: Date.now() })
 
-      let produced = 0
-      for (const [sample, value] of await samples(metricsPort))
-        if (sample.startsWith('eventgate_events_produced_total')) {
-          assert.ok(sample.includes(`service="${cluster.service}"`), sample)
-          produced += value
-        }
-      assert.equal(produced, accepted.length + 1)
+      const reports = cluster.takesReports ? [await report(service, schemas, streams)] : []
+      sent.push(...reports)
+
+      const refusals = [
+        { event: { ...event, test: 5 }, reason: 'validation_failed' },
+        { event: { ...event, $schema: '/error/1.0.0' }, reason: 'schema_not_allowed' },
+        { event: { ...event, meta: { stream: 'of.nobody' } }, reason: 'stream_not_configured' },
+      ]
+      for (const { event, reason } of refusals) {
+        const reply = await postBytes(service, JSON.stringify(event), { headers })
+        assert.equal(reply.status, 400, reply.body)
+        assert.equal(reply.json().invalid[0].code, reason)
+      }
+
+      // All that was accepted, the test's event, and an error event, which comes in the background.
+      await eventually(async () => {
+        const produced = [...(await samples(metricsPort))].filter(([sample]) =>
+          sample.startsWith(`eventgate_events_produced_total{service="${cluster.service}"`),
+        )
+        const count = produced.reduce((sum, [, value]) => sum + value, 0)
+        assert.equal(count, accepted.length + reports.length + 2)
+      })
 
       const found = fetched.filter(({ status }) => status === 200).map(({ uri }) => uri)
       // What the bundled repository has is not asked for elsewhere.
@@ -160,19 +177,72 @@ test(`production's clusters${isThere ? '' : ': NOT THERE, nothing was tested'}`,
     const topics = [...new Set(sent.map(({ stream }) => topicOf(stream)))]
     const errors = CLUSTERS.map(({ service }) => topicOf(`${service}.error.validation`))
     const records = await readTopics(kafka.bootstrap, [...new Set([...topics, ...errors])])
-    assert.equal(records.length, sent.length, 'nothing beside what was sent, error events neither')
     records.sort((a, b) => a.timestamp - b.timestamp)
+    const filled: Record<string, number> = {}
+    let keyed = 0
     for (const one of sent) {
       const record = records.find(
         record => record.topic === topicOf(one.stream) && eventOf(record).$schema === one.event.$schema,
       )
       assert.ok(record, `${one.stream} ${one.event.$schema}`)
       records.splice(records.indexOf(record), 1)
-      assertRecord(record, one)
+      for (const path of assertRecord(record, one)) filled[path] = (filled[path] ?? 0) + 1
+      if (record.key !== null) keyed++
+    }
+    // By counting the examples that lack what their schemas declare: else nothing might have been tested.
+    assert.deepEqual(filled, {
+      'meta.id': 115,
+      'meta.request_id': 119,
+      'http.client_ip': 8,
+      'http.request_headers.user-agent': 12,
+      'http.request_headers.x-geoip-isp': 8,
+      'http.request_headers.x-geoip-country': 8,
+      'http.request_headers.x-ja3n': 8,
+    })
+    assert.equal(keyed, 17)
+
+    // Nothing beside what was sent but the error events.
+    assert.equal(records.length, CLUSTERS.length)
+    for (const { service } of CLUSTERS) {
+      const record = records.find(({ topic }) => topic === topicOf(`${service}.error.validation`))
+      assert.ok(record, service)
+      const { $schema, emitter_id, errored_stream_name, message } = eventOf(record)
+      assert.deepEqual(
+        { $schema, emitter_id, errored_stream_name, message },
+        {
+          $schema: '/error/2.1.0',
+          emitter_id: `${service}-production`,
+          errored_stream_name: `${service}.test.event`,
+          message: "'.test' should be string",
+        },
+      )
     }
     t.diagnostic(`${sent.length} events in ${topics.length} topics`)
   })
 })
+
+/** Reports a network error as browsers do, whose reports know of neither schema nor stream. */
+async function report(
+  service: { url: string },
+  schemas: Map<string, Schema>,
+  streams: Record<string, StreamSettings>,
+): Promise<Sent> {
+  const stream = 'w3c.reportingapi.network_error'
+  const uri = '/w3c/reportingapi/network_error/1.0.0'
+  const [schema, settings] = [schemas.get(uri), streams[stream]]
+  assert.ok(schema && settings)
+  const [example] = schema.examples ?? []
+  const { $schema, meta, ...body } = example ?? {}
+  const headers = headersOf(1_000_000)
+  const from = Date.now()
+  const reply = await postBytes(service, JSON.stringify([body]), {
+    path: `/v1/events?schema_uri=${uri}&stream=${stream}`,
+    headers: { ...headers, 'content-type': 'application/reports+json' },
+  })
+  assertAccepted(reply, 201, ONE_ACCEPTED)
+  const event = { ...body, $schema: uri, meta: { stream } }
+  return { event, schema, stream, settings, headers, from, to: Date.now() }
+}
 
 /** Starts the service with a cluster's own text, but for addresses and paths. */
 async function start(t: TestContext, name: string, kafka: KafkaCluster) {
@@ -276,7 +346,8 @@ const topicOf = (stream: string) => (stream.startsWith('eventlogging_') ? stream
 const eventOf = ({ value }: KafkaRecord) => JSON.parse(String(value)) as Json
 const get = (event: Json, path: string) => new Field(path).get(event)
 
-function assertRecord(record: KafkaRecord, { event, schema, settings, headers, from, to }: Sent): void {
+/** Asserts everything of a record; gives the fields that the gate has filled in. */
+function assertRecord(record: KafkaRecord, { event, schema, settings, headers, from, to }: Sent): string[] {
   const what = `${record.topic} ${event.$schema}`
   const stored = eventOf(record)
   const expected = structuredClone(event)
@@ -292,15 +363,17 @@ function assertRecord(record: KafkaRecord, { event, schema, settings, headers, f
   const id = get(stored, 'meta.id')
   assert.match(String(id), /^[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}$/, what)
 
-  const filled: [path: string, value: unknown][] = [
+  const known: [path: string, value: unknown][] = [
     ['meta.id', id],
     ['http.client_ip', headers['x-client-ip']],
   ]
   for (const [path, header] of Object.entries(settings.producers.eventgate.enrich_fields_from_http_headers))
-    if (header !== false) filled.push([path, headers[header]])
-  for (const [path, value] of filled)
-    if (value !== undefined && get(expected, path) === undefined && schemaAt(schema, path.split('.')))
-      new Field(path).set(expected, value)
+    if (header !== false) known.push([path, headers[header]])
+  const filled = known.filter(
+    ([path, value]) =>
+      value !== undefined && get(expected, path) === undefined && schemaAt(schema, path.split('.')),
+  )
+  for (const [path, value] of filled) new Field(path).set(expected, value)
   for (const [path, value] of added(stored, expected)) {
     assert.deepEqual(schemaAt(schema, path)?.default, value, `${what} .${path.join('.')}`)
     new Field(path.join('.')).set(expected, value)
@@ -313,6 +386,7 @@ function assertRecord(record: KafkaRecord, { event, schema, settings, headers, f
   ])
   const key = keys.length > 0 ? JSON.stringify(Object.fromEntries(keys)) : null
   assert.equal(record.key === null ? null : String(record.key), key, what)
+  return filled.map(([path]) => path)
 }
 
 /** What a schema says of a field; undefined where it does not declare it, nor its parent as a map. */
