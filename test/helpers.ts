@@ -104,10 +104,13 @@ export async function startService(
   }
 }
 
-/** The start command with any configuration; resolves when the service says that it is ready. */
-export async function spawnService(t: TestContext, folder: string, config: object) {
+/**
+ * The start command with any configuration, a text being that of the file as it is; resolves when the service
+ * says that it is ready.
+ */
+export async function spawnService(t: TestContext, folder: string, config: object | string) {
   const path = join(folder, 'config.yaml')
-  writeFileSync(path, dump(config))
+  writeFileSync(path, typeof config === 'string' ? config : dump(config))
   const child = spawn(globalThis.process.execPath, ['dist/server.js', '-c', path], {
     cwd: ROOT,
     stdio: ['ignore', 'pipe', 'pipe'],
