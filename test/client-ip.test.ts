@@ -38,6 +38,7 @@ test('which header counts', () => {
     [{ 'x-client-ip': '', 'x-forwarded-for': '' }, '127.0.0.1'],
     [{ 'x-forwarded-for': ',203.0.113.1' }, '127.0.0.1'],
     [{ 'x-forwarded-for': '203.0.113.1:4711' }, '127.0.0.1'],
+    [{ 'x-forwarded-for': 'fe80::1%any.text' }, '127.0.0.1'],
   ]
   for (const [headers, expected] of cases)
     assert.equal(address.of(from('127.0.0.1', headers)), expected, JSON.stringify(headers))
