@@ -71,6 +71,27 @@ test('impossible combinations are named', () => {
   ])
 })
 
+test('proxies and agents that cannot be read are named with the option they stand in', () => {
+  const conf = {
+    trusted_proxies: ['10.0.0.0/8', 'proxy.example', '10.0.0.0/33'],
+    test_kitchen: { ua_denylist: ['fine', '(bot'] },
+  }
+  const problems = problemsOf(() => readConfigFile(file(conf), {}))
+  assert.deepEqual(
+    problems.map(({ path }) => path),
+    ['services[0].conf.trusted_proxies', 'services[0].conf.test_kitchen.ua_denylist'],
+  )
+  assert.match(String(problems[0]?.message), /"proxy\.example" is neither an address nor a network/)
+  assert.match(String(problems[1]?.message), /\(bot/)
+  const of = (conf: object) => problemsOf(() => readConfigFile(file(conf), {})).map(({ path }) => path)
+  assert.deepEqual(of({ trusted_proxies: '10.0.0.0/8' }), ['services[0].conf.trusted_proxies'])
+  assert.deepEqual(of({ test_kitchen: { ua_denylist: 'bot' } }), [
+    'services[0].conf.test_kitchen.ua_denylist',
+  ])
+  assert.deepEqual(of({ test_kitchen: { denylist: [] } }), ['services[0].conf.test_kitchen'])
+  assert.deepEqual(of({ trusted_proxies: [], test_kitchen: { ua_denylist: [] } }), [])
+})
+
 test('what is taken hastily must fit into the queue behind it', () => {
   const conf = { 'metadata.broker.list': 'a:1', 'queue.buffering.max.messages': 1000 }
   const problems = problemsOf(() => readConfigFile(file({ kafka: { conf } }), {}))

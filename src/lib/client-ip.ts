@@ -29,7 +29,8 @@ export class ClientAddress {
     const forwarded = headers['x-forwarded-for']
     if ((client === undefined && forwarded === undefined) || !this.#trusts(own)) return own
     const said = [client, String(forwarded ?? '').split(',')[0]].map(value => String(value ?? '').trim())
-    return said.find(value => isIP(value) !== 0) ?? own
+    // node:net takes an address with a zone, which may be any text and means nothing elsewhere.
+    return said.find(value => isIP(value) !== 0 && !value.includes('%')) ?? own
   }
 
   #trusts(address: string): boolean {
