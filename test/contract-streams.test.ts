@@ -42,6 +42,7 @@ test('which streams take which events', async t => {
     'no.title': {},
     'php.lists': { ...SETTINGS, message_key_fields: [], producers: [], topic_prefixes: null },
     'bad.key': { ...SETTINGS, message_key_fields: 'wiki' },
+    'numbered.key': { ...SETTINGS, message_key_fields: { b: 'test', 10: 'test' } },
     'job.special': { schema_title: 'other' },
     '/^job\\..+/': SETTINGS,
     '/(/': SETTINGS,
@@ -59,6 +60,7 @@ test('which streams take which events', async t => {
     ['job.\n', 400, 'stream_name_illegal'],
     ['__proto__', 400, 'stream_not_configured'],
     ['bad.key', 503, 'stream_misconfigured'],
+    ['numbered.key', 503, 'stream_misconfigured'],
   ]
   for (const [stream, status, code] of cases) {
     await t.test(`${JSON.stringify(stream)}: ${code ?? status}`, async () => {
@@ -80,7 +82,7 @@ test('which streams take which events', async t => {
   })
   await t.test('the configurations in force can be read', async () => {
     const get = async (path: string) => (await (await fetch(`${service.url}${path}`)).json()) as object
-    assert.deepEqual(Object.keys(await get('/v1/stream-configs')).length, 8)
+    assert.deepEqual(Object.keys(await get('/v1/stream-configs')).length, 9)
     assert.deepEqual(await get('/v1/stream-configs/exact.stream,other.title'), {
       'exact.stream': SETTINGS,
       'other.title': { schema_title: 'other' },

@@ -80,8 +80,16 @@ function readEnrollments(header: string): Enrollments {
 
 /** Throws an Error where an entry is no regular expression. */
 export function userAgentExpressions(denylist: readonly string[]): RegExp[] {
-  // Charts that quote twice leave doubled backslashes, which would match no agent.
-  return denylist.flatMap(entry => [new RegExp(entry), new RegExp(entry.replaceAll('\\\\', '\\'))])
+  return denylist.flatMap(entry => [new RegExp(entry), ...unquoted(entry)])
+}
+
+/** Charts that quote twice leave doubled backslashes, which would match no agent. */
+function unquoted(entry: string): RegExp[] {
+  try {
+    return entry.includes('\\\\') ? [new RegExp(entry.replaceAll('\\\\', '\\'))] : []
+  } catch {
+    return []
+  }
 }
 
 /** Robots take part in no experiment. */

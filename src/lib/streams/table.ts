@@ -124,6 +124,9 @@ function isFor(destination: string | undefined, { destination_event_service: own
 function configured(name: string, as: string, settings: Settings, prefix: string): Configured {
   const problems: string[] = []
   const topic = topicOf(name, prefix)
+  const names = Object.keys(mapOf(settings.message_key_fields) ?? {})
+  if (names.length > 1 && names.some(name => /^\d+$/.test(name)))
+    problems.push('message_key_fields has a number for a name, and JSON objects keep no order of such')
   if (!isLegalTopic(topic)) problems.push(`${quote(topic)} is no legal Kafka topic`)
   const { schema_title, message_key_fields } = settings
   const producers = mapOf(settings.producers ?? {})
