@@ -1,9 +1,10 @@
-/** The gate without its HTTP service: what another program needs to validate and produce events by itself. */
+/** The gate without its HTTP service: what another program needs to validate and produce events by itself. docs/library.md */
 
 export { type App, type AppOptions, app } from './app.js'
 export { type Answer, answerTo } from './lib/answer.js'
 export { type Body, readBody } from './lib/body.js'
-export { type EnrichOptions, makeEnrich } from './lib/enrich.js'
+export { type Enrich, type EnrichOptions, makeEnrich } from './lib/enrich.js'
+export { type ErrorEventOptions, ErrorEvents, type ErrorEventWay } from './lib/error-events.js'
 export { CODES, type Code, GateError, type SchemaError } from './lib/errors.js'
 export {
   type Context,
@@ -18,9 +19,19 @@ export {
   type Steps,
   type Stream,
 } from './lib/eventgate.js'
+export type { Factory, FactoryOptions } from './lib/factory.js'
+export { Field } from './lib/field.js'
 export { type KafkaSettings, type ProducerSettings, readKafkaConf } from './lib/kafka/conf.js'
 export { KafkaProducer } from './lib/kafka/producer.js'
+export type { Log } from './lib/log.js'
 export { FileProducer, MemoryProducer, type Produced, type Producer } from './lib/producer.js'
-export { makeRoute } from './lib/route.js'
+export { makeRoute, type Route } from './lib/route.js'
 export { type SchemaOptions, SchemaRepository } from './lib/schemas.js'
-export { type StreamConfigOptions, StreamConfigs, type StreamOptions, Streams } from './lib/streams.js'
+export {
+  type StreamConfigObserver,
+  type StreamConfigOptions,
+  StreamConfigs,
+  type StreamOptions,
+  Streams,
+} from './lib/streams.js'
+export { makeTransforms, type Transform, type TransformOptions } from './lib/transforms.js'

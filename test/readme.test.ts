@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ROOT } from './helpers.js'
@@ -43,7 +43,8 @@ test('what the README shows of curl is what curl shows', async t => {
 })
 
 test('what the README and the documents link to is there', () => {
-  for (const document of ['README.md', 'docs/architecture.md', 'docs/configuration.md']) {
+  const documents = readdirSync(join(ROOT, 'docs')).filter(file => file.endsWith('.md'))
+  for (const document of ['README.md', ...documents.map(file => `docs/${file}`)]) {
     const text = readFileSync(join(ROOT, document), 'utf8')
     for (const [, target = ''] of text.matchAll(/\]\((?!https?:)([^)#]+)/g)) {
       const path = join(ROOT, document, '..', target)

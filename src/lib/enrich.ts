@@ -2,10 +2,15 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { Context, Event, EventField, Schema, Stream } from './eventgate.js'
 import { Field } from './field.js'
 
+/** What is filled in, by dotted paths; a field that is undefined is not. */
 export interface EnrichOptions {
+  /** From `context.schemaUri`. */
   schemaUriField: string
+  /** From `context.stream`. */
   streamField: string | undefined
+  /** The time of receipt. */
   dtField: string | undefined
+  /** A UUID. */
   idField: string | undefined
   /** Whether a client's own time of receipt is replaced; canary producers want theirs kept. */
   overwriteDt: boolean
@@ -18,7 +23,8 @@ export interface EnrichOptions {
 /** Characters of a header that reach an event. */
 const MAX_HEADER_LENGTH = 400
 
-type Enrich = (event: Event, schema: Schema, stream: Stream, context: Context, index: number) => void
+/** The step `enrich`. */
+export type Enrich = (event: Event, schema: Schema, stream: Stream, context: Context, index: number) => void
 
 /** Fills a field that the schema declares and the event lacks. */
 type Fill = (event: Event, schema: Schema, context: Context, index: number) => void

@@ -11,6 +11,7 @@ const MAX_PENDING_LENGTH = 8 * 1024 * 1024
 /** Characters of a refused event that reach its error event, which has to fit into a message. */
 const MAX_RAW_LENGTH = 256 * 1024
 
+/** What error events say of their sender. */
 export interface ErrorEventOptions {
   /** The stream of error events. */
   stream: string

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
+import { GateError } from './errors.js'
 import type { Steps } from './eventgate.js'
 import type { Log } from './log.js'
 
@@ -9,6 +10,8 @@ export interface FactoryOptions {
   /** The service's options as they stand in the configuration. */
   conf: Readonly<Record<string, unknown>>
   log: Log
+  /** What a step throws to refuse an event. A module that lies outside of this package cannot import it. */
+  GateError: typeof GateError
   /** The steps of an event's way, as they would be without the module: to be wrapped, or replaced. */
   steps: Steps
 }
@@ -22,19 +25,29 @@ const STEPS = ['load', 'schemaFor', 'streamFor', 'enrich', 'route', 'produce'] a
  * Lets the module at this path, or of this package, make the steps of its own. An ES or a CommonJS module;
  * paths are relative to the working directory. Rejects with an Error that says what it lacks.
  */
-export async function applyFactory(module: string | null, options: FactoryOptions): Promise<Steps> {
+export async function applyFactory(
+  module: string | null,
+  options: Omit<FactoryOptions, 'GateError'>,
+): Promise<Steps> {
   if (module === null) return options.steps
   const complain = (what: string, cause?: unknown) =>
     new Error(`eventgate_factory_module ${JSON.stringify(module)} ${what}`, { cause })
-  const loaded = await import(addressOf(module)).catch(error => {
-    throw complain(`cannot be loaded: ${error.message}`, error)
+  // In a promise, for an address that is not found is thrown.
+  const loading = Promise.resolve().then(() => import(addressOf(module)))
+  const loaded = await loading.catch(error => {
+    throw complain(`cannot be loaded: ${error instanceof Error ? error.message : error}`, error)
   })
   const factory: unknown = [loaded.factory, loaded.default?.factory, loaded.default].find(
     found => typeof found === 'function',
   )
   if (typeof factory !== 'function')
     throw complain('exports no function, as its default or by the name factory')
-  const steps = (await (factory as Factory)(options)) as Partial<Steps> | undefined
+  let steps: Partial<Steps> | undefined
+  try {
+    steps = await (factory as Factory)({ ...options, GateError })
+  } catch (error) {
+    throw complain(`failed: ${error instanceof Error ? error.message : error}`, error)
+  }
   const lacking = STEPS.find(step => typeof steps?.[step] !== 'function')
   if (lacking) throw complain(`makes steps without a function ${lacking}: spread the steps that it is given`)
   return steps as Steps

@@ -1,6 +1,7 @@
 import { pino } from 'pino'
 import type { Logging } from './config.js'
 
+/** A pino logger. */
 export type Log = pino.Logger
 
 const LEVELS = new Map(Object.entries(pino.levels.values).map(([name, value]) => [value, name as pino.Level]))

@@ -2,13 +2,14 @@ import { GateError, quote } from './errors.js'
 import type { Context, Destination, Event, Schema, Stream } from './eventgate.js'
 import { Field } from './field.js'
 
+/** The step `route`. */
+export type Route = (event: Event, schema: Schema, stream: Stream, context: Context) => Destination
+
 /**
  * Makes the function that decides where an event goes. Pure. The record's time is that of `dtField`, or of
  * receipt where the event has none or its schema does not declare it.
  */
-export function makeRoute(
-  dtField: string | undefined,
-): (event: Event, schema: Schema, stream: Stream, context: Context) => Destination {
+export function makeRoute(dtField: string | undefined): Route {
   const field = dtField === undefined ? undefined : new Field(dtField)
   return (event, schema, stream, context) => ({
     topic: stream.topic,

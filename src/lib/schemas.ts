@@ -4,6 +4,7 @@ import { Field } from './field.js'
 import { Compiler, type Document } from './schemas/compile.js'
 import { type Asking, NotFound, readText, Unreachable } from './source.js'
 
+/** Where schemas come from, and which are taken. */
 export interface SchemaOptions extends Asking {
   /** The field of events that names their schema. */
   uriField: string

@@ -6,9 +6,11 @@ import { isLegalTopic, topicOf } from './streams/table.js'
 
 export { type StreamConfigObserver, type StreamConfigOptions, StreamConfigs } from './streams/configs.js'
 
+/** How streams are named and configured. */
 export interface StreamOptions {
   /** Undefined where streams are named after schemas. */
   streamField: string | undefined
+  /** Put before a stream's name to make its topic's. */
   topicPrefix: string
   /** Undefined where any schema may go to any stream. */
   configs?: StreamConfigs | undefined

@@ -4,6 +4,7 @@ import type { Context, Event, Schema, Stream } from './eventgate.js'
 /** Changes an event in place, or throws a GateError to refuse it. Between enrichment and validation. */
 export type Transform = (event: Event, schema: Schema, stream: Stream, context: Context) => void
 
+/** What transforms are configured by. */
 export interface TransformOptions {
   /** User agents, as regular expressions, whose events with an `experiment` are refused. */
   userAgentDenylist: readonly string[]

@@ -24,6 +24,7 @@ export interface ProducerSettings {
   sender: SenderSettings
 }
 
+/** What the two producers are made from. */
 export interface KafkaSettings {
   guaranteed: ProducerSettings
   hasty: ProducerSettings

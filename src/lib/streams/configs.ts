@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type Asking, NotFound, readText } from '../source.js'
 import { StreamTable, type TableOptions } from './table.js'
 
+/** Where the stream configuration comes from. */
 export interface StreamConfigOptions extends Asking, TableOptions {
   /** A path, a `file:` or an `http(s):` URI. */
   uri: string
