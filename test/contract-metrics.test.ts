@@ -154,3 +154,21 @@ test('METRICS_SERVICE_LABEL_ENABLED=false leaves the label to Prometheus', async
   )
   for (const name of found.keys()) assert.ok(!name.includes('service='), name)
 })
+
+test('a failure that repeats is one line, and another with a count', async t => {
+  const service = await startService(t)
+  for (let i = 0; i < 20; i++) assert.equal((await service.post(testEvent({ test: i }))).status, 400)
+  const lines = await eventually(() => {
+    const found = service.log().filter(({ code }) => code === 'validation_failed')
+    assert.equal(
+      found.reduce((sum, { count }) => sum + Number(count ?? 1), 0),
+      20,
+    )
+    return found
+  })
+  assert.ok(lines.length <= 6, `${lines.length} lines`)
+  assert.ok(
+    lines.every(line => !JSON.stringify(line).includes('"test":')),
+    'no event is in them',
+  )
+})
