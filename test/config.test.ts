@@ -156,16 +156,3 @@ test('defaults are whole, sizes are bytes, and the result is frozen', () => {
   // service-runner adds to a service's options.
   assert.deepEqual(readConf({ worker_id: 0, logging: {}, metrics: [], num_workers: 0 }), readConf({}))
 })
-
-test('the documentation lists every option with its default, and no other', () => {
-  const rows = [
-    ...readFileSync(join(ROOT, 'docs/configuration.md'), 'utf8').matchAll(
-      /^\| `(\w+)` \| `(.*?)` \| (.+) \|$/gm,
-    ),
-  ]
-  const documented = Object.fromEntries(rows.map(([, name, value]) => [name, JSON.parse(value as string)]))
-  assert.deepEqual(
-    documented,
-    Object.fromEntries(Object.entries(OPTIONS).map(([name, option]) => [name, option.default])),
-  )
-})

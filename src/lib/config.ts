@@ -128,71 +128,255 @@ const headerText = { type: 'string', pattern: '^[\\x20-\\x7e]+$' } as const
 
 const headerTexts = { type: 'object', additionalProperties: headerText } as const
 
-/** Every option with its type and default. The documentation's table of options is checked against this. */
+/** Every option with its type, default and description, in Markdown. `npm run docs` makes the documentation's table of this. */
 export const OPTIONS = {
-  port: { ...port, default: 8192 },
-  interface: { ...optionalPath, default: null },
-  cors: { anyOf: [off, headerText, { type: 'array', items: headerText, minItems: 1 }], default: '*' },
+  port: { description: '0 takes a free one, which the log names', ...port, default: 8192 },
+  interface: { description: 'address to listen on; all of them if null', ...optionalPath, default: null },
+  cors: {
+    description: 'origins that browsers may post from: `"*"`, one, or a list; `false` sends no CORS headers',
+    anyOf: [off, headerText, { type: 'array', items: headerText, minItems: 1 }],
+    default: '*',
+  },
   csp: {
+    description: 'the content-security-policy; `false` sends no security headers at all',
     anyOf: [off, headerText],
     default:
       "default-src 'self'; object-src 'none'; media-src *; img-src *; style-src *; frame-ancestors 'self'",
   },
-  user_agent: { ...headerText, nullable: true, default: null },
-  max_body_size: { ...size, default: '10mb' },
-  request_timeout_ms: { ...milliseconds, default: 9000 },
-  shutdown_timeout_ms: { ...milliseconds, default: 10_000 },
-  max_bytes_in_flight: { ...size, default: '32mb' },
-  max_events_in_flight: { ...count, default: 50_000 },
-  hasty_max_bytes: { ...size, default: '16mb' },
-  hasty_max_events: { ...count, default: 20_000 },
-  schema_uri_field: { ...path, default: '$schema' },
-  schema_base_uris: { ...uris, default: [] },
-  schema_precache_uris: { ...uris, default: [] },
-  schema_file_extension: { type: 'string', pattern: '^\\.?[A-Za-z0-9]+$', default: '.yaml' },
-  schema_timeout_ms: { ...milliseconds, default: 3000 },
-  schema_failure_ttl_ms: { ...milliseconds, default: 5000 },
-  max_schemas: { ...count, minimum: 100, default: 2000 },
-  allow_insecure_schemas: { type: 'boolean', default: false },
-  allow_absolute_schema_uris: { type: 'boolean', default: false },
-  stream_field: { ...optionalPath, default: 'meta.stream' },
-  id_field: { ...optionalPath, default: 'meta.id' },
-  id_from_request: { type: 'boolean', default: false },
-  dt_field: { ...optionalPath, default: 'meta.dt' },
-  overwrite_dt: { type: 'boolean', default: true },
-  http_request_headers_to_fields: { type: 'object', additionalProperties: path, default: {} },
-  trusted_proxies: { ...uris, default: PRIVATE_NETWORKS },
-  transforms: { type: 'array', items: { enum: Object.keys(TRANSFORMS) }, default: [] },
+  user_agent: {
+    description:
+      'how the service names itself to schema repositories and the stream configuration, and in error events; `eventgate/<version>` if null',
+    ...headerText,
+    nullable: true,
+    default: null,
+  },
+  max_body_size: {
+    description: 'the largest body, as it is sent and again when it is decoded',
+    ...size,
+    default: '10mb',
+  },
+  request_timeout_ms: {
+    description:
+      "within it every guaranteed request is answered, counted from its head; to be set below the clients' and proxies' own patience",
+    ...milliseconds,
+    default: 9000,
+  },
+  shutdown_timeout_ms: {
+    description: 'on SIGTERM, how long what is in flight may take',
+    ...milliseconds,
+    default: 10_000,
+  },
+  max_bytes_in_flight: {
+    description: "of guaranteed requests' bodies at one time; above it 503",
+    ...size,
+    default: '32mb',
+  },
+  max_events_in_flight: {
+    description: 'of guaranteed requests at one time; a request with more is 413',
+    ...count,
+    default: 50_000,
+  },
+  hasty_max_bytes: { description: 'the same for hasty requests', ...size, default: '16mb' },
+  hasty_max_events: { description: 'the same for hasty requests', ...count, default: 20_000 },
+  schema_uri_field: { description: "the field that names an event's schema", ...path, default: '$schema' },
+  schema_base_uris: {
+    description:
+      'repositories, tried in order: paths, `file:` or `http(s):` URIs; the schemas that ship with the service stand behind them',
+    ...uris,
+    default: [],
+  },
+  schema_precache_uris: {
+    description: 'loaded at the start; one that cannot be had is a warning',
+    ...uris,
+    default: [],
+  },
+  schema_file_extension: {
+    description: "added to a schema's URI that is not found as it is written",
+    type: 'string',
+    pattern: '^\\.?[A-Za-z0-9]+$',
+    default: '.yaml',
+  },
+  schema_timeout_ms: {
+    description: 'patience with one answer of a remote repository',
+    ...milliseconds,
+    default: 3000,
+  },
+  schema_failure_ttl_ms: {
+    description: 'how long a schema that could not be had is not asked for again',
+    ...milliseconds,
+    default: 5000,
+  },
+  max_schemas: { description: 'compiled schemas held; at least 100', ...count, minimum: 100, default: 2000 },
+  allow_insecure_schemas: {
+    description:
+      'whether to take schemas with patterns or formats on unbounded strings, which can make validation slow',
+    type: 'boolean',
+    default: false,
+  },
+  allow_absolute_schema_uris: {
+    description:
+      'whether an event may name its schema by an `http(s)` URI, which lets its sender choose what the service fetches',
+    type: 'boolean',
+    default: false,
+  },
+  stream_field: {
+    description: "the field that names an event's stream; with null streams are named after schemas",
+    ...optionalPath,
+    default: 'meta.stream',
+  },
+  id_field: { description: 'filled with a new UUID where it is absent', ...optionalPath, default: 'meta.id' },
+  id_from_request: {
+    description:
+      "for requests with an `x-request-id`, makes ids of it, the event's place and its text, so that a proxy's second try makes the same",
+    type: 'boolean',
+    default: false,
+  },
+  dt_field: {
+    description: "the time of receipt, and the record's timestamp",
+    ...optionalPath,
+    default: 'meta.dt',
+  },
+  overwrite_dt: {
+    description: "whether a client's own `dt_field` is overwritten",
+    type: 'boolean',
+    default: true,
+  },
+  http_request_headers_to_fields: {
+    description:
+      'header → field, over `x-request-id` → `meta.request_id` and `user-agent` → `http.request_headers.user-agent`',
+    type: 'object',
+    additionalProperties: path,
+    default: {},
+  },
+  trusted_proxies: {
+    description:
+      'addresses and networks whose `X-Client-IP` and `X-Forwarded-For` count for `http.client_ip`',
+    ...uris,
+    default: PRIVATE_NETWORKS,
+  },
+  transforms: {
+    description:
+      'in this order, between enrichment and validation: `processEdgeUniques`, `testKitchen`; `eventgateWikimediaDefaults` is accepted, and stands for the enrichment that is always done',
+    type: 'array',
+    items: { enum: Object.keys(TRANSFORMS) },
+    default: [],
+  },
   test_kitchen: {
+    description:
+      'for the transform `testKitchen`: `ua_denylist`, regular expressions; events with an `experiment` from such a user agent are refused',
     type: 'object',
     additionalProperties: false,
     properties: { ua_denylist: uris },
     default: {},
   },
-  schema_uri_query_param: { ...optionalPath, default: null },
-  stream_query_param: { ...optionalPath, default: null },
-  topic_prefix: { type: 'string', pattern: '^[A-Za-z0-9._-]*$', default: '' },
-  stream_config_uri: { ...optionalPath, default: null },
+  schema_uri_query_param: {
+    description: 'a query parameter that names the schema of events that do not',
+    ...optionalPath,
+    default: null,
+  },
+  stream_query_param: {
+    description: 'a query parameter that names the stream of events that do not',
+    ...optionalPath,
+    default: null,
+  },
+  topic_prefix: {
+    description: "put before the stream's name to make the topic's, but for streams named `eventlogging_…`",
+    type: 'string',
+    pattern: '^[A-Za-z0-9._-]*$',
+    default: '',
+  },
+  stream_config_uri: {
+    description:
+      'stream name → settings: a path, a `file:` or an `http(s):` URI; if null, any schema may go to any stream. [Streams](#streams)',
+    ...optionalPath,
+    default: null,
+  },
   stream_config_uri_options: {
+    description: '`headers`: sent with the request, `Host` among them',
     type: 'object',
     additionalProperties: false,
     properties: { headers: headerTexts },
     default: {},
   },
-  stream_config_object_path: { ...optionalPath, default: null },
-  stream_config_retries: { type: 'integer', minimum: 0, maximum: 100, default: 3 },
-  stream_config_timeout_ms: { ...milliseconds, default: 5000 },
-  stream_config_ttl: { type: 'number', minimum: 0, maximum: 86_400, default: 0 },
-  stream_config_min_refresh_ms: { ...milliseconds, default: 10_000 },
-  destination_event_service: { ...optionalPath, default: null },
-  error_stream: { ...optionalPath, default: null },
-  error_schema_uri: { ...path, default: '/error/2.1.0' },
-  eventgate_factory_module: { ...optionalPath, default: null },
-  test_events: { type: 'array', items: { type: 'object' }, default: [] },
-  kafka: { type: 'object', nullable: true, default: null },
-  producer: { enum: ['kafka', 'file', 'memory', null], default: null },
-  output_path: { ...path, default: '/dev/stdout' },
-  should_pretty_print: { type: 'boolean', default: false },
+  stream_config_object_path: {
+    description: 'dotted path of the map of streams within the answer; null: the answer is that map',
+    ...optionalPath,
+    default: null,
+  },
+  stream_config_retries: {
+    description: 'attempts after the first, at the start; then the start fails',
+    type: 'integer',
+    minimum: 0,
+    maximum: 100,
+    default: 3,
+  },
+  stream_config_timeout_ms: { description: 'patience with one answer', ...milliseconds, default: 5000 },
+  stream_config_ttl: {
+    description:
+      'seconds after which it is fetched again; the last good one stays where that fails; 0: never',
+    type: 'number',
+    minimum: 0,
+    maximum: 86_400,
+    default: 0,
+  },
+  stream_config_min_refresh_ms: {
+    description:
+      'an event of a stream that is not known brings the next fetch forward, at most once in this time',
+    ...milliseconds,
+    default: 10_000,
+  },
+  destination_event_service: {
+    description: 'keeps only the streams whose setting of that name is this one, and those that have none',
+    ...optionalPath,
+    default: null,
+  },
+  error_stream: {
+    description:
+      'the stream to which an error event goes for each event that fails validation; null: none are made',
+    type: 'string',
+    pattern: '^[A-Za-z0-9._-]{1,200}$',
+    nullable: true,
+    default: null,
+  },
+  error_schema_uri: {
+    description: 'the schema of error events; fields that it does not declare are left out',
+    ...path,
+    default: '/error/2.1.0',
+  },
+  eventgate_factory_module: {
+    description:
+      "an ES or CommonJS module of your own that makes the steps of an event's way. [An example](library.md#steps-of-your-own)",
+    ...optionalPath,
+    default: null,
+  },
+  test_events: {
+    description: 'taken at `GET /v1/_test/events` as if they had been posted',
+    type: 'array',
+    items: { type: 'object' },
+    default: [],
+  },
+  kafka: {
+    description: 'where and how events are produced: below',
+    type: 'object',
+    nullable: true,
+    default: null,
+  },
+  producer: {
+    description:
+      '`kafka`, `file`, or `memory`, which keeps the latest 1,000 events for tests and benchmarks; if null, `kafka` where that option is, else `file`',
+    enum: ['kafka', 'file', 'memory', null],
+    default: null,
+  },
+  output_path: {
+    description: 'where the file producer appends one line of JSON an event',
+    ...path,
+    default: '/dev/stdout',
+  },
+  should_pretty_print: {
+    description: 'whether it writes them indented, over several lines',
+    type: 'boolean',
+    default: false,
+  },
 } as const
 
 /** Fields that request headers fill unless the configuration says otherwise (CONTRACT 2.1). */
@@ -207,29 +391,49 @@ const ADDED_BY_SERVICE_RUNNER = ['worker_id', 'logging', 'metrics', 'num_workers
 const endpoint = {
   type: 'object',
   required: ['type'],
-  properties: { type: { enum: ['prometheus', 'log'] }, name: path, port },
+  properties: {
+    type: {
+      enum: ['prometheus', 'log'],
+      description: '`prometheus` serves them at `/metrics`; `log` is accepted, without meaning',
+    },
+    name: { ...path, description: 'the label `service`; the name of the service if it is not set' },
+    port: { ...port, description: 'where they are served; without it they are not' },
+  },
 } as const
 
-const FILE = {
+/** What stands around the options, which is service-runner's form. */
+export const FILE = {
   type: 'object',
   required: ['services'],
   additionalProperties: false,
   properties: {
-    service_name: path,
-    num_workers: { const: 0 },
-    worker_heap_limit_mb: { type: 'number', minimum: 1 },
-    worker_heartbeat_timeout: {},
-    startup_concurrency: {},
-    app_base_path: path,
-    dns_cache: {},
-    info: { type: 'object' },
-    version: { type: 'string' },
+    service_name: {
+      ...path,
+      description:
+        'names the process in service-runner; logs and metrics have `services[0].name` and `metrics.name`',
+    },
+    num_workers: { const: 0, description: '0: one process serves; run more of them' },
+    worker_heap_limit_mb: {
+      type: 'number',
+      minimum: 1,
+      description:
+        'a heap above it is logged; nothing is ended. `NODE_OPTIONS=--max-old-space-size` bounds it',
+    },
+    worker_heartbeat_timeout: { description: 'accepted, without meaning: there are no workers' },
+    startup_concurrency: { description: 'accepted, without meaning: there are no workers' },
+    app_base_path: { ...path, description: 'accepted, without meaning: the app is this one' },
+    dns_cache: { description: "service-runner's cache of host names: off unless it is set" },
+    info: { type: 'object', description: 'accepted, without meaning' },
+    version: { type: 'string', description: 'accepted, without meaning' },
     logging: {
       type: 'object',
       additionalProperties: false,
       properties: {
-        name: path,
-        level: { enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] },
+        name: { ...path, description: 'in every line; the name of the service if it is not set' },
+        level: {
+          enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
+          description: 'the least that is logged; `info` if it is not set',
+        },
         streams: {
           type: 'array',
           maxItems: 1,
@@ -238,9 +442,12 @@ const FILE = {
             required: ['type'],
             additionalProperties: false,
             properties: {
-              type: { enum: ['stdout', 'stderr'] },
-              level: { enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] },
-              named_levels: { type: 'boolean' },
+              type: { enum: ['stdout', 'stderr'], description: 'where to' },
+              level: {
+                enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
+                description: 'over `logging.level`',
+              },
+              named_levels: { type: 'boolean', description: 'a line\'s level is `"INFO"`, not `30`' },
             },
           },
         },
@@ -256,10 +463,10 @@ const FILE = {
         required: ['name', 'conf'],
         additionalProperties: false,
         properties: {
-          name: path,
-          module: { enum: ['eventgate', '@wikimedia/eventgate'] },
-          entrypoint: { enum: ['app'] },
-          conf: { type: 'object' },
+          name: { ...path, description: 'in logs, and the label `service` of metrics' },
+          module: { enum: ['eventgate', '@wikimedia/eventgate'], description: 'this app, by either name' },
+          entrypoint: { enum: ['app'], description: 'the only one there is' },
+          conf: { type: 'object', description: 'the [options](#options)' },
         },
       },
     },

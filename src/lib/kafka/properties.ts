@@ -7,6 +7,8 @@ export interface Property {
   readonly aliases?: readonly string[]
   /** In place of librdkafka's where that would be wrong for a service; said in `means`. */
   readonly default?: string | number | boolean
+  /** Where it is another. */
+  readonly librdkafka?: string | number | boolean
   readonly range?: readonly [min: number, max: number]
   readonly choices?: readonly string[]
   /**
@@ -57,15 +59,19 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
   'metadata.broker.list': text('The brokers to ask first: host:port, separated by commas.', {
     aliases: ['bootstrap.servers'],
   }),
-  'client.id': text("Names this client in the brokers' logs, metrics and quotas.", { default: 'eventgate' }),
+  'client.id': text("Names this client in the brokers' logs, metrics and quotas.", {
+    default: 'eventgate',
+    librdkafka: 'rdkafka',
+  }),
   'broker.address.family': choice('Which addresses of brokers to use.', ['any', 'v4', 'v6'], {
     default: 'any',
   }),
-  'socket.keepalive.enable': flag('Whether the system probes idle connections.', true),
+  'socket.keepalive.enable': flag('Whether the system probes idle connections.', true, { librdkafka: false }),
   'socket.connection.setup.timeout.ms': number(
     'For a connection with TLS and SASL. librdkafka waits 30 s; here another attempt may be better.',
     [100, INT],
     2000,
+    { librdkafka: 30_000 },
   ),
   'topic.metadata.refresh.interval.ms': number('Metadata is at most this old.', [1000, INT], 300_000, {
     aliases: ['metadata.max.age.ms'],
@@ -106,7 +112,9 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
     ['all', '-1', '0', '1'],
     { aliases: ['request.required.acks'], default: 'all' },
   ),
-  'enable.idempotence': flag('Whether brokers recognise what is sent again. Needs acks all.', true),
+  'enable.idempotence': flag('Whether brokers recognise what is sent again. Needs acks all.', true, {
+    librdkafka: false,
+  }),
   'message.timeout.ms': number(
     'From the acceptance of an event to its answer; 0 is the longest there is. Guaranteed events: just below request_timeout_ms, at most.',
     [0, INT],
@@ -126,7 +134,7 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
     'How long an event waits for others to be sent with. librdkafka waits 5 ms; what arrives while a request is out shares the next one anyway.',
     [0, 900_000],
     0,
-    { aliases: ['linger.ms'] },
+    { aliases: ['linger.ms'], librdkafka: 5 },
   ),
   'queue.buffering.max.messages': number(
     'Events that may be without an answer; more are refused. 0: only the bytes are bounded.',
@@ -137,6 +145,7 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
     'Kilobytes that may be without an answer; more are refused. librdkafka allows 1 GiB, more than a process has.',
     [1, INT],
     65_536,
+    { librdkafka: 1_048_576 },
   ),
   'batch.num.messages': number('Events of one batch.', [1, 1_000_000], 10_000),
   'batch.size': number('Bytes of one batch, before compression.', [1, INT], 1_000_000),

@@ -1,0 +1,4 @@
+import { writeFileSync } from 'node:fs'
+import { generated, PAGE } from './config-docs.js'
+
+writeFileSync(PAGE, generated())
