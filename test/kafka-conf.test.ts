@@ -112,6 +112,17 @@ test('acks and idempotence must agree, and a guarantee needs all acks', () => {
   assert.match(paths({ conf: { ...BROKERS, acks: 2 } }), /must be one of all, -1, 0, 1/)
 })
 
+test('topics that brokers create cannot be forbidden here, and nothing is said where they need not be', () => {
+  const { problems } = read({ conf: { ...BROKERS, 'allow.auto.create.topics': 'false' } })
+  assert.deepEqual(
+    problems.map(({ path }) => path),
+    ["kafka.conf['allow.auto.create.topics']"],
+  )
+  assert.match(problems[0]?.message ?? '', /auto\.create\.topics\.enable=false on the brokers/)
+  const allowed = read({ conf: { ...BROKERS, 'allow.auto.create.topics': true } })
+  assert.deepEqual([allowed.problems, allowed.warnings], [[], []])
+})
+
 test('guaranteed events are answered before their request, and a longer timeout is cut, which is said', () => {
   const { settings: cut, warnings } = read({ conf: { ...BROKERS, 'delivery.timeout.ms': 30_000 } }, 4500)
   assert.deepEqual([cut?.guaranteed.sender.timeoutMs, cut?.hasty.sender.timeoutMs], [4400, 30_000])

@@ -626,8 +626,10 @@ function allowed(schema: Record<string, unknown>): string {
     const { minItems = 0, maxItems } = schema
     return `a list${maxItems === undefined ? (minItems ? ' that is not empty' : '') : ` of ${minItems === maxItems ? 'exactly' : 'at most'} ${maxItems}`}`
   }
-  if (schema.type === 'string')
-    return schema.pattern ? `text that matches ${schema.pattern}` : 'text that is not empty'
+  if (schema.type === 'string') {
+    if (schema.pattern) return `text that matches ${schema.pattern}`
+    return schema.minLength ? 'text that is not empty' : 'text'
+  }
   const { minimum, maximum } = schema
   const range =
     maximum !== undefined

@@ -148,6 +148,11 @@ class ProducerReader {
     const maxQueuedBytes = this.#number('queue.buffering.max.kbytes') * 1024
     if (maxQueuedBytes < maxRequestBytes)
       this.#problem('queue.buffering.max.kbytes', 'must have room for message.max.bytes')
+    if (!this.#flag('allow.auto.create.topics'))
+      this.#problem(
+        'allow.auto.create.topics',
+        'cannot be false here: topics are created where the brokers allow it; set auto.create.topics.enable=false on the brokers',
+      )
     const level = this.#number('compression.level')
     return {
       cluster: {

@@ -76,6 +76,10 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
   'topic.metadata.refresh.interval.ms': number('Metadata is at most this old.', [1000, INT], 300_000, {
     aliases: ['metadata.max.age.ms'],
   }),
+  'allow.auto.create.topics': flag(
+    'Topics that are not there are created where the brokers allow it. false is an error: set auto.create.topics.enable=false on the brokers.',
+    true,
+  ),
 
   // Security.
   'security.protocol': choice('How to talk to brokers.', ['plaintext', 'ssl', 'sasl_plaintext', 'sasl_ssl'], {
@@ -179,10 +183,10 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
   'max.in.flight': idle('A connection has one request out at a time.'),
   'request.timeout.ms': idle('How long brokers wait for replicas follows from how long they had to.'),
   'socket.timeout.ms': idle('A request has 2 s more than the broker may take for it.'),
-  'allow.auto.create.topics': idle('Topics are created where the brokers allow it.'),
   ...Object.fromEntries(
     `api.version.request api.version.request.timeout.ms api.version.fallback.ms background_event_cb broker.address.ttl
-    broker.version.fallback builtin.features client.dns.lookup client.rack closesocket_cb connect_cb connections.max.idle.ms
+    broker.version.fallback builtin.features default_topic_conf https.ca.location https.ca.pem resolve_cb
+    oauthbearer_token_refresh_cb client.dns.lookup client.rack closesocket_cb connect_cb connections.max.idle.ms
     debug delivery.report.only.error dr_cb dr_msg_cb enable.metrics.push enable.random.seed enabled_events error_cb event_cb
     interceptors internal.termination.signal log.queue log.thread.name log_cb log_level message.copy.max.bytes
     metadata.recovery.rebootstrap.trigger.ms metadata.recovery.strategy msg_order_cmp opaque open_cb partitioner_cb
@@ -195,7 +199,9 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
       .map(name => [name, idle('Concerns how librdkafka works inside.')]),
   ),
   ...Object.fromEntries(
-    `auto.commit.enable auto.commit.interval.ms auto.offset.reset check.crcs coordinator.query.interval.ms
+    `consume.callback.max.messages consume_cb group.protocol group.protocol.type group.remote.assignor
+    offset.store.method offset.store.path offset.store.sync.interval.ms offset_commit_cb rebalance_cb
+    auto.commit.enable auto.commit.interval.ms auto.offset.reset check.crcs coordinator.query.interval.ms
     enable.auto.commit enable.auto.offset.store enable.partition.eof fetch.error.backoff.ms fetch.max.bytes
     fetch.message.max.bytes fetch.min.bytes fetch.queue.backoff.ms fetch.wait.max.ms group.id group.instance.id
     heartbeat.interval.ms isolation.level max.partition.fetch.bytes max.poll.interval.ms
@@ -213,6 +219,12 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
   'ssl.engine.location': refused("OpenSSL's engines are not supported."),
   'ssl.engine.id': refused("OpenSSL's engines are not supported."),
   'ssl.providers': refused("OpenSSL's providers are Node.js's own."),
+  ...Object.fromEntries(
+    ['ssl_ca', 'ssl_certificate', 'ssl_key', 'ssl.certificate.verify_cb'].map(name => [
+      name,
+      refused("Only for programs that link librdkafka: name files by the ssl properties' .location."),
+    ]),
+  ),
   'ssl.ca.certificate.stores': refused("Windows' stores of certificates are not supported."),
   ...Object.fromEntries(
     `sasl.kerberos.service.name sasl.kerberos.principal sasl.kerberos.kinit.cmd sasl.kerberos.keytab
