@@ -101,7 +101,12 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       responder.closing = true
       const closed = new Promise(resolve => server.close(resolve))
       configs?.close()
-      const finished = events.close().then(() => errorEvents?.idle())
+      const requests = events.close()
+      const finished = requests.then(() => errorEvents?.idle())
+      let answered = false
+      void requests.then(() => {
+        answered = true
+      })
       const all = [...new Set(Object.values(producers))]
       for (const producer of all) producer.flush?.()
       // What cannot be finished in time is settled by the producers, so that it is counted and not just gone.
@@ -111,7 +116,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       ])
       await Promise.all(all.map(producer => producer.close(Math.max(0, until - Date.now()))))
       // Whoever is still sending then is not waited for.
-      if (inTime) server.closeUnanswered()
+      if (inTime || answered) server.closeUnanswered()
       else server.closeAllConnections()
       await finished
       await closed
@@ -210,6 +215,8 @@ async function openStreamConfigs(
       ttlMs: config.stream_config_ttl * 1000,
       minRefreshMs: config.stream_config_min_refresh_ms,
       timeoutMs: config.stream_config_timeout_ms,
+      // An event of an unknown stream must not cost those beside it their deadline.
+      patienceMs: Math.min(config.stream_config_timeout_ms, config.request_timeout_ms / 3),
       userAgent: userAgentOf(config, info),
     },
     metrics.ofStreamConfigs(),
@@ -344,7 +351,7 @@ function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents
     '/v1/stream-configs',
     streamRoutes({
       all: () => configs?.table.settings ?? {},
-      of: name => configs && (configs.table.settings[name] ?? configs.table.find(name)?.settings),
+      of: name => configs?.table.settingsOf(name),
     }),
   )
   web.use('/_info', infoRoutes(info))

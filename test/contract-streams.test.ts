@@ -92,6 +92,7 @@ test('which streams take which events', async t => {
       'job.x': SETTINGS,
     })
     assert.deepEqual(await get('/v1/stream-configs/nowhere'), {})
+    assert.deepEqual(await get('/v1/stream-configs/__proto__,constructor'), {})
   })
 })
 
@@ -166,6 +167,35 @@ test('an unknown stream brings the next fetch forward, and strangers cannot make
   assert.equal((await service.post(to('added'))).status, 201)
   for (let i = 0; i < 20; i++) assert.equal((await service.post(to(`stranger.${i}`))).status, 400)
   assert.equal(asked.length, 2)
+})
+
+test('a slow fetch for an unknown stream costs the events beside it nothing', async t => {
+  const streams: Record<string, object> = { known: SETTINGS }
+  let slow = false
+  const server = createServer((_req, res) => {
+    if (!slow) res.end(JSON.stringify(streams))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => server.close().closeAllConnections())
+  const service = await startService(t, {
+    stream_config_uri: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    request_timeout_ms: 1500,
+    schema_timeout_ms: 1000,
+  })
+  slow = true
+  const reply = await service.post([to('known'), to('unknown')])
+  assert.equal(reply.status, 207, reply.body)
+  assert.equal(reply.json().error[0].code, 'stream_config_unavailable')
+})
+
+test('a name that is too long with its prefix is its sender’s mistake', async t => {
+  const stream_config_uri = file(t, { '/^job/': SETTINGS })
+  const service = await startService(t, { stream_config_uri, topic_prefix: 'eqiad.' })
+  assert.equal((await service.post(to(`job${'x'.repeat(240)}`))).status, 201)
+  const reply = await service.post(to(`job${'x'.repeat(241)}`))
+  assert.equal(reply.status, 400)
+  assert.equal(reply.json().invalid[0].code, 'stream_name_illegal')
 })
 
 test('without a configuration at the start there is no start', async t => {

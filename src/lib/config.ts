@@ -332,7 +332,7 @@ export const OPTIONS = {
   },
   error_stream: {
     description:
-      'the stream to which an error event goes for each event that fails validation; null: none are made',
+      'the stream to which an error event goes for each event that fails validation, with the event itself in `raw_event`, cut at 262144 characters; null: none are made',
     type: 'string',
     pattern: '^[A-Za-z0-9._-]{1,200}$',
     nullable: true,
@@ -565,7 +565,7 @@ function combinations(conf: Readonly<Record<string, unknown>>, config: Config, a
     (config.hasty_max_events + errorEvents > queue.maxQueuedMessages ||
       config.hasty_max_bytes > queue.maxQueuedBytes)
   ) {
-    const message = `and hasty_max_bytes must be at most what the hasty producer may queue, ${queue.maxQueuedMessages} events and ${queue.maxQueuedBytes} bytes, or events would be lost after their 202`
+    const message = `and hasty_max_bytes must be at most what the hasty producer may queue, ${queue.maxQueuedMessages - errorEvents} events${errorEvents > 0 ? ` (${errorEvents} more are for error events)` : ''} and ${queue.maxQueuedBytes} bytes, or events would be lost after their 202`
     problems.push({ path: `${at}.hasty_max_events`, message })
   }
   const readable = (path: string, read: () => unknown) => {

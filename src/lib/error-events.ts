@@ -65,8 +65,10 @@ export class ErrorEvents {
     if (!('error' in outcome) || !REPORTED.has(outcome.error.code)) return
     // An error event that another service posts here is one too.
     if (outcome.stream?.name === this.#options.stream) return
-    const text = context.textOf(index)
-    if (this.#pending === MAX_PENDING_ERROR_EVENTS || this.#length + text.length > MAX_PENDING_LENGTH) {
+    const isFull = this.#pending === MAX_PENDING_ERROR_EVENTS
+    const text = isFull ? '' : context.textOf(index)
+    // One alone may be of any length, for it was let in.
+    if (isFull || (this.#pending > 0 && this.#length + text.length > MAX_PENDING_LENGTH)) {
       this.#way.dropped(1)
       return
     }
@@ -98,7 +100,10 @@ export class ErrorEvents {
       const { stream, schemaUri } = this.#options
       const now = Date.now()
       const events = refusals.map(refusal => makeErrorEvent(refusal, this.#options, schema, now))
-      const length = refusals.reduce((sum, { raw }) => sum + raw.length, 0)
+      const count = refusals.length
+      const whole = refusals.reduce((sum, { raw }) => sum + raw.length, 0)
+      const length = refusals.reduce((sum, { raw }) => sum + Math.min(raw.length, MAX_RAW_LENGTH), 0)
+      this.#length -= whole - length
       const context: Context = {
         requestId: '',
         receivedAt: now,
@@ -111,7 +116,7 @@ export class ErrorEvents {
         textOf: index => JSON.stringify(events[index]),
       }
       const underWay = this.#way.process(events, context).then(() => {
-        this.#pending -= refusals.length
+        this.#pending -= count
         this.#length -= length
         this.#underWay.delete(underWay)
       })

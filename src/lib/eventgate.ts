@@ -122,8 +122,12 @@ export class EventGate {
     for (let start = 0; start < events.length && outcomes.open; start += SLICE) {
       if (start > 0) await new Promise(setImmediate)
       const slice = events.slice(start, start + SLICE)
-      const loading = this.#steps.load(slice, context)
-      if (loading) await Promise.race([loading, outcomes.all])
+      try {
+        const loading = this.#steps.load(slice, context)
+        if (loading) await Promise.race([loading, outcomes.all])
+      } catch {
+        // A load of an operator's own that breaks its promise: the steps that follow say what is missing.
+      }
       for (let i = start; i < start + slice.length && outcomes.open; i++) {
         outcomes.set(i, this.#pass(events[i], context, i))
       }

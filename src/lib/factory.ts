@@ -56,5 +56,11 @@ export async function applyFactory(
 function addressOf(module: string): string {
   if (module.startsWith('file:')) return module
   if (/^\.{0,2}\//.test(module)) return pathToFileURL(resolve(module)).href
-  return pathToFileURL(createRequire(resolve('package.json')).resolve(module)).href
+  try {
+    return pathToFileURL(createRequire(resolve('package.json')).resolve(module)).href
+  } catch (error) {
+    // A package that is for ES modules alone is looked for beside this one.
+    if ((error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return module
+    throw error
+  }
 }

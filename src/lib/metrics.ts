@@ -168,7 +168,7 @@ export class Metrics {
       },
       failed: reason => {
         this.#configFailures.inc(this.#service)
-        this.#say('warn', 'stream_config_unavailable', reason.slice(0, 500), {})
+        this.#say('warn', 'stream_config_fetch_failed', reason.slice(0, 500), {})
       },
     }
   }
@@ -279,7 +279,7 @@ export class Metrics {
   /** The first of its kind is said at once; those that follow within a second are one more line. */
   #say(
     level: 'info' | 'warn' | 'error',
-    code: Code | `${'kafka' | 'error_event'}_${string}`,
+    code: Code | `${'kafka' | 'error_event' | 'stream_config'}_${string}`,
     message: string,
     fields: object,
   ): void {

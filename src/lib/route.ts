@@ -34,10 +34,13 @@ function keyOf(event: Event, fields: NonNullable<Stream['key']>): string {
   return `{${members.join(',')}}`
 }
 
+/** `Date.parse` takes almost anything for a time. */
+const ISO_8601 = /^[+-]?\d{4,6}-\d\d/
+
 function timestampOf(event: Event, field: Field, context: Context): number {
   const dt = field.get(event)
   if (dt === undefined) return context.receivedAt
-  const timestamp = typeof dt === 'string' ? Date.parse(dt) : Number.NaN
+  const timestamp = typeof dt === 'string' && ISO_8601.test(dt) ? Date.parse(dt) : Number.NaN
   if (timestamp >= 0) return timestamp
   throw new GateError(
     'timestamp_unparsable',

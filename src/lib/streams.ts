@@ -35,7 +35,7 @@ export class Streams {
     for (const event of events) {
       if (typeof event !== 'object' || event === null) continue
       const name = this.#field.get(event as Event) ?? context.stream
-      if (typeof name === 'string' && isLegalTopic(name) && !table.find(name))
+      if (typeof name === 'string' && table.isLegal(name) && !table.find(name))
         return this.#configs?.refreshEarly()
     }
     return undefined
@@ -77,9 +77,9 @@ function configured(name: string, schema: Schema, configs: StreamConfigs): Strea
   )
 }
 
-function unknown(name: string, { failure }: StreamConfigs): GateError {
-  if (!isLegalTopic(name)) return illegal(name)
-  return failure === undefined
+function unknown(name: string, { failure, table, refreshing }: StreamConfigs): GateError {
+  if (!table.isLegal(name)) return illegal(name)
+  return failure === undefined && !refreshing
     ? new GateError('stream_not_configured', `stream ${quote(name)} is not configured here`)
     : new GateError(
         'stream_config_unavailable',

@@ -84,6 +84,8 @@ export class EventsRoute {
   async #take(req: IncomingMessage, res: ServerResponse, path: string, arrive: () => Arrival): Promise<void> {
     const receivedAt = Date.now()
     this.#underWay++
+    // Node remembers it from now on, though the client may be gone when an event asks for it.
+    void req.socket.remoteAddress
     let unread = false
     const send = (answer: Answer) => {
       unread = answer.body !== ''

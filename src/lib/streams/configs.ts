@@ -12,6 +12,8 @@ export interface StreamConfigOptions extends Asking, TableOptions {
   ttlMs: number
   /** An unknown stream brings the next fetch forward, at most once in this time, milliseconds. */
   minRefreshMs: number
+  /** How long an event waits for it then, milliseconds. */
+  patienceMs: number
 }
 
 /** Told what becomes of each fetch. */
@@ -75,16 +77,28 @@ export class StreamConfigs {
     return this.#table
   }
 
+  /** Whether a fetch is under way. */
+  get refreshing(): boolean {
+    return this.#refreshing !== undefined
+  }
+
   /** Since it was last found to be what its source says, seconds. */
   get ageSeconds(): number {
     return (Date.now() - this.#fetchedAt) / 1000
   }
 
-  /** Fetches it before its time; undefined if that was done lately. Never rejects. */
+  /** Fetches it before its time, and waits a while for it; undefined if that was done lately. Never rejects. */
   refreshEarly(): Promise<void> | undefined {
-    if (this.#refreshing) return this.#refreshing
-    if (this.#closed || Date.now() - this.#askedAt < this.#options.minRefreshMs) return undefined
-    return this.#refresh()
+    const { minRefreshMs, patienceMs } = this.#options
+    const waited = Date.now() - this.#askedAt
+    if (this.#refreshing)
+      return waited < patienceMs ? this.#atMost(this.#refreshing, patienceMs - waited) : undefined
+    if (this.#closed || waited < minRefreshMs) return undefined
+    return this.#atMost(this.#refresh(), patienceMs)
+  }
+
+  #atMost(refreshing: Promise<void>, ms: number): Promise<void> {
+    return Promise.race([refreshing, delay(ms, undefined, { ref: false })])
   }
 
   close(): void {

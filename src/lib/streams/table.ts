@@ -94,12 +94,22 @@ export class StreamTable {
     const exact = this.#streams.get(name)
     if (exact || this.#expressions.length === 0) return exact
     if (this.#matched.has(name)) return this.#matched.get(name)
-    if (!isLegalTopic(name)) return undefined
+    if (!this.isLegal(name)) return undefined
     const found = this.#expressions.find(({ expression }) => expression.test(name))
     const stream = found && configured(name, found.name, found.settings, this.#prefix)
     if (this.#matched.size === MAX_MATCHED) this.#matched.clear()
     this.#matched.set(name, stream)
     return stream
+  }
+
+  /** Whether a stream of this name could be. */
+  isLegal(name: string): boolean {
+    return isLegalTopic(name) && isLegalTopic(topicOf(name, this.#prefix))
+  }
+
+  /** As they were configured; undefined for a stream that is not. */
+  settingsOf(name: string): Settings | undefined {
+    return Object.hasOwn(this.settings, name) ? this.settings[name] : this.find(name)?.settings
   }
 
   get size(): number {
