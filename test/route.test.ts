@@ -107,7 +107,17 @@ test('it is the time of receipt where the event has none, or its schema does not
 })
 
 test('a time that is none refuses the event', () => {
-  for (const dt of ['', 'yesterday', 'hello 1', '12', '2026-13-01T00:00:00Z', 7, null, {}, '1969-12-31T23:59:59Z']) {
+  for (const dt of [
+    '',
+    'yesterday',
+    'hello 1',
+    '12',
+    '2026-13-01T00:00:00Z',
+    7,
+    null,
+    {},
+    '1969-12-31T23:59:59Z',
+  ]) {
     const error = refusal(() => timestampOf({ meta: { dt } }))
     assert.equal(error.code, 'timestamp_unparsable')
     assert.match(error.message, /'\.meta\.dt'/)
