@@ -3,7 +3,15 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type Service, startService, temporary, testEvent, WIKIMEDIA } from './helpers.js'
-import { assertAccepted, assertFailure, ONE_ACCEPTED, postBytes, repository } from './http-helpers.js'
+import {
+  assertAccepted,
+  assertFailure,
+  ONE_ACCEPTED,
+  postBytes,
+  repository,
+  type Stored,
+  stored,
+} from './http-helpers.js'
 
 // CONTRACT 2.1 and the query parameters of 1.1: what the gate fills in. The defaults for meta.dt, meta.id and
 // the headers are in contract-event.test.ts.
@@ -64,18 +72,6 @@ const SCHEMAS = {
   '/analytics/legacy/thing/1.0.0': { properties: { ...base, dt: text } },
   '/analytics/legacy/closed/1.0.0': { properties: base, additionalProperties: false },
   '/analytics/other/1.0.0': { properties: { ...base, dt: text } },
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: events are looked into freely
-type Stored = any
-
-async function stored(
-  service: Service,
-  event: unknown,
-  headers: Record<string, string> = {},
-): Promise<Stored> {
-  assertAccepted(await service.post(event, { headers }), 201, ONE_ACCEPTED)
-  return service.produced().at(-1)
 }
 
 const of = (uri: string, more: object = {}) => ({ $schema: uri, meta: { stream: 's' }, ...more })

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Service, startService, testEvent } from './helpers.js'
-import { assertAccepted, assertFailure, ONE_ACCEPTED, postBytes, repository } from './http-helpers.js'
+import { startService, testEvent } from './helpers.js'
+import { assertAccepted, assertFailure, postBytes, repository, type Stored, stored } from './http-helpers.js'
 
 // CONTRACT 2: what the gate fills in, and what it leaves as it was.
 
@@ -44,18 +44,6 @@ const SCHEMAS = {
     },
   },
   '/any/1.0.0': { properties: { $schema: text, meta: { type: 'object', properties: { stream: text } } } },
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: events are looked into freely
-type Stored = any
-
-async function stored(
-  service: Service,
-  event: unknown,
-  headers: Record<string, string> = {},
-): Promise<Stored> {
-  assertAccepted(await service.post(event, { headers }), 201, ONE_ACCEPTED)
-  return service.produced().at(-1)
 }
 
 test('what is filled in', async t => {

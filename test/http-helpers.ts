@@ -82,6 +82,19 @@ export function assertAccepted(reply: Reply, status: number, reason: string): vo
 
 export const ONE_ACCEPTED = 'All 1 out of 1 events were accepted.'
 
+// biome-ignore lint/suspicious/noExplicitAny: events are looked into freely
+export type Stored = any
+
+/** Posts an event that is accepted, and gives what it has become. */
+export async function stored(
+  service: Service,
+  event: unknown,
+  headers: Record<string, string> = {},
+): Promise<Stored> {
+  assertAccepted(await service.post(event, { headers }), 201, ONE_ACCEPTED)
+  return service.produced().at(-1)
+}
+
 /** Posts bytes as they are. */
 export function postBytes(
   service: Pick<Service, 'url'>,

@@ -189,7 +189,7 @@ test('raw connections', async t => {
   await t.test('a body on a path that wants none does no harm to the next request', async t => {
     const connection = await connect(t, url)
     for (const path of ['/nowhere', '/_info']) {
-      connection.write(head({ 'content-length': 5 }, { path }) + 'abcde')
+      connection.write(`${head({ 'content-length': 5 }, { path })}abcde`)
     }
     connection.write(whole)
     await connection.until(/HTTP\/1\.1 404 [\s\S]*HTTP\/1\.1 40[45] [\s\S]*HTTP\/1\.1 201 /)

@@ -35,7 +35,7 @@ export class Streams {
     for (const event of events) {
       if (typeof event !== 'object' || event === null) continue
       const name = this.#field.get(event as Event) ?? context.stream
-      if (typeof name === 'string' && table.isLegal(name) && !table.find(name))
+      if (typeof name === 'string' && !table.find(name) && table.isLegal(name))
         return this.#configs?.refreshEarly()
     }
     return undefined

@@ -16,7 +16,7 @@ export interface TransformOptions {
  */
 export const TRANSFORMS: Readonly<Record<string, ((options: TransformOptions) => Transform) | undefined>> = {
   eventgateWikimediaDefaults: undefined,
-  processEdgeUniques: () => processEdgeUniques,
+  processEdgeUniques: makeProcessEdgeUniques,
   testKitchen: ({ userAgentDenylist }) => makeDenyUserAgents(userAgentDenylist),
 }
 
@@ -28,40 +28,44 @@ export function makeTransforms(names: readonly string[], options: TransformOptio
 /** What the edge tells of a client's experiments: name → group and subject; undefined if it cannot be read. */
 type Enrollments = ReadonlyMap<string, { group: string; subject: string }> | undefined
 
-const read = new WeakMap<Context, { enrollments: Enrollments }>()
-
 /**
  * The edge alone knows a client's subject id: an event says `awaiting`, and which experiment and group it
  * means, and gets it from the header (`X-Experiment-Enrollments: name=group/subject;…`). Streams opt in.
  */
-const processEdgeUniques: Transform = (event, schema, stream, context) => {
-  const { producers } = (stream.settings ?? {}) as {
-    producers?: { eventgate?: { use_edge_uniques?: unknown } }
+function makeProcessEdgeUniques(): Transform {
+  // A request's header is read once, for however many events.
+  const read = new WeakMap<Context, { enrollments: Enrollments }>()
+  return (event, schema, stream, context) => {
+    const { producers } = (stream.settings ?? {}) as {
+      producers?: { eventgate?: { use_edge_uniques?: unknown } }
+    }
+    if (producers?.eventgate?.use_edge_uniques !== true) return
+    if (!Object.hasOwn(event, 'experiment') || !schema.declares('experiment')) return
+    const { experiment } = event
+    // What is no experiment is left for validation to judge.
+    if (typeof experiment !== 'object' || experiment === null || Array.isArray(experiment)) return
+    const { enrolled, assigned, subject_id } = experiment as Event
+    const header = context.headers['x-experiment-enrollments']
+    if (header === undefined) throw refused('the request has no X-Experiment-Enrollments')
+    let once = read.get(context)
+    if (!once) {
+      once = { enrollments: readEnrollments(String(header)) }
+      read.set(context, once)
+    }
+    const { enrollments } = once
+    if (!enrollments)
+      throw refused(`X-Experiment-Enrollments is not of the form name=group/subject;…: ${quote(header)}`)
+    const own = enrollments.get(enrolled as string)
+    if (!own)
+      throw refused(`'.experiment.enrolled' is ${quote(enrolled)}, which the request is not enrolled in`)
+    if (own.group !== assigned)
+      throw refused(
+        `'.experiment.assigned' is ${quote(assigned)}, the request is assigned ${quote(own.group)}`,
+      )
+    if (subject_id !== 'awaiting')
+      throw refused(`'.experiment.subject_id' must be "awaiting", it is ${quote(subject_id)}`)
+    ;(experiment as Event).subject_id = own.subject
   }
-  if (producers?.eventgate?.use_edge_uniques !== true) return
-  if (!Object.hasOwn(event, 'experiment') || !schema.declares('experiment')) return
-  const { experiment } = event
-  // What is no experiment is left for validation to judge.
-  if (typeof experiment !== 'object' || experiment === null || Array.isArray(experiment)) return
-  const { enrolled, assigned, subject_id } = experiment as Event
-  const header = context.headers['x-experiment-enrollments']
-  if (header === undefined) throw refused('the request has no X-Experiment-Enrollments')
-  let once = read.get(context)
-  if (!once) {
-    once = { enrollments: readEnrollments(String(header)) }
-    read.set(context, once)
-  }
-  const { enrollments } = once
-  if (!enrollments)
-    throw refused(`X-Experiment-Enrollments is not of the form name=group/subject;…: ${quote(header)}`)
-  const own = enrollments.get(enrolled as string)
-  if (!own)
-    throw refused(`'.experiment.enrolled' is ${quote(enrolled)}, which the request is not enrolled in`)
-  if (own.group !== assigned)
-    throw refused(`'.experiment.assigned' is ${quote(assigned)}, the request is assigned ${quote(own.group)}`)
-  if (subject_id !== 'awaiting')
-    throw refused(`'.experiment.subject_id' must be "awaiting", it is ${quote(subject_id)}`)
-  ;(experiment as Event).subject_id = own.subject
 }
 
 function refused(message: string): GateError {

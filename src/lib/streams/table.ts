@@ -134,9 +134,6 @@ function isFor(destination: string | undefined, { destination_event_service: own
 function configured(name: string, as: string, settings: Settings, prefix: string): Configured {
   const problems: string[] = []
   const topic = topicOf(name, prefix)
-  const names = Object.keys(mapOf(settings.message_key_fields) ?? {})
-  if (names.length > 1 && names.some(name => /^\d+$/.test(name)))
-    problems.push('message_key_fields has a number for a name, and JSON objects keep no order of such')
   if (!isLegalTopic(topic)) problems.push(`${quote(topic)} is no legal Kafka topic`)
   const { schema_title, message_key_fields } = settings
   const producers = mapOf(settings.producers ?? {})
@@ -148,13 +145,17 @@ function configured(name: string, as: string, settings: Settings, prefix: string
     configuredAs: as,
     settings,
     schemaTitle: typeof schema_title === 'string' && schema_title !== '' ? schema_title : undefined,
-    key: paths(message_key_fields, 'message_key_fields', problems).map(([name, path]) => ({
-      name,
-      field: new Field(path),
-    })),
+    key: keyOf(message_key_fields, problems),
     headers: headersOf(own?.enrich_fields_from_http_headers, problems),
     problem: problems.length > 0 ? problems.join('; ') : undefined,
   }
+}
+
+function keyOf(value: unknown, problems: string[]): Stream['key'] {
+  const fields = paths(value, 'message_key_fields', problems)
+  if (fields.length > 1 && fields.some(([name]) => /^\d+$/.test(name)))
+    problems.push('message_key_fields has a number for a name, and JSON objects keep no order of such')
+  return fields.map(([name, path]) => ({ name, field: new Field(path) }))
 }
 
 /** `false` switches one off. */
