@@ -10,6 +10,7 @@ import { readConf } from '#src/lib/config.js'
 import type { EventGate } from '#src/lib/eventgate.js'
 import { Responder } from '#src/lib/http.js'
 import { Metrics } from '#src/lib/metrics.js'
+import { Turns } from '#src/lib/turns.js'
 import { EventsRoute } from '#src/routes/events.js'
 import { send, testEvent } from './helpers.js'
 
@@ -19,6 +20,7 @@ test('a defect once the events were begun does not call them not stored', async 
   const admission = new Admission({ guaranteed: room, hasty: room })
   const broken = { process: () => Promise.reject(new Error('a defect')) } as unknown as EventGate
   const events = new EventsRoute({
+    turns: new Turns(),
     config,
     gate: broken,
     admission,
