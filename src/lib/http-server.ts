@@ -82,15 +82,15 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
   ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const answer = () => {
+      // What comes after whole requests does not take the place of their answers.
+      const due = answerDueOn(socket)
+      if (due?.req.complete) return void due.once('finish', answer)
       if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
       const { status, text } = answerToClientError(error.code)
       unreadable(status)
       socket.end(text)
     }
-    // What comes after a whole request does not take the place of that one's answer.
-    const due = answerDueOn(socket)
-    if (due?.req.complete) due.once('finish', answer)
-    else answer()
+    answer()
   })
   server.on('connection', (socket: Socket) => {
     connections.opened(socket)
