@@ -93,3 +93,8 @@ export async function startEventGate(
 export function startNaive(bootstrap: string): Promise<Service & { process: ChildProcess }> {
   return start(['.build/bench/ledger-naive.js'], { env: { BOOTSTRAP: bootstrap } })
 }
+
+/** A handler that reads and parses and answers 201, and does nothing more. */
+export function startBare(how: How = {}): Promise<Service & { process: ChildProcess }> {
+  return start(['.build/bench/bare.js'], how)
+}
