@@ -69,7 +69,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
   const gate = new EventGate(steps, (outcome, context, index) => {
-    metrics.outcome(outcome, context)
+    metrics.outcome(outcome, context, index)
     errorEvents?.consider(outcome, context, index)
   })
 
