@@ -53,6 +53,8 @@ export function createServer({ web, events, responder }: Handlers, requestTimeou
     const error = new GateError('expectation_failed', `expect ${quote(req.headers.expect)} is not supported`)
     responder.refuse(req, res, error)
   })
+  // Without a listener node:http cuts the connection, without an answer.
+  server.on('connect', (_req, socket) => void socket.end(answerToClientError('CONNECT')))
   // A client that says at once that it has said all, as some simple ones do, is answered nevertheless.
   ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {

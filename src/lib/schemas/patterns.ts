@@ -27,12 +27,17 @@ const verdicts = new Map<string, boolean>()
  * The first of these regular expressions of which it is not known that it is fast on any text. Verdicts are
  * remembered, so that who comes again after OutOfTime gets further.
  */
-export function slowPattern(patterns: Iterable<string>): string | OutOfTime | undefined {
-  const until = performance.now() + PATIENCE_MS
+export function slowPattern(
+  patterns: Iterable<string>,
+  patienceMs = PATIENCE_MS,
+): string | OutOfTime | undefined {
+  let until = Infinity
   for (const pattern of new Set(patterns)) {
     let fast = isLinear(pattern) || verdicts.get(pattern)
     if (fast === undefined) {
+      // At least one is looked at each time.
       if (performance.now() > until) return new OutOfTime()
+      until = Math.min(until, performance.now() + patienceMs)
       fast = isProvenFast(pattern)
       if (verdicts.size === MAX_VERDICTS) verdicts.clear()
       verdicts.set(pattern, fast)
