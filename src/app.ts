@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import express, { type ErrorRequestHandler, type Express } from 'express'
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
 import { load as parseYaml } from 'js-yaml'
 import { register } from 'prom-client'
 import { Admission } from './lib/admission.js'
@@ -84,7 +84,16 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     hasTestEvents: config.test_events.length > 0,
     configs,
   })
-  const server = createServer({ web, events, responder }, config.request_timeout_ms)
+  // What no route of Express takes, not even the last, is answered like anything else.
+  const unrouted = (req: IncomingMessage, res: ServerResponse) =>
+    responder.refuse(req, res, new GateError('route_not_found', 'there is no such thing here'))
+  const handlers = {
+    web: (req: IncomingMessage, res: ServerResponse) =>
+      web(req as Request, res as Response, () => unrouted(req, res)),
+    events,
+    responder,
+  }
+  const server = createServer(handlers, config.request_timeout_ms)
   const port = await listen(server, config)
 
   const sinks = [...new Set(Object.values(producers).map(producer => producer.name))].join(', ')

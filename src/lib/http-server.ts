@@ -42,7 +42,12 @@ export function createServer({ web, events, responder }: Handlers, requestTimeou
       if (url === '/v1/events' || url.startsWith('/v1/events?')) return events.post(req, res, 'v1/events')
       if (url === '/v2/events' || url.startsWith('/v2/events?')) return events.post(req, res, 'v2/events')
     }
-    web(req, res)
+    if (isTarget(req.url as string)) return web(req, res)
+    responder.refuse(
+      req,
+      res,
+      new GateError('request_malformed', `${quote(req.url)} is no target of a request`),
+    )
   }
   const server = createHttpServer(options, onRequest)
   // A client that does not read its answer is not waited for either.
@@ -80,6 +85,11 @@ export function createServer({ web, events, responder }: Handlers, requestTimeou
 export interface ClosableServer extends Server {
   /** Ends connections that node:http does not count as idle, though no request of theirs is being answered. */
   closeUnanswered(): void
+}
+
+/** Whether Express can take a path of it. Of others Node would complain on stderr, in the sender's words. */
+function isTarget(url: string): boolean {
+  return url.startsWith('/') || url === '*' || URL.canParse(url)
 }
 
 /** The answer that node:http is writing, or waits for, on a connection. */
