@@ -35,8 +35,14 @@ export function createServer({ web, events, responder }: Handlers, requestTimeou
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: 1000,
     maxHeaderSize: MAX_HEADER_BYTES,
+    // Node would answer without a body.
+    requireHostHeader: false,
   }
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
+    if (req.headers.host === undefined && req.httpVersion === '1.1') {
+      const error = new GateError('request_malformed', 'the request has no header "host"')
+      return responder.refuse(req, res, error)
+    }
     if (req.method === 'POST') {
       const { url = '' } = req
       if (url === '/v1/events' || url.startsWith('/v1/events?')) return events.post(req, res, 'v1/events')
