@@ -32,9 +32,14 @@ export class Tally {
   accepted = 0
   unheard = 0
   answers = 0
+  readonly #breaks = new Map<string, number>()
 
+  /** Of one kind of request, the first few times: the rest is likely the same. */
   breaks(what: string): void {
-    if (this.broken.length < 100) this.broken.push(what)
+    const kind = what.replace(/^#\d+ /, '').slice(0, 30)
+    const times = (this.#breaks.get(kind) ?? 0) + 1
+    this.#breaks.set(kind, times)
+    if (times <= 3) this.broken.push(what)
   }
 
   /** Counts an answer, and holds it against what every answer must be. */
