@@ -21,8 +21,8 @@ export interface Corpus {
   real: boolean
 }
 
-/** In the events of some requests: no line of the log may hold the whole of it. */
-export const SECRET = `fuzz-secret-${'0123456789abcdef'.repeat(16)}`
+/** In the events of some requests, and no name of anything: no line of the log may hold the whole of it. */
+export const SECRET = `fuzz secret ${'0123456789abcdef'.repeat(16)}`
 
 const text = { type: 'string', maxLength: 10_000 }
 const meta = {

@@ -300,12 +300,19 @@ const bomb: Make = random => {
   return whole(random, { kind: 'bomb', headers: [JSON_TYPE, ['content-encoding', coding]], body })
 }
 
-const width: Make = random => {
-  const name = random.pick(Object.keys(WIDE_BODIES))
-  const size = random.pick([100_000, 1_000_000, 4 * 1024 * 1024, 10_000_000])
+/** Just below what is taken by default. */
+export const LARGEST = 10_000_000
+
+export function wideShape(name: string, size: number): Shape {
   const body = WIDE_BODIES[name]?.(size) ?? ''
-  return whole(random, { kind: `width: ${name}, ${size} bytes`, body })
+  return { kind: `width: ${name}, ${size} bytes`, pieces: [bytesOf(new Random(0), { body })], method: 'POST' }
 }
+
+const width: Make = random =>
+  wideShape(
+    random.pick(Object.keys(WIDE_BODIES)),
+    random.pick([100_000, 1_000_000, 4 * 1024 * 1024, LARGEST]),
+  )
 
 const query: Make = (random, corpus) => {
   const name = random.pick([

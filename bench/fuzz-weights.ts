@@ -26,7 +26,7 @@ export interface Weight {
 export async function weigh(
   name: string,
   bytes: number,
-  { heapMb = 200, coding = false } = {},
+  { heapMb = 200, coding = false, times = 1 } = {},
 ): Promise<Weight> {
   const folder = mkdtempSync(join(tmpdir(), 'eventgate-fuzz-'))
   try {
@@ -45,9 +45,10 @@ export async function weigh(
       const pinging = new Pinging(service)
       await sleep(50)
       const start = performance.now()
-      const status = await exchange(service, request(body, coding)).catch(error =>
-        (error as Error).message.slice(0, 40),
-      )
+      const send = () =>
+        exchange(service, request(body, coding)).catch(error => (error as Error).message.slice(0, 40))
+      const statuses = await Promise.all(Array.from({ length: times }, send))
+      const status = [...new Set(statuses)].join(', ')
       const took = performance.now() - start
       await sleep(100)
       const grew = service.peak() - before
