@@ -5,9 +5,9 @@
  */
 import { parseArgs } from 'node:util'
 import { replay, runFuzz, Tally } from './fuzz.js'
+import { LARGEST } from './fuzz-shapes.js'
 import { table, unreached } from './fuzz-table.js'
 import { makeKafkaTrouble, makeTrouble } from './fuzz-trouble.js'
-import { LARGEST } from './fuzz-shapes.js'
 import { weighAll } from './fuzz-weights.js'
 import { publish } from './reliability.js'
 

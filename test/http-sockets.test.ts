@@ -188,6 +188,28 @@ test('raw connections', async t => {
       [201, 400],
     )
   })
+  await t.test('nor of the answers to several requests, sent at once', async t => {
+    const connection = await connect(t, url)
+    const before = service.produced().length
+    connection.write(`${whole}${whole}${whole}garbage\r\n\r\n`)
+    const answers = parseAnswers(await connection.closed())
+    assert.deepEqual(
+      answers.map(({ status }) => status),
+      [201, 201, 201, 400],
+    )
+    assert.equal(service.produced().length, before + 3)
+  })
+  await t.test('what is no request is counted too', async t => {
+    const unreadable = async () =>
+      (await samples(metricsPort)).get(
+        'express_router_request_duration_seconds_count{service="eventgate",path="unknown",method="other",status="400"}',
+      ) ?? 0
+    const before = await unreadable()
+    const connection = await connect(t, url)
+    connection.write('garbage\r\n\r\n')
+    await connection.closed()
+    assert.equal(await unreadable(), before + 1)
+  })
   await t.test('a client that sends on after its refusal, and only then listens, hears it', async t => {
     const connection = await connect(t, url)
     const length = 8 * 1024 * 1024

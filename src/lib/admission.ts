@@ -39,6 +39,11 @@ export class Admission {
     return new HeldTicket(this.#seats[delivery], bytes)
   }
 
+  /** How much may be inside. */
+  room(delivery: Delivery): Room {
+    return this.#seats[delivery].room
+  }
+
   /** What is inside now. */
   inFlight(delivery: Delivery): { bytes: number; events: number } {
     const { bytes, events } = this.#seats[delivery]
