@@ -57,6 +57,12 @@ class Trouble {
     }
   }
 
+  async get(path: string): Promise<Answer | undefined> {
+    const wire = await Wire.open(this.service.port)
+    await wire.send([Buffer.from(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`)])
+    return this.answerOn(wire).finally(() => wire.destroy())
+  }
+
   async answerOn(wire: Wire): Promise<Answer | undefined> {
     const answer = await wire.answer('POST', WITHIN_MS)
     if (answer) this.tally.answer(answer, this.name, { allowed: ALLOWED })
@@ -118,36 +124,12 @@ export async function makeTrouble(tally: Tally): Promise<void> {
   writeFileSync(module, FACTORY)
   const corpus = makeCorpus(folder)
   try {
-    await withService(
-      'small bounds',
-      {
-        output_path: '/dev/null',
-        max_events_in_flight: 3,
-        max_body_size: 5000,
-        max_bytes_in_flight: 5000,
-        hasty_max_bytes: 5000,
-        request_timeout_ms: 2000,
-        schema_timeout_ms: 1000,
-      },
-      tally,
-      async trouble => {
-        const wire = await Wire.open(trouble.service.port)
-        const held = bytesOf(eventOf('a', { test: 'x'.repeat(4000) }))
-        await wire.send([held.subarray(0, -10), 100])
-        await trouble.post(eventOf('a', { test: 'x'.repeat(4000) }))
-        await trouble.post([1, 2, 3, 4].map(() => eventOf('a')))
-        await wire.send([held.subarray(-10)])
-        await trouble.answerOn(wire)
-        wire.destroy()
-        const silent = await Wire.open(trouble.service.port)
-        await silent.send([held.subarray(0, -10)])
-        await trouble.answerOn(silent)
-        silent.destroy()
-      },
-    )
-    await withService('a full disk', { output_path: '/dev/full' }, tally, async trouble => {
-      await trouble.post([eventOf('a'), eventOf('b')])
-    })
+    const away = {
+      kafka: { conf: { 'metadata.broker.list': '127.0.0.1:1' } },
+      request_timeout_ms: 1000,
+      schema_timeout_ms: 1000,
+      unready_without_kafka_ms: 500,
+    }
     const conf = {
       output_path: '/dev/null',
       eventgate_factory_module: module,
@@ -156,26 +138,62 @@ export async function makeTrouble(tally: Tally): Promise<void> {
       request_timeout_ms: 1000,
       schema_timeout_ms: 1000,
     }
-    await withService(
-      'an operator’s defects, and the end',
-      conf,
-      tally,
-      async trouble => {
-        for (const stream of ['schema.throws', 'produce.throws', 'load.hangs', 'produce.hangs'])
-          await trouble.post(eventOf(stream))
-        // While an error event is still being stored, and nothing else is under way, requests that were begun are refused.
-        const late = await Wire.open(trouble.service.port)
-        const bytes = bytesOf(eventOf('a'))
-        await late.send([bytes.subarray(0, 60), 100])
-        await trouble.post(eventOf('a', { test: 7 }))
-        const ending = trouble.service.stop()
-        await late.send([300, bytes.subarray(60)])
-        await trouble.answerOn(late)
-        late.destroy()
-        await ending
-      },
-      [0],
-    )
+    await Promise.all([
+      withService(
+        'small bounds',
+        {
+          output_path: '/dev/null',
+          max_events_in_flight: 3,
+          max_body_size: 5000,
+          max_bytes_in_flight: 5000,
+          hasty_max_bytes: 5000,
+          request_timeout_ms: 2000,
+          schema_timeout_ms: 1000,
+        },
+        tally,
+        async trouble => {
+          const wire = await Wire.open(trouble.service.port)
+          const held = bytesOf(eventOf('a', { test: 'x'.repeat(4000) }))
+          await wire.send([held.subarray(0, -10), 100])
+          await trouble.post(eventOf('a', { test: 'x'.repeat(4000) }))
+          await trouble.post([1, 2, 3, 4].map(() => eventOf('a')))
+          await wire.send([held.subarray(-10)])
+          await trouble.answerOn(wire)
+          wire.destroy()
+          const silent = await Wire.open(trouble.service.port)
+          await silent.send([held.subarray(0, -10)])
+          await trouble.answerOn(silent)
+          silent.destroy()
+        },
+      ),
+      withService('no Kafka', away, tally, async trouble => {
+        await trouble.post(eventOf('a'))
+        await trouble.get('/_info/ready')
+      }),
+      withService('a full disk', { output_path: '/dev/full' }, tally, async trouble => {
+        await trouble.post([eventOf('a'), eventOf('b')])
+      }),
+      withService(
+        'an operator’s defects, and the end',
+        conf,
+        tally,
+        async trouble => {
+          for (const stream of ['schema.throws', 'produce.throws', 'load.hangs', 'produce.hangs'])
+            await trouble.post(eventOf(stream))
+          // While an error event is still being stored, and nothing else is under way, requests that were begun are refused.
+          const late = await Wire.open(trouble.service.port)
+          const bytes = bytesOf(eventOf('a'))
+          await late.send([bytes.subarray(0, 60), 100])
+          await trouble.post(eventOf('a', { test: 7 }))
+          const ending = trouble.service.stop()
+          await late.send([300, bytes.subarray(60)])
+          await trouble.answerOn(late)
+          late.destroy()
+          await ending
+        },
+        [0],
+      ),
+    ])
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
