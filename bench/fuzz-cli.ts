@@ -26,6 +26,9 @@ const say = (line: string) => process.stderr.write(`${line}\n`)
 const seed = Number(values.seed)
 const heapMb = Number(values.heap)
 
+// So that what was started ends with us.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
+
 if (values.only !== undefined) console.log(await replay(seed, Number(values.only)))
 else if (values.weights) await weighAll([4 * 1024 * 1024, LARGEST], heapMb, say)
 else process.exitCode = (await main()) ? 0 : 1

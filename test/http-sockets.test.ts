@@ -68,6 +68,12 @@ test('raw connections', async t => {
       assert.ok(service.log().every(line => typeof line.msg === 'string'))
     })
   }
+  await t.test('a target without a path: 404 in the form of any other', async t => {
+    const connection = await connect(t, url)
+    connection.write('GET foo:// HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+    const answer = parseAnswer(await connection.closed())
+    assertFailure(answer, { status: 404, reason: 'Not Found', invalid: ['route_not_found'] })
+  })
   await t.test('headers that are too large: 431', async t => {
     const connection = await connect(t, url)
     connection.write(head({ 'content-length': 2, 'x-large': 'x'.repeat(20_000) }))
