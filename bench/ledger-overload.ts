@@ -153,11 +153,11 @@ async function measureCrowd(
     const peak = Math.max(...steps.map(step => step.goodput))
     // Who adds more than this gains nothing more.
     const saturating = steps.find(step => step.goodput >= 0.95 * peak) as Step
-    const crowd = await offer(FACTOR * saturating.connections, CROWD_S)
+    const promised = await offer(FACTOR * saturating.connections, CROWD_S)
     const most = memoryOf(pid, 'VmHWM')
     const beyond = await offer(FAR_FACTOR * saturating.connections, CROWD_S)
     const broken: string[] = []
-    const { goodput, p99, unwaited, statuses } = crowd
+    const { goodput, p99, unwaited, statuses } = promised
     if (goodput < 0.8 * peak) broken.push(`goodput is ${percent(goodput / peak)} of the peak`)
     if (!(p99 < 1000)) broken.push(`the p99 of what is accepted is ${p99.toFixed(0)} ms`)
     if (unwaited + beyond.unwaited > 0) broken.push(`${unwaited + beyond.unwaited} 503s have no Retry-After`)
@@ -170,7 +170,7 @@ async function measureCrowd(
 
 | connections | events/s answered 201 | of the peak | p50 ms | p99 ms | 503s |
 |---|---|---|---|---|---|
-${[...steps, crowd, beyond].map(row).join('\n')}
+${[...steps, promised, beyond].map(row).join('\n')}
 
 Promised are ${FACTOR} times the connections that saturate it; the last row shows what becomes of more. Memory at its highest, up to the promise: ${most.toFixed(0)} MiB, of the pod's ${POD_MIB}; with the last row ${memoryOf(pid, 'VmHWM').toFixed(0)}.`
     return { text, broken }
