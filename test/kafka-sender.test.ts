@@ -96,6 +96,20 @@ test('a request carries all partitions of its leader', async () => {
   )
 })
 
+test('a request holds no more than it may, but for one batch, and the rest follows', async () => {
+  const { clock, cluster, send, seen } = setUp({ requestBytes: 1000 })
+  cluster.create('wide', 32, () => 2)
+  for (let i = 0; i < 100; i++) send('v'.repeat(300) + i, { topic: 'wide', key: `k${i}` })
+  send('w'.repeat(5000))
+  await clock.runUntil(1000)
+  assert.equal(cluster.stored('wide').flat().length, 100)
+  assert.equal(cluster.stored('t').flat().length, 1)
+  assert.ok(
+    seen.requests.every(([batches, events]) => batches === 1 || events <= 3),
+    JSON.stringify(seen.requests),
+  )
+})
+
 test('a linger is honoured, until a batch is full or there is a flush', async () => {
   const { clock, sender, send, answers } = setUp({ lingerMs: 1000, batchMessages: 3 })
   send('first')
