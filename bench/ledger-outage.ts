@@ -10,7 +10,7 @@ import { type KafkaCluster, readRecords, startKafka } from '../test/real-kafka.j
 import { createLedgerTopics } from './ledger.js'
 import { type CrowdReport, type Entry, pinned, type Reply, startCrowd } from './ledger-crowd.js'
 import { quantile } from './ledger-load.js'
-import { memoryOf, NODE_OPTIONS, OTHER_CORE, POD_MIB, SERVICE_CORE } from './ledger-overload.js'
+import { loadBefore, memoryOf, NODE_OPTIONS, OTHER_CORE, POD_MIB, SERVICE_CORE } from './ledger-overload.js'
 import { startBare, startEventGate } from './ledger-service.js'
 import type { Result } from './reliability.js'
 
@@ -42,6 +42,7 @@ export async function run(
   say: (line: string) => void,
   { healthyS = 30, outageS = 180, afterS = 40 }: OutageOptions = {},
 ): Promise<Result> {
+  const load = loadBefore()
   const folder = await mkdtemp(join(tmpdir(), 'eventgate-outage-'))
   say('starting three brokers')
   const kafka = await startKafka({ brokers: 3, prefix: pinned(OTHER_CORE, []), javaOptions: [] })
@@ -86,7 +87,17 @@ export async function run(
       await gate.close()
       await kafka.whenInSync([...TOPICS])
       const books = await compare(ledger, kafka)
-      return report({ answers, beside, control: bareReport, books, rss, away, started, back })
+      const { text, broken } = report({
+        answers,
+        beside,
+        control: bareReport,
+        books,
+        rss,
+        away,
+        started,
+        back,
+      })
+      return { text: `${text}\n\n${load}`, broken }
     } finally {
       clearInterval(sampling)
       for (const each of all) each.stop()

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { cpus, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { dump } from 'js-yaml'
@@ -51,6 +51,7 @@ export async function run(
   say: (line: string) => void,
   parts: readonly (keyof typeof PARTS)[] = ['crowd', 'hasty'],
 ): Promise<Result> {
+  const before = loadBefore()
   const folder = await mkdtemp(join(tmpdir(), 'eventgate-overload-'))
   await mkdir(join(folder, 'bench/event'), { recursive: true })
   await writeFile(join(folder, 'bench/event/1.0.0.yaml'), dump(benchSchema()))
@@ -67,7 +68,10 @@ export async function run(
         await kafka.close()
       }
     }
-    return { text: results.map(r => r.text).join('\n\n'), broken: results.flatMap(r => r.broken) }
+    return {
+      text: [...results.map(r => r.text), before].join('\n\n'),
+      broken: results.flatMap(r => r.broken),
+    }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -87,6 +91,11 @@ function startGate(kafka: KafkaCluster, folder: string) {
     },
     { prefix: pinned(SERVICE_CORE, []), env: { NODE_OPTIONS } },
   )
+}
+
+/** Times that were measured on a machine which had other things to do say little. */
+export function loadBefore(): string {
+  return `The machine's load before: ${(loadavg()[0] as number).toFixed(1)}, on ${cpus().length} processors.`
 }
 
 /** A figure of /proc/PID/status, in MiB. */
