@@ -98,6 +98,11 @@ export function loadBefore(): string {
   return `The machine's load before: ${(loadavg()[0] as number).toFixed(1)}, on ${cpus().length} processors.`
 }
 
+/** For how long the main thread was ready to run, and others had the processor: what the machine is to blame for. */
+export function waitedSeconds(pid: number | undefined): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9
+}
+
 /** A figure of /proc/PID/status, in MiB. */
 export function memoryOf(pid: number | undefined, figure: 'VmRSS' | 'VmHWM'): number {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8')
