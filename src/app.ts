@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import express, { type ErrorRequestHandler, type Express } from 'express'
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
 import { load as parseYaml } from 'js-yaml'
 import { register } from 'prom-client'
 import { Admission } from './lib/admission.js'
@@ -73,7 +73,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
   const turns = new Turns()
   const observe: Observer = (outcome, context, index) => {
-    metrics.outcome(outcome, context)
+    metrics.outcome(outcome, context, index)
     errorEvents?.consider(outcome, context, index)
   }
   const gate = new EventGate(steps, observe, ({ delivery }) =>
@@ -92,9 +92,13 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     spec: readSpec(info),
     hasTestEvents: config.test_events.length > 0,
   })
+  // What no route of Express takes, not even the last, is answered like anything else.
+  const unrouted = (req: IncomingMessage, res: ServerResponse) =>
+    responder.refuse(req, res, new GateError('route_not_found', 'there is no such thing here'))
   const server = createServer(
     {
-      ...{ web, events, responder, connections },
+      web: (req, res) => web(req as Request, res as Response, () => unrouted(req, res)),
+      ...{ events, responder, connections },
       unreadable: status => metrics.answered('unknown', 'other', status, 0),
     },
     { request: config.request_timeout_ms, keepAlive: config.keep_alive_timeout_ms },
