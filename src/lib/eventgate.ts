@@ -99,7 +99,7 @@ export interface Steps {
 export type Observer = (outcome: Outcome, context: Context, index: number) => void
 
 /** Events of one request that are taken without letting other requests in between. */
-const SLICE = 64
+const SLICE: Record<Delivery, number> = { guaranteed: 64, hasty: 16 }
 
 /** Until the event loop has come round. */
 export function nextTurn(): Promise<void> {
@@ -131,9 +131,10 @@ export class EventGate {
    */
   async process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
     const outcomes = new Outcomes(events.length, context.deadline)
-    for (let start = 0; start < events.length && outcomes.open; start += SLICE) {
+    const size = SLICE[context.delivery]
+    for (let start = 0; start < events.length && outcomes.open; start += size) {
       if (start > 0) await this.#pause(context)
-      const slice = events.slice(start, start + SLICE)
+      const slice = events.slice(start, start + size)
       try {
         const loading = this.#steps.load(slice, context)
         if (loading) await Promise.race([loading, outcomes.all])
