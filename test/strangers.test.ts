@@ -156,7 +156,7 @@ test('catastrophic patterns of schemas, on bounded strings', { timeout: 60_000 }
 
 test('the engine that is slow on megabytes is for operators’ expressions only', () => {
   assert.equal(guarded('^(a+)+$').test(`${'a'.repeat(100)}b`), false)
-  assert.throws(() => /a/l, SyntaxError)
+  for (const any of ['a', '(a+)+']) assert.throws(() => new RegExp(any, 'l'), SyntaxError)
 })
 
 test('patterns as they are in use are taken', () => {
