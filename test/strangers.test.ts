@@ -6,7 +6,6 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fastFormats from 'ajv-formats/dist/formats.js'
-import { guarded } from '#src/lib/regexp.js'
 import { formats } from '#src/lib/schemas/formats.js'
 import { OutOfTime, slowPattern } from '#src/lib/schemas/patterns.js'
 import { type Reply, type Service, send, startService, temporary, testEvent } from './helpers.js'
@@ -152,11 +151,6 @@ test('catastrophic patterns of schemas, on bounded strings', { timeout: 60_000 }
     })
   }
   await assertAlive(service)
-})
-
-test('the engine that is slow on megabytes is for operators’ expressions only', () => {
-  assert.equal(guarded('^(a+)+$').test(`${'a'.repeat(100)}b`), false)
-  for (const any of ['a', '(a+)+']) assert.throws(() => new RegExp(any, 'l'), SyntaxError)
 })
 
 test('patterns as they are in use are taken', () => {
