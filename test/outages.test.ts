@@ -60,7 +60,8 @@ test('one topic is broken: the others do not notice', { timeout: 180_000 }, asyn
     request_timeout_ms: 4000,
   })
   const all = ['well', 'dead', 'thin'].map(stream => to(stream))
-  assert.equal((await service.post(all)).status, 201)
+  // On a busy machine the first connections may outlast a deadline.
+  await eventually(async () => assert.equal((await service.post(all)).status, 201))
 
   await kafka.broker(3).kill9()
   await t.test('an array has its 207, and what is stored is said to be', async () => {
