@@ -45,9 +45,11 @@ export function readBody(bytes: Buffer): Body {
     )
   }
 
+  // Not the value itself: what is kept for `textOf` would keep all that was parsed.
+  const isArray = Array.isArray(value)
   let spans: Span[] | undefined
   const scanOnce = () => {
-    spans = scan(text, Array.isArray(value))
+    spans = scan(text, isArray)
     return spans
   }
   // Each level of nesting opens a bracket, so that all but large bodies need not be walked.
