@@ -8,11 +8,13 @@ import { load as parseYaml } from 'js-yaml'
 import { register } from 'prom-client'
 import { Admission } from './lib/admission.js'
 import { type Config, type Logging, readConf } from './lib/config.js'
+import { Connections } from './lib/connections.js'
 import { makeEnrich } from './lib/enrich.js'
 import { ErrorEvents } from './lib/error-events.js'
 import { GateError, quote } from './lib/errors.js'
 import { type Delivery, EventGate, type Steps } from './lib/eventgate.js'
 import { applyFactory } from './lib/factory.js'
+import { Health } from './lib/health.js'
 import { Responder } from './lib/http.js'
 import { createServer } from './lib/http-server.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
@@ -44,6 +46,9 @@ export interface App {
 
 /** Of the time that there is for an orderly end; after it what is left is given up, in order too. */
 const GRACE_SHARE = 0.8
+/** On shutdown an idle connection, on which a request may be under way, is left for so long, milliseconds. */
+const DRAIN_IDLE_MS = 1000
+const IDLE_SHARE = 0.1
 /** Within the package, from `dist/`. */
 const packaged = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
@@ -57,11 +62,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     guaranteed: { maxBytes: config.max_bytes_in_flight, maxEvents: config.max_events_in_flight },
     hasty: { maxBytes: config.hasty_max_bytes, maxEvents: config.hasty_max_events },
   })
-  metrics.watch(register, admission)
-
   const schemas = makeSchemas(config, info)
   const configs = await openStreamConfigs(config, info, metrics)
-  if (configs) metrics.watchStreamConfigs(register, configs)
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
   const producers = await openProducers(config, metrics)
@@ -73,18 +75,25 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     errorEvents?.consider(outcome, context, index)
   })
 
-  const responder = new Responder(config)
-  const events = new EventsRoute({ config, gate, admission, responder, metrics })
+  const connections = new Connections({ max: config.max_connections, maxAgeMs: config.connection_max_age_ms })
+  const watched = { connections, admission, schemas, configs, producers }
+  const health = new Health(watched, config.unready_without_kafka_ms)
+  metrics.watch(register, watched, health)
+  const responder = new Responder(config, connections)
+  const events = new EventsRoute({ config, gate, admission, connections, responder, metrics })
   const web = initApp(responder, metrics)
   loadRoutes(web, {
-    events,
-    info,
-    responder,
+    ...{ events, info, health, responder, configs },
     spec: readSpec(info),
     hasTestEvents: config.test_events.length > 0,
-    configs,
   })
-  const server = createServer({ web, events, responder }, config.request_timeout_ms)
+  const server = createServer(
+    {
+      ...{ web, events, responder, connections },
+      unreadable: status => metrics.answered('unknown', 'other', status, 0),
+    },
+    { request: config.request_timeout_ms, keepAlive: config.keep_alive_timeout_ms },
+  )
   const port = await listen(server, config)
 
   const sinks = [...new Set(Object.values(producers).map(producer => producer.name))].join(', ')
@@ -98,8 +107,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     port,
     async close() {
       const until = Date.now() + GRACE_SHARE * config.shutdown_timeout_ms
-      responder.closing = true
-      const closed = new Promise(resolve => server.close(resolve))
+      const closed = server.drain(Math.min(DRAIN_IDLE_MS, IDLE_SHARE * config.shutdown_timeout_ms))
+      const lostBefore = metrics.lost
       configs?.close()
       const requests = events.close()
       const finished = requests.then(() => errorEvents?.idle())
@@ -120,6 +129,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       else server.closeAllConnections()
       await finished
       await closed
+      const lost = metrics.lost - lostBefore
+      if (lost > 0) throw new Error(`${lost} events are lost that could not be stored before the end`)
       if (!inTime) throw new Error('some of what was in flight could not be finished in time')
       log.info('all that was in flight is finished')
     },
@@ -315,6 +326,7 @@ function initApp(responder: Responder, metrics: Metrics): Express {
 /** What can be got, by the routes' own names: nothing that a client made up becomes a label. */
 const ROUTES = new Set([
   ...['robots.txt', '_info', '_info/name', '_info/version', '_info/home'],
+  ...['_info/live', '_info/ready', '_info/startup', '_info/health'],
   ...['v1/events', 'v2/events', 'v1/_test/events', 'v1/stream-configs'],
 ])
 
@@ -328,13 +340,16 @@ function routeOf(path: string): string {
 interface Routes {
   events: EventsRoute
   info: Info
+  health: Health
   responder: Responder
   spec: Spec
   hasTestEvents: boolean
   configs: StreamConfigs | undefined
 }
 
-function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents, configs }: Routes): void {
+function loadRoutes(web: Express, routes: Routes): void {
+  const { events, info, health, responder, spec, hasTestEvents, configs } = routes
+
   for (const path of ['v1/events', 'v2/events']) {
     web.all(`/${path}`, (req, res) => {
       res.locals.counted = req.method === 'POST'
@@ -354,7 +369,7 @@ function loadRoutes(web: Express, { events, info, responder, spec, hasTestEvents
       of: name => configs?.table.settingsOf(name),
     }),
   )
-  web.use('/_info', infoRoutes(info))
+  web.use('/_info', infoRoutes(info, health, responder))
   web.use('/', rootRoutes(spec))
   web.use((req, res) => {
     const isThere = routeOf(req.path) !== 'unknown' && (hasTestEvents || !req.path.startsWith('/v1/_test'))

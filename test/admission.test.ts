@@ -10,7 +10,10 @@ const make = () => new Admission({ guaranteed: room, hasty: room })
 test('room is taken and given back as a whole', () => {
   const admission = make()
   const ticket = admission.enter('guaranteed', 60)
-  ticket.addBytes(40)
+  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 60, events: 0 })
+  // What was announced comes, and more of it than that.
+  ticket.addBytes(50)
+  ticket.addBytes(50)
   ticket.addEvents(10)
   assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 100, events: 10 })
   assert.throws(() => admission.enter('guaranteed', 1), {
@@ -33,6 +36,7 @@ test('neither seat can refuse the other', () => {
 test('what is refused takes nothing', () => {
   const admission = make()
   const ticket = admission.enter('guaranteed', 90)
+  ticket.addBytes(90)
   assert.throws(() => ticket.addBytes(11), { code: 'over_capacity' })
   assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 90, events: 0 })
   admission.enter('guaranteed', 10).addEvents(6)
@@ -43,6 +47,22 @@ test('what is refused takes nothing', () => {
 test('more events than could ever be held are too many, not too early', () => {
   const ticket = make().enter('guaranteed', 1)
   assert.throws(() => ticket.addEvents(11), { code: 'body_too_large', status: 413, retriable: false })
+})
+
+test('of what is announced, only the beginning holds room before it comes', () => {
+  const large = { maxBytes: 1_000_000, maxEvents: 10 }
+  const admission = new Admission({ guaranteed: large, hasty: large })
+  const tickets = Array.from({ length: 10 }, () => admission.enter('guaranteed', 300_000))
+  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 10 * 65_536, events: 0 })
+  assert.throws(() => admission.enter('guaranteed', 344_641), { code: 'over_capacity' })
+  const [first, second] = tickets as [Ticket, Ticket]
+  first.addBytes(65_536)
+  first.addBytes(234_464)
+  assert.throws(() => second.addBytes(300_000), { code: 'over_capacity' })
+  first.leave()
+  second.addBytes(300_000)
+  for (const ticket of tickets) ticket.leave()
+  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 0, events: 0 })
 })
 
 test('leaving twice gives back once', () => {

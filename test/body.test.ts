@@ -80,6 +80,14 @@ test('events nest up to the limit', () => {
   }
 })
 
+test('a body of nothing but brackets is refused before it is parsed', () => {
+  assert.throws(() => read(`[${'{},'.repeat(1_000_000)}{}]`), { code: 'body_too_large', status: 413 })
+  assert.throws(() => read(`{"a":[${'[],'.repeat(1_000_000)}[]]}`), { code: 'body_too_large' })
+  // Nor is it worth parsing to learn that it is not JSON.
+  assert.throws(() => read('['.repeat(3_000_000)), { code: 'body_too_large' })
+  assert.equal(read(`[${'{"a":1},'.repeat(300_000)}{}]`).events.length, 300_001)
+})
+
 test('numbers by example: what survives is taken, what would change is refused', () => {
   const taken = [
     '0',

@@ -222,6 +222,7 @@ test('/?spec', async t => {
   await t.test('every route that is answered is in it, and none that is not', async () => {
     const answered = [
       ...['/', '/_info', '/_info/home', '/_info/name', '/_info/version', '/robots.txt'],
+      ...['/_info/health', '/_info/live', '/_info/ready', '/_info/startup'],
       ...['/v1/_test/events', '/v1/events', '/v1/stream-configs', '/v1/stream-configs/{names}', '/v2/events'],
     ]
     assert.deepEqual(Object.keys(spec.paths).sort(), answered.sort())

@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import { Admission } from '#src/lib/admission.js'
 import { readConf } from '#src/lib/config.js'
+import { Connections } from '#src/lib/connections.js'
 import type { EventGate } from '#src/lib/eventgate.js'
 import { Responder } from '#src/lib/http.js'
 import { Metrics } from '#src/lib/metrics.js'
@@ -18,11 +19,13 @@ test('a defect once the events were begun does not call them not stored', async 
   const room = { maxBytes: 1000, maxEvents: 10 }
   const admission = new Admission({ guaranteed: room, hasty: room })
   const broken = { process: () => Promise.reject(new Error('a defect')) } as unknown as EventGate
+  const connections = new Connections({ max: 10, maxAgeMs: 0 })
   const events = new EventsRoute({
     config,
     gate: broken,
     admission,
-    responder: new Responder(config),
+    connections,
+    responder: new Responder(config, connections),
     metrics: new Metrics(new Registry(), pino({ level: 'silent' }), null),
   })
   const server = createServer((req, res) => events.post(req, res, 'v1/events')).listen(0, '127.0.0.1')

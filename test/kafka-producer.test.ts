@@ -31,7 +31,10 @@ test('an event reaches a broker as JSON, and is acknowledged', async t => {
   await producer.produce({ text: 'größer' }, TO)
   assert.equal(broker.produced.length, 1)
   assert.ok(broker.produced[0]?.includes('{"text":"größer"}'))
-  assert.deepEqual(producer.queued, { events: 0, bytes: 0 })
+  const { queued, brokers, msSinceStored } = producer.state
+  assert.deepEqual(queued, { events: 0, bytes: 0 })
+  assert.ok(msSinceStored !== undefined && msSinceStored < 10_000)
+  assert.ok(brokers.length > 0 && brokers.every(({ state }) => state === 'reachable'))
 })
 
 test('a broker that hangs up gets the same batch again, on another connection', async t => {

@@ -8,9 +8,15 @@ export interface Room {
   maxEvents: number
 }
 
+/**
+ * Of an announced length, this much is set aside before any of it has come: what most requests need. More
+ * would let a client hold the whole room with a few words about how much it is going to send.
+ */
+const ADVANCE_BYTES = 64 * 1024
+
 /** A request's hold on room. To be given back by `leave`, once. */
 export interface Ticket {
-  /** Bytes beyond those that were announced. Throws `over_capacity`. */
+  /** Bytes that have come. Throws `over_capacity`. */
   addBytes(bytes: number): void
   /** Throws `over_capacity`, or `body_too_large` for more events than could ever be held. */
   addEvents(events: number): void
@@ -28,9 +34,14 @@ export class Admission {
     this.#seats = { guaranteed: new Seat(rooms.guaranteed), hasty: new Seat(rooms.hasty) }
   }
 
-  /** Lets a request in that announces this many bytes. Throws `over_capacity` if there is no room. */
+  /** Lets a request in that announces this many bytes. Throws `over_capacity` if there is no room for them now. */
   enter(delivery: Delivery, bytes: number): Ticket {
     return new HeldTicket(this.#seats[delivery], bytes)
+  }
+
+  /** How much may be inside. */
+  room(delivery: Delivery): Room {
+    return this.#seats[delivery].room
   }
 
   /** What is inside now. */
@@ -46,9 +57,13 @@ class Seat {
 
   constructor(readonly room: Room) {}
 
-  takeBytes(bytes: number): void {
+  checkBytes(bytes: number): void {
     if (this.bytes + bytes > this.room.maxBytes)
       throw full(`${this.bytes} of ${this.room.maxBytes} bytes are in flight`)
+  }
+
+  takeBytes(bytes: number): void {
+    this.checkBytes(bytes)
     this.bytes += bytes
   }
 
@@ -67,17 +82,27 @@ class Seat {
 
 class HeldTicket implements Ticket {
   #bytes = 0
+  /** Of them, those that have not come yet. */
+  #ahead: number
   #events = 0
   #left = false
 
   constructor(
     readonly seat: Seat,
-    bytes: number,
+    announced: number,
   ) {
-    this.addBytes(bytes)
+    seat.checkBytes(announced)
+    this.#ahead = Math.min(announced, ADVANCE_BYTES)
+    this.#take(this.#ahead)
   }
 
   addBytes(bytes: number): void {
+    const ahead = Math.min(bytes, this.#ahead)
+    this.#take(bytes - ahead)
+    this.#ahead -= ahead
+  }
+
+  #take(bytes: number): void {
     this.seat.takeBytes(bytes)
     this.#bytes += bytes
   }

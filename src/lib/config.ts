@@ -36,6 +36,10 @@ export interface Config {
   max_body_size: number
   request_timeout_ms: number
   shutdown_timeout_ms: number
+  unready_without_kafka_ms: number
+  keep_alive_timeout_ms: number
+  connection_max_age_ms: number
+  max_connections: number
   max_bytes_in_flight: number
   max_events_in_flight: number
   hasty_max_bytes: number
@@ -115,6 +119,7 @@ const size = {
   pattern: '^\\d+(\\.\\d+)? ?([kmgKMG]?[bB])?$',
 } as const
 const milliseconds = { type: 'integer', minimum: 1, maximum: 2 ** 31 - 1 } as const
+const orNever = { ...milliseconds, minimum: 0 } as const
 const port = { type: 'integer', minimum: 0, maximum: 65535 } as const
 const uris = { type: 'array', items: path } as const
 const off = { enum: [false] } as const
@@ -165,6 +170,29 @@ export const OPTIONS = {
     description: 'on SIGTERM, how long what is in flight may take',
     ...milliseconds,
     default: 10_000,
+  },
+  unready_without_kafka_ms: {
+    description:
+      'after so long without an event stored, and with all brokers out of reach, `/_info/ready` answers 503; 0: never, for a pod that cannot reach Kafka answers 503 by itself, and all pods together are not ready then',
+    ...orNever,
+    default: 0,
+  },
+  keep_alive_timeout_ms: {
+    description: 'how long a connection may be idle: longer than the proxies in front leave it so',
+    ...milliseconds,
+    minimum: 5000,
+    default: 75_000,
+  },
+  connection_max_age_ms: {
+    description:
+      'after so long, give or take a fifth, an answer is the last on its connection, so that load spreads over new pods; 0: never',
+    ...orNever,
+    default: 600_000,
+  },
+  max_connections: {
+    description: 'at one time; an event that comes on one more is 503, and the connection ended',
+    ...count,
+    default: 5000,
   },
   max_bytes_in_flight: {
     description: "of guaranteed requests' bodies at one time; above it 503",

@@ -60,6 +60,7 @@ const TABLE = {
   header_too_large: { kind: 'invalid', status: 431, fate: 'not_stored' },
   over_capacity: { kind: 'error', status: 503, fate: 'not_stored' },
   draining: { kind: 'error', status: 503, fate: 'not_stored' },
+  not_ready: { kind: 'error', status: 503, fate: 'not_stored' },
 } as const satisfies Record<string, Row>
 
 interface Row {

@@ -4,16 +4,17 @@ import {
   type Server,
   type ServerResponse,
 } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
+import type { Connections } from './connections.js'
 import { GateError, quote } from './errors.js'
 import { answerToClientError, type Responder } from './http.js'
 
-/** Outlives the idle time of the proxies in front, so that they, not we, close an idle connection (CONTRACT 1.4). */
-const KEEP_ALIVE_MS = 75_000
 /** Within these a client must have sent its headers, and its whole request. */
-const HEADERS_TIMEOUT_MS = 10_000
-const REQUEST_TIMEOUT_MS = 60_000
-const MAX_HEADER_BYTES = 16 * 1024
+export const HEADERS_TIMEOUT_MS = 10_000
+export const REQUEST_TIMEOUT_MS = 60_000
+export const MAX_HEADER_BYTES = 16 * 1024
+/** Connections beyond `max_connections` that are still told so; those beyond them are cut off. */
+export const MAX_EXCESS_CONNECTIONS = 1000
 
 /** What answers. */
 export interface Handlers {
@@ -22,15 +23,37 @@ export interface Handlers {
   /** Of POSTed events; `path` is the route's label in metrics. */
   events: { post(req: IncomingMessage, res: ServerResponse, path: string): void }
   responder: Responder
+  connections: Connections
+  /** Told of each answer to bytes that were no request. */
+  unreadable(status: number): void
+}
+
+/** Milliseconds. */
+export interface Timeouts {
+  /** In which every guaranteed request is answered. */
+  request: number
+  /** How long a connection may be idle: longer than the proxies in front have it, so that they close it, not we (CONTRACT 1.4). */
+  keepAlive: number
+}
+
+export interface GateServer extends Server {
+  /**
+   * Takes no more connections; resolves when none is left. Those that are idle may have a request on its way:
+   * they have `idleMs` to say so, and its answer is their last.
+   */
+  drain(idleMs: number): Promise<void>
+  /** Ends connections that node:http does not count as idle, though no request of theirs is being answered. */
+  closeUnanswered(): void
 }
 
 /**
  * Events go straight to their handler: walking through Express costs more than all else that is done for one,
  * for it sets the prototype of each request and response (MEASURED 1).
  */
-export function createServer({ web, events, responder }: Handlers, requestTimeoutMs: number): ClosableServer {
+export function createServer(handlers: Handlers, { request, keepAlive }: Timeouts): GateServer {
+  const { web, events, responder, connections, unreadable } = handlers
   const options = {
-    keepAliveTimeout: KEEP_ALIVE_MS,
+    keepAliveTimeout: keepAlive,
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: 1000,
@@ -45,41 +68,49 @@ export function createServer({ web, events, responder }: Handlers, requestTimeou
     web(req, res)
   }
   const server = createHttpServer(options, onRequest)
+  server.maxConnections = connections.limits.max + MAX_EXCESS_CONNECTIONS
   // A client that does not read its answer is not waited for either.
-  server.timeout = Math.max(REQUEST_TIMEOUT_MS, 2 * requestTimeoutMs)
+  server.timeout = Math.max(REQUEST_TIMEOUT_MS, 2 * request)
   // The events route says 100 itself, after it has looked at the length; nothing else wants a body.
   server.on('checkContinue', onRequest)
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
     const error = new GateError('expectation_failed', `expect ${quote(req.headers.expect)} is not supported`)
+    unreadable(error.status)
     responder.refuse(req, res, error)
   })
   // A client that says at once that it has said all, as some simple ones do, is answered nevertheless.
   ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const answer = () => {
-      if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
-      else socket.end(answerToClientError(error.code))
+      // What comes after whole requests does not take the place of their answers.
+      const due = answerDueOn(socket)
+      if (due?.req.complete) return void due.once('finish', answer)
+      if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+      const { status, text } = answerToClientError(error.code)
+      unreadable(status)
+      socket.end(text)
     }
-    // What comes after a whole request does not take the place of that one's answer.
-    const due = answerDueOn(socket)
-    if (due?.req.complete) due.once('finish', answer)
-    else answer()
+    answer()
   })
-  const sockets = new Set<Socket>()
   server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
-    socket.once('close', () => sockets.delete(socket))
+    connections.opened(socket)
+    socket.once('close', () => connections.closed(socket))
   })
   return Object.assign(server, {
+    async drain(idleMs: number) {
+      connections.closing = true
+      // node:http's own `close` would cut idle connections off at once.
+      const closed = new Promise(resolve => NetServer.prototype.close.call(server, resolve))
+      const idle = setTimeout(() => server.closeIdleConnections(), idleMs)
+      await closed
+      clearTimeout(idle)
+      // Its other half: ends the timer that looks for slow requests.
+      server.close()
+    },
     closeUnanswered() {
-      for (const socket of sockets) if (!answerDueOn(socket)) socket.destroySoon()
+      for (const socket of connections) if (!answerDueOn(socket)) (socket as Socket).destroySoon()
     },
   })
-}
-
-export interface ClosableServer extends Server {
-  /** Ends connections that node:http does not count as idle, though no request of theirs is being answered. */
-  closeUnanswered(): void
 }
 
 /** The answer that node:http is writing, or waits for, on a connection. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type Answer, refusal } from './answer.js'
 import type { Config } from './config.js'
+import type { Connections } from './connections.js'
 import { GateError } from './errors.js'
 
 /** Seconds after which a client that was told to come back does so: spread, so that they do not all come at once. */
@@ -19,11 +20,11 @@ export class Responder {
   /** Of answers to any request, and of those to browsers' pages that may read them. */
   readonly #always: readonly string[]
   readonly #allowed: readonly string[]
-  /** Set on shutdown: answers then close their connections. */
-  closing = false
+  readonly #connections: Connections
 
-  constructor({ cors, csp }: Pick<Config, 'cors' | 'csp'>) {
+  constructor({ cors, csp }: Pick<Config, 'cors' | 'csp'>, connections: Connections) {
     this.#cors = cors
+    this.#connections = connections
     this.#always = [
       ...(csp === false
         ? []
@@ -46,7 +47,7 @@ export class Responder {
       origin === undefined
         ? this.#always.slice()
         : this.#always.concat('access-control-allow-origin', origin, this.#allowed)
-    if (this.closing) headers.push('connection', 'close')
+    if (this.#connections.isLast(req.socket)) headers.push('connection', 'close')
     return headers
   }
 
@@ -116,7 +117,7 @@ function retryAfterSeconds(): number {
 }
 
 /** The whole answer to bytes that Node could not take as a request, so that nobody is left without one. */
-export function answerToClientError(code: string | undefined): string {
+export function answerToClientError(code: string | undefined): { status: number; text: string } {
   const [name, message] =
     code === 'HPE_HEADER_OVERFLOW'
       ? (['header_too_large', 'the headers of the request are too large'] as const)
@@ -131,5 +132,5 @@ export function answerToClientError(code: string | undefined): string {
     `content-length: ${Buffer.byteLength(body)}`,
     'connection: close',
   ]
-  return `${head.join('\r\n')}\r\n\r\n${body}`
+  return { status, text: `${head.join('\r\n')}\r\n\r\n${body}` }
 }

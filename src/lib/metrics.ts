@@ -1,10 +1,11 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { Admission } from './admission.js'
+import { Counter, Histogram, type Registry } from 'prom-client'
 import type { Code, GateError } from './errors.js'
 import type { Context, Delivery, Outcome, Stream } from './eventgate.js'
+import type { Health, HealthSources } from './health.js'
 import type { SenderObserver } from './kafka/sender.js'
 import type { Log } from './log.js'
-import type { StreamConfigObserver, StreamConfigs } from './streams.js'
+import { registerGauges } from './metrics/gauges.js'
+import type { StreamConfigObserver } from './streams.js'
 
 /** Values of one label; what comes after them is `unknown`, for clients choose them. */
 const MAX_LABEL_VALUES = 1000
@@ -25,6 +26,8 @@ interface Tally {
  * change with every event are tallied here and given to prom-client when it is asked for them.
  */
 export class Metrics {
+  /** Events of which nobody was told that they failed, by no fault of their own: hasty ones, and error events. */
+  lost = 0
   readonly #log: Log
   readonly #service: Record<string, string>
   readonly #produced = new Map<string, Map<string, Tally>>()
@@ -32,6 +35,7 @@ export class Metrics {
   readonly #validationErrors: Counter
   readonly #hastyLost: Counter
   readonly #errorEventsLost: Counter
+  readonly #requestsRefused: Counter
   readonly #configFailures: Counter
   readonly #kafkaRequests: Counter
   readonly #kafkaSent: Counter
@@ -80,6 +84,12 @@ export class Metrics {
       labelNames: labels('reason'),
       registers,
     })
+    this.#requestsRefused = new Counter({
+      name: 'eventgate_requests_refused_total',
+      help: 'Requests refused as a whole, by the code of the reason',
+      labelNames: labels('code'),
+      registers,
+    })
     this.#configFailures = new Counter({
       name: 'eventgate_stream_config_failures_total',
       help: 'Fetches of the stream configuration that failed; the last good one stays in force',
@@ -113,47 +123,9 @@ export class Metrics {
     })
   }
 
-  /** Reports what is in flight when metrics are asked for. */
-  watch(registry: Registry, admission: Admission): void {
-    const service = this.#service
-    const labelNames = [...Object.keys(service), 'delivery']
-    for (const unit of ['bytes', 'events'] as const) {
-      new Gauge({
-        name: `eventgate_in_flight_${unit}`,
-        help: `Of requests: ${unit} held`,
-        labelNames,
-        registers: [registry],
-        collect() {
-          for (const delivery of ['guaranteed', 'hasty'] satisfies Delivery[]) {
-            this.set({ ...service, delivery }, admission.inFlight(delivery)[unit])
-          }
-        },
-      })
-    }
-  }
-
-  /** Reports the age of the stream configuration when metrics are asked for. */
-  watchStreamConfigs(registry: Registry, configs: StreamConfigs): void {
-    const service = this.#service
-    const labelNames = Object.keys(service)
-    new Gauge({
-      name: 'eventgate_stream_config_age_seconds',
-      help: 'Time since the stream configuration was last fetched',
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.set(service, configs.ageSeconds)
-      },
-    })
-    new Gauge({
-      name: 'eventgate_stream_config_streams',
-      help: 'Streams in it, regular expressions too',
-      labelNames,
-      registers: [registry],
-      collect() {
-        this.set(service, configs.table.size)
-      },
-    })
+  /** Reports the state of the service's parts when metrics are asked for. */
+  watch(registry: Registry, sources: HealthSources, health: Health): void {
+    registerGauges(registry, this.#service, sources, health)
   }
 
   /** What becomes of fetches of the stream configuration. */
@@ -177,6 +149,7 @@ export class Metrics {
   errorEvent(outcome: Outcome): void {
     if (outcome.fate === 'delivered') this.#delivered(outcome)
     else {
+      this.lost++
       this.#errorEventsLost.inc({ ...this.#service, reason: outcome.error.code })
       const message = `error event ${outcome.fate}: ${outcome.error.message.slice(0, 500)}`
       this.#say('error', `error_event_${outcome.error.code}`, message, {})
@@ -185,6 +158,7 @@ export class Metrics {
 
   /** Error events were dropped, for too many are under way. */
   errorEventsDropped(count: number): void {
+    this.lost += count
     this.#errorEventsLost.inc({ ...this.#service, reason: 'error_events_full' }, count)
     this.#say('error', 'error_event_full', 'error events are dropped: too many are under way', {})
   }
@@ -210,6 +184,7 @@ export class Metrics {
     const labels = { stream: this.#streamLabel(stream, false), schema_uri: schema?.uri ?? 'unknown' }
     if (error.kind === 'invalid')
       this.#validationErrors.inc({ ...this.#service, ...labels, error_type: error.code })
+    else if (context.delivery === 'hasty') this.lost++
     if (context.delivery === 'hasty') this.#hastyLost.inc({ ...this.#service, reason: error.code })
     const level = error.kind === 'invalid' ? 'info' : error.code === 'internal_error' ? 'error' : 'warn'
     this.#say(level, error.code, `event ${outcome.fate}: ${error.message.slice(0, 500)}`, {
@@ -236,6 +211,7 @@ export class Metrics {
 
   /** A request was refused as a whole. */
   refused({ code, message, cause }: GateError, requestId?: string): void {
+    this.#requestsRefused.inc({ ...this.#service, code })
     // Only a defect of ours has a cause.
     const fields = { request_id: requestId?.slice(0, 200), ...(cause === undefined ? {} : { err: cause }) }
     this.#say(

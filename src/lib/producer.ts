@@ -4,11 +4,26 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { GateError } from './errors.js'
 import type { Destination, Event } from './eventgate.js'
+import type { Reach } from './reach.js'
+
+/** How a producer to a cluster fares. */
+export interface ProducerState {
+  /** Events that have no outcome yet, and the most that there may be. */
+  queued: { events: number; bytes: number }
+  bounds: { events: number; bytes: number }
+  /** Since an event was last stored; undefined before the first. */
+  msSinceStored: number | undefined
+  brokers: readonly Reach[]
+}
 
 /** Stores events. A file, memory and Kafka are one type. */
 export interface Producer {
   /** What it writes to, for a person: `file /dev/stdout`. */
   readonly name: string
+  /** Where there is more to tell than that it is there. */
+  readonly state?: ProducerState
+  /** Finds out anew whether what it writes to can be reached, for `state` to tell. Never rejects. */
+  probe?(): Promise<void>
   /**
    * Resolves once the event is stored. Rejects with a GateError: with one whose `fate` is `not_stored` only if
    * the event surely is not stored and never will be. Serialises the event before it returns.

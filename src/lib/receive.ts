@@ -9,8 +9,8 @@ export interface Arrival {
   /** Bytes that are announced; 0 if nothing is. */
   length: number
   /**
-   * Gets the body, without its coding; undefined if the client goes away before its end. `ticket` holds room
-   * for `length`, and is asked for more.
+   * Gets the body, without its coding; undefined if the client goes away before its end. `ticket` is asked for
+   * room as it comes.
    */
   receive(ticket: Ticket, patience: Patience): Promise<Buffer | undefined>
 }
@@ -48,7 +48,7 @@ export class Receiver {
         if (req.headers.expect !== undefined && req.httpVersion !== '1.0') res.writeContinue()
         const bytes = bytesOf(req, patience, (total, added) => {
           if (total > this.#maxBytes) throw this.#tooLarge('more bytes')
-          if (total > length) ticket.addBytes(Math.min(added, total - length))
+          ticket.addBytes(added)
         })
         return decode ? this.#decoded(bytes, decode, req.headers['content-encoding'], ticket) : bytes
       },

@@ -1,6 +1,7 @@
 import { GateError, quote } from './errors.js'
 import type { Context, Event, Schema } from './eventgate.js'
 import { Field } from './field.js'
+import { type Reach, Reached } from './reach.js'
 import { Compiler, type Document } from './schemas/compile.js'
 import { type Asking, NotFound, readText, Unreachable } from './source.js'
 
@@ -44,6 +45,7 @@ export class SchemaRepository {
   readonly #failures = new Map<string, { error: GateError; until: number }>()
   readonly #loading = new Map<string, Promise<void>>()
   readonly #waiting: (() => void)[] = []
+  readonly #reached = new Reached()
   #running = 0
   #uses = 0
 
@@ -56,6 +58,11 @@ export class SchemaRepository {
   /** How many schemas are held. */
   get size(): number {
     return this.#schemas.size
+  }
+
+  /** The repositories, by their base URIs. */
+  get repositories(): Reach[] {
+    return this.#reached.of(this.#options.baseUris)
   }
 
   /**
@@ -234,6 +241,8 @@ export class SchemaRepository {
     for (const base of absolute ? [''] : baseUris) {
       for (const extension of names) {
         const found = await readLinked(base, uri + extension, this.#options)
+        if (found instanceof Unreachable) this.#reached.failed(base, found.message)
+        else this.#reached.answered(base)
         if (found instanceof NotFound) continue
         if (found instanceof Unreachable) {
           unreachable = found

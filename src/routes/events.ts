@@ -5,6 +5,7 @@ import { type Answer, answerTo, refusal, success } from '../lib/answer.js'
 import { type Body, readBody } from '../lib/body.js'
 import { ClientAddress } from '../lib/client-ip.js'
 import type { Config } from '../lib/config.js'
+import type { Connections } from '../lib/connections.js'
 import { GateError } from '../lib/errors.js'
 import type { Context, EventGate } from '../lib/eventgate.js'
 import type { Responder } from '../lib/http.js'
@@ -16,6 +17,7 @@ export interface EventsOptions {
   config: Config
   gate: EventGate
   admission: Admission
+  connections: Connections
   responder: Responder
   metrics: Metrics
 }
@@ -30,6 +32,7 @@ export class EventsRoute {
   readonly #config: Config
   readonly #gate: EventGate
   readonly #admission: Admission
+  readonly #connections: Connections
   readonly #responder: Responder
   readonly #metrics: Metrics
   readonly #query: QueryReader
@@ -39,10 +42,11 @@ export class EventsRoute {
   #closed = false
   #idle: (() => void) | undefined
 
-  constructor({ config, gate, admission, responder, metrics }: EventsOptions) {
+  constructor({ config, gate, admission, connections, responder, metrics }: EventsOptions) {
     this.#config = config
     this.#gate = gate
     this.#admission = admission
+    this.#connections = connections
     this.#responder = responder
     this.#metrics = metrics
     this.#query = makeQueryReader(config)
@@ -97,6 +101,7 @@ export class EventsRoute {
     try {
       if (this.#closed)
         throw new GateError('draining', 'the service is shutting down: send the request again')
+      if (this.#connections.isExcess(req.socket)) throw tooManyConnections(this.#connections.limits.max)
       const query = this.#query(req.url as string)
       const hasty = query.delivery === 'hasty'
       const timeoutMs = this.#config.request_timeout_ms
@@ -136,6 +141,11 @@ export class EventsRoute {
       if (--this.#underWay === 0) this.#idle?.()
     }
   }
+}
+
+function tooManyConnections(max: number): GateError {
+  const message = `the service has its ${max} connections: send the request again later, on another one`
+  return new GateError('over_capacity', message)
 }
 
 function unknownFate(cause: unknown): GateError {

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
+import { type Reach, Reached } from '../reach.js'
 import { Connection } from './connection.js'
 import { KafkaError } from './fates.js'
 import {
@@ -121,6 +122,7 @@ interface Session {
 /** A Kafka cluster: where its brokers are, and connections to them. */
 export class Cluster implements Transport {
   readonly #brokers = new Map<number, Address>()
+  readonly #reached = new Reached()
   readonly #open = new Set<Connection>()
   #turn: number
   #control: Promise<Session> | undefined
@@ -135,7 +137,12 @@ export class Cluster implements Transport {
     const address = this.#brokers.get(broker)
     if (!address) throw new Error('its address is not known')
     const session = await this.#session(address, this.settings.connectTimeoutMs)
-    return new BrokerLink(session, session.api(PRODUCE), this.settings)
+    return new BrokerLink(session, session.api(PRODUCE), this.settings, this.#reached)
+  }
+
+  /** The brokers that the cluster has told of, and those that were configured. */
+  get brokers(): Reach[] {
+    return this.#reached.of([...this.#brokers.values(), ...this.settings.bootstrap].map(textOf))
   }
 
   async metadata(topics: readonly string[], create: boolean): Promise<TopicMetadata[]> {
@@ -174,23 +181,30 @@ export class Cluster implements Transport {
     encode: (api: Api, correlationId: number) => Buffer,
     decode: (body: Buffer) => T,
   ): Promise<T> {
-    const session = await this.#controlSession()
-    const api = session.api(key)
+    const { connection, api: apiOf } = await this.#controlSession()
+    const api = apiOf(key)
     try {
-      return decode(await session.connection.request(id => encode(api, id), METADATA_TIMEOUT_MS))
+      const answer = decode(await connection.request(id => encode(api, id), METADATA_TIMEOUT_MS))
+      this.#reached.answered(connection.address)
+      return answer
     } catch (error) {
-      session.connection.close()
-      throw new Error(`${session.connection.address}: ${(error as Error).message}`, { cause: error })
+      const { message } = error as Error
+      this.#reached.failed(connection.address, message)
+      connection.close()
+      throw new Error(`${connection.address}: ${message}`, { cause: error })
     }
   }
 
   async #controlSession(): Promise<Session> {
     const now = performance.now()
-    if (this.#control) {
-      const session = await this.#control
+    const current = this.#control
+    if (current) {
+      const session = await current
       if (session.connection.open && now < session.expires && now - this.#controlSince < CONTROL_MAX_AGE_MS)
         return session
       session.connection.close()
+      // Another question has seen to it meanwhile.
+      if (this.#control !== current) return this.#controlSession()
     }
     this.#controlSince = now
     const opening = this.#session(this.#nextAddress(), METADATA_TIMEOUT_MS)
@@ -209,7 +223,11 @@ export class Cluster implements Transport {
 
   async #session(address: Address, timeoutMs: number): Promise<Session> {
     if (this.#closed) throw new Error('closed')
-    const session = await openSession(address, this.settings, timeoutMs)
+    const session = await openSession(address, this.settings, timeoutMs).catch(error => {
+      this.#reached.failed(textOf(address), error.message)
+      throw error
+    })
+    this.#reached.answered(textOf(address))
     const { connection } = session
     this.#open.add(connection)
     connection.onClosed = () => this.#open.delete(connection)
@@ -223,6 +241,7 @@ class BrokerLink implements Link {
     readonly session: Session,
     readonly api: Api,
     readonly settings: ClusterSettings,
+    readonly reached: Reached,
   ) {}
 
   get open(): boolean {
@@ -242,12 +261,24 @@ class BrokerLink implements Link {
       await session.connection.write(encode, timeoutMs + ANSWER_MARGIN_MS)
       return undefined
     }
-    return decodeProduce(api.version, await session.connection.request(encode, timeoutMs + ANSWER_MARGIN_MS))
+    const { connection } = session
+    try {
+      const body = await connection.request(encode, timeoutMs + ANSWER_MARGIN_MS)
+      this.reached.answered(connection.address)
+      return decodeProduce(api.version, body)
+    } catch (error) {
+      this.reached.failed(connection.address, (error as Error).message)
+      throw error
+    }
   }
 
   close(): void {
     this.session.connection.close()
   }
+}
+
+function textOf({ host, port }: Address): string {
+  return `${host}:${port}`
 }
 
 /** A batch that is sent again is sent as the same bytes. */
@@ -263,7 +294,7 @@ async function openSession(
   settings: ClusterSettings,
   timeoutMs: number,
 ): Promise<Session> {
-  const address = `${host}:${port}`
+  const address = textOf({ host, port })
   const { ssl, sasl, clientId } = settings
   let taken: { socket: Socket; listeners: Map<string, Set<unknown>> } | undefined
   const pool = new ConnectionPool({

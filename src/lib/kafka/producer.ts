@@ -1,5 +1,5 @@
 import type { Destination, Event } from '../eventgate.js'
-import type { Producer } from '../producer.js'
+import type { Producer, ProducerState } from '../producer.js'
 import { Cluster } from './cluster.js'
 import type { ProducerSettings } from './conf.js'
 import { Sender, type SenderObserver } from './sender.js'
@@ -14,6 +14,7 @@ export class KafkaProducer implements Producer {
   readonly #bootstrap: number
   readonly #cluster: Cluster
   readonly #sender: Sender
+  #probing: Promise<void> | undefined
 
   /** Connects when the first event comes. */
   constructor({ cluster, sender }: ProducerSettings, observer: SenderObserver = {}) {
@@ -23,9 +24,21 @@ export class KafkaProducer implements Producer {
     this.#sender = new Sender(sender, this.#cluster, REAL_CLOCK, Math.random, observer)
   }
 
-  /** Events that have no outcome yet, and their bytes. */
-  get queued(): { events: number; bytes: number } {
-    return { events: this.#sender.queuedMessages, bytes: this.#sender.queuedBytes }
+  get state(): ProducerState {
+    const { queuedMessages, queuedBytes, settings, lastStoredAt } = this.#sender
+    return {
+      queued: { events: queuedMessages, bytes: queuedBytes },
+      bounds: { events: settings.maxQueuedMessages, bytes: settings.maxQueuedBytes },
+      msSinceStored: lastStoredAt === undefined ? undefined : REAL_CLOCK.now() - lastStoredAt,
+      brokers: this.#cluster.brokers,
+    }
+  }
+
+  /** Finds out whether a broker can be reached, where no event does. Never rejects; for `state` to tell. */
+  async probe(): Promise<void> {
+    this.#probing ??= this.#cluster.metadata([], false).then(nothing, nothing)
+    await this.#probing
+    this.#probing = undefined
   }
 
   produce(event: Event, { topic, key, timestamp }: Destination): Promise<void> {
@@ -54,3 +67,5 @@ export class KafkaProducer implements Producer {
     this.#cluster.close()
   }
 }
+
+function nothing(): void {}

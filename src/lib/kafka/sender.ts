@@ -47,6 +47,8 @@ export class Sender {
   /** Events that have no outcome yet. */
   queuedMessages = 0
   queuedBytes = 0
+  /** When an event was last stored, by the clock; undefined before the first. */
+  lastStoredAt: number | undefined
   readonly #directory: Directory
   readonly #identities: Identities
   readonly #brokers = new Map<number, Broker>()
@@ -363,6 +365,7 @@ export class Sender {
     }
     broker.throttledUntil = Math.max(broker.throttledUntil, now + response.throttleMs)
     for (const result of response.results) {
+      if (result.code === 0) this.lastStoredAt = now
       const partition = this.#directory.get(result.topic)?.partitions[result.partition]
       if (partition?.out?.request === request) partition.answered(result, now)
     }

@@ -1,0 +1,64 @@
+/** How many connections there may be, and how old they may get. */
+export interface ConnectionLimits {
+  max: number
+  /** Milliseconds; 0: any age. */
+  maxAgeMs: number
+}
+
+/** By how much of the largest age one connection's differs from another's, so that they do not all end at once. */
+const JITTER = 0.2
+
+interface Opened {
+  /** From then on its next answer is its last. Milliseconds of `performance.now`. */
+  until: number
+  excess: boolean
+}
+
+/**
+ * The connections that are open. One is ended with an answer, never between them: a client whose connection
+ * ends without an answer may take that for success (CONTRACT 1.2).
+ */
+export class Connections {
+  /** On shutdown: every answer is its connection's last. */
+  closing = false
+  readonly limits: ConnectionLimits
+  readonly #open = new Map<object, Opened>()
+
+  constructor(limits: ConnectionLimits) {
+    this.limits = limits
+  }
+
+  get count(): number {
+    return this.#open.size
+  }
+
+  /** Takes note of a new one. */
+  opened(socket: object): void {
+    const { max, maxAgeMs } = this.limits
+    const age = maxAgeMs * (1 - JITTER + 2 * JITTER * Math.random())
+    this.#open.set(socket, {
+      until: maxAgeMs === 0 ? Infinity : performance.now() + age,
+      excess: this.#open.size >= max,
+    })
+  }
+
+  closed(socket: object): void {
+    this.#open.delete(socket)
+  }
+
+  [Symbol.iterator](): Iterator<object> {
+    return this.#open.keys()
+  }
+
+  /** Whether it was one too many when it was opened: what it asks for costs an answer, and no more. */
+  isExcess(socket: object): boolean {
+    return this.#open.get(socket)?.excess ?? false
+  }
+
+  /** Whether the next answer is to be the last on this connection. */
+  isLast(socket: object): boolean {
+    if (this.closing) return true
+    const opened = this.#open.get(socket)
+    return opened !== undefined && (opened.excess || performance.now() >= opened.until)
+  }
+}

@@ -1,0 +1,77 @@
+import { Gauge, type Registry } from 'prom-client'
+import type { Delivery } from '../eventgate.js'
+import type { Health, HealthSources } from '../health.js'
+
+const DELIVERIES = ['guaranteed', 'hasty'] satisfies Delivery[]
+
+type Reading = readonly [labels: Readonly<Record<string, string>>, value: number]
+
+/** Registers what is read off the service's parts when metrics are asked for. `service` is on all of them. */
+export function registerGauges(
+  registry: Registry,
+  service: Readonly<Record<string, string>>,
+  { connections, admission, schemas, configs, producers }: HealthSources,
+  health: Health,
+): void {
+  const gauge = (name: string, help: string, labels: readonly string[], read: () => Iterable<Reading>) => {
+    new Gauge({
+      ...{ name: `eventgate_${name}`, help, labelNames: [...Object.keys(service), ...labels] },
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [labels, value] of read()) this.set({ ...service, ...labels }, value)
+      },
+    })
+  }
+  const plain = (name: string, help: string, read: () => number) =>
+    gauge(name, help, [], () => [[{}, read()]])
+  const byDelivery = (name: string, help: string, read: (delivery: Delivery) => number | undefined) =>
+    gauge(name, help, ['delivery'], () =>
+      DELIVERIES.flatMap((delivery): Reading[] => {
+        const value = read(delivery)
+        return value === undefined ? [] : [[{ delivery }, value]]
+      }),
+    )
+
+  plain('ready', 'Whether /_info/ready answers 200', () => (health.notReady() ? 0 : 1))
+  plain('connections', 'Connections that are open', () => connections.count)
+  plain('connections_limit', 'The most that there may be', () => connections.limits.max)
+  byDelivery('in_flight_bytes', 'Of requests: bytes held', of => admission.inFlight(of).bytes)
+  byDelivery('in_flight_events', 'Of requests: events held', of => admission.inFlight(of).events)
+  byDelivery('in_flight_limit_bytes', 'The most of them', of => admission.room(of).maxBytes)
+  byDelivery('in_flight_limit_events', 'The most of them', of => admission.room(of).maxEvents)
+
+  const state = (of: Delivery) => producers[of].state
+  byDelivery('producer_queue_events', 'Events without an outcome', of => state(of)?.queued.events)
+  byDelivery('producer_queue_bytes', 'Their bytes', of => state(of)?.queued.bytes)
+  byDelivery('producer_queue_limit_events', 'The most of them', of => state(of)?.bounds.events)
+  byDelivery('producer_queue_limit_bytes', 'The most of them', of => state(of)?.bounds.bytes)
+  byDelivery('kafka_last_stored_age_seconds', 'Time since an event was stored', of => {
+    const ms = state(of)?.msSinceStored
+    return ms === undefined ? undefined : ms / 1000
+  })
+  const states = ['reachable', 'unreachable', 'untried'] as const
+  gauge('kafka_brokers', 'Brokers, by what became of the last request to each', ['delivery', 'state'], () =>
+    DELIVERIES.flatMap(delivery => {
+      const { brokers } = state(delivery) ?? {}
+      if (!brokers) return []
+      return states.map(
+        (state): Reading => [{ delivery, state }, brokers.filter(broker => broker.state === state).length],
+      )
+    }),
+  )
+
+  plain('schemas_held', 'Compiled schemas in memory', () => schemas.size)
+  gauge('schema_repository_up', 'Whether it answered when it was last asked', ['repository'], () =>
+    schemas.repositories
+      .filter(({ state }) => state !== 'untried')
+      .map(({ address, state }): Reading => [{ repository: address }, state === 'reachable' ? 1 : 0]),
+  )
+  if (!configs) return
+  plain(
+    'stream_config_age_seconds',
+    'Time since the stream configuration was last fetched',
+    () => configs.ageSeconds,
+  )
+  plain('stream_config_streams', 'Streams in it, regular expressions too', () => configs.table.size)
+}
