@@ -4,6 +4,7 @@ import { freePorts, type KafkaCluster, readRecords, startKafka } from '../test/r
 import { KAFKA_VERSION } from '../test/real-kafka-jars.js'
 import {
   balance,
+  createLedgerTopics,
   type Disturbance,
   type LedgerReport,
   type Life,
@@ -117,22 +118,12 @@ const SCRAPE_MS = 500
 /** Production's; what a kill -9 costs. */
 const HASTY_LINGER_MS = 1000
 
-export const TOPICS = ['ledger.one', 'ledger.two'] as const
 /** Deleted and made anew; a tenth of the events, for those from before are no proof of anything. */
 const FLEETING = 'ledger.fleeting'
-const STREAMS = [...TOPICS, ...TOPICS, ...TOPICS, ...TOPICS, TOPICS[0], FLEETING]
-
-/** Topics of six partitions on three brokers, each broker leading two. */
-export async function createLedgerTopics(
-  kafka: KafkaCluster,
-  topics: readonly string[] = [...TOPICS, FLEETING],
-): Promise<void> {
-  const ids = kafka.brokers.map(broker => broker.nodeId)
-  const assignment = Array.from({ length: 6 }, (_, p) => ids.map((_, i) => ids[(p + i) % ids.length] ?? 0))
-  for (const topic of topics) {
-    await kafka.createTopic(topic, { assignment, config: { 'min.insync.replicas': '2' } })
-  }
-}
+const LASTING = ['ledger.one', 'ledger.two'] as const
+/** What the load goes to. */
+export const TOPICS: readonly string[] = [...LASTING, FLEETING]
+const STREAMS = [...LASTING, ...LASTING, ...LASTING, ...LASTING, LASTING[0], FLEETING]
 
 export interface LedgerOptions extends Schedule {
   /** Starts a gate that listens on a port, and serves its metrics on another. */
@@ -168,10 +159,13 @@ export async function runLedger(kafka: KafkaCluster, options: LedgerOptions): Pr
     say(`${seconds(run.clock())}: ${answered.length} events are answered; ending the service`)
     await gates.whenNothingIsHeld(deadlineMs)
     await gates.end()
-    await kafka.whenInSync([...TOPICS, FLEETING])
+    await kafka.whenInSync([...TOPICS])
     const stored = await storedIds(kafka)
     const { faults, deleted } = run
-    return balance(answered, stored, { faults, deleted, lives: gates.lives }, deadlineMs + slackMs)
+    const history = { faults, deleted, lives: gates.lives }
+    const report = balance(answered, stored, history, deadlineMs + slackMs)
+    for (const suspect of report.suspects) say(`to be explained: ${JSON.stringify(suspect)}`)
+    return report
   } finally {
     // Also when a fault could not be made: the load must end, and the gate.
     end = 0
@@ -181,7 +175,7 @@ export async function runLedger(kafka: KafkaCluster, options: LedgerOptions): Pr
 
 async function storedIds(kafka: KafkaCluster): Promise<Map<string, number>> {
   const stored = new Map<string, number>()
-  for await (const { value } of readRecords(kafka.bootstrap, [...TOPICS, FLEETING])) {
+  for await (const { value } of readRecords(kafka.bootstrap, [...TOPICS])) {
     const { meta } = JSON.parse(String(value)) as { meta: { id: string } }
     stored.set(meta.id, (stored.get(meta.id) ?? 0) + 1)
   }
@@ -211,7 +205,7 @@ class Run {
     for (const [i, fault] of faults.entries()) {
       // Else a broker more would be missing than `min.insync.replicas` forgives, which is another test.
       const pause = i === 0 ? undefined : sleep(pauseMs)
-      await this.kafka.whenInSync([...TOPICS, FLEETING])
+      await this.kafka.whenInSync([...TOPICS])
       await pause
       const from = this.clock()
       const what = await this.#make(fault)
@@ -229,7 +223,7 @@ class Run {
       case 'shutdown':
         return this.#failBroker(fault.kind, fault.broker ?? (await this.#someLeader()), fault.lasts)
       case 'leaders':
-        await this.kafka.moveLeaders([...TOPICS, FLEETING])
+        await this.kafka.moveLeaders(TOPICS)
         return 'all leaders moved'
       case 'topic':
         await this.kafka.deleteTopic(FLEETING)
@@ -273,7 +267,7 @@ class Run {
 
   /** Another one each time, as long as there is one. */
   async #someLeader(): Promise<number> {
-    const leaders = (await this.kafka.partitionsOf(TOPICS[0])).map(({ leader }) => leader)
+    const leaders = (await this.kafka.partitionsOf(LASTING[0])).map(({ leader }) => leader)
     return leaders.find(leader => !this.#hit.includes(leader)) ?? leaders[0] ?? 0
   }
 
@@ -390,7 +384,7 @@ export async function run(say: (line: string) => void, options: FaultsOptions = 
     const conf = { request_timeout_ms: deadlineMs, ...options.conf }
     const start = (port: number, metricsPort?: number) =>
       naive ? startNaive(bootstrap, port) : startGate(bootstrap, { port, ...conf }, metricsPort)
-    await createLedgerTopics(kafka)
+    await createLedgerTopics(kafka, TOPICS)
     await createNeighbourTopics(kafka)
 
     const first = await start(0)
@@ -416,12 +410,11 @@ export function startGate(
   conf: Record<string, unknown>,
   metricsPort?: number,
 ): Promise<Started> {
-  const metrics = metricsPort === undefined ? {} : { metrics: [{ type: 'prometheus', port: metricsPort }] }
   const kafka = {
     conf: { 'metadata.broker.list': bootstrap },
     hasty: { conf: { 'queue.buffering.max.ms': HASTY_LINGER_MS } },
   }
-  return startEventGate(bootstrap, { kafka, ...conf }, metrics)
+  return startEventGate(bootstrap, { kafka, ...conf }, { metricsPort })
 }
 
 function resultOf(

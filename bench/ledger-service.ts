@@ -11,6 +11,13 @@ import { ledgerSchema } from './ledger-load.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
+/** How a process is started. */
+interface How {
+  env?: NodeJS.ProcessEnv
+  /** Put before `node …`: `['taskset', '-c', '0']`. It must exec, not fork: signals go to its pid. */
+  prefix?: readonly string[]
+}
+
 export interface Started extends Service {
   process: ChildProcess
   /** SIGKILL, and waits for its end. */
@@ -18,8 +25,9 @@ export interface Started extends Service {
 }
 
 /** Starts a process, and waits for the line of its log that names its port, as `"port":8192`. */
-async function start(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Started> {
-  const child = spawn(process.execPath, args, {
+async function start(args: string[], { env = {}, prefix = [] }: How = {}): Promise<Started> {
+  const [program = '', ...all] = [...prefix, process.execPath, ...args]
+  const child = spawn(program, all, {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -60,12 +68,11 @@ async function start(args: string[], env: NodeJS.ProcessEnv = {}): Promise<Start
  * The service itself, with its defaults but for `conf`.
  *
  * @param conf options of the service over those that point it at the brokers and the ledger's schema
- * @param top options beside `services`: `metrics`, `logging`
  */
 export async function startEventGate(
   bootstrap: string,
   conf: Record<string, unknown> = {},
-  top: Record<string, unknown> = {},
+  { metricsPort, ...how }: How & { metricsPort?: number | undefined } = {},
 ): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'eventgate-ledger-'))
   await mkdir(join(folder, 'ledger/event'), { recursive: true })
@@ -78,10 +85,11 @@ export async function startEventGate(
     ...conf,
   }
   const config = join(folder, 'config.yaml')
-  await writeFile(config, dump({ num_workers: 0, ...top, services: [{ name: 'eventgate', conf: whole }] }))
+  const metrics = metricsPort === undefined ? [] : [{ type: 'prometheus', port: metricsPort }]
+  await writeFile(config, dump({ num_workers: 0, metrics, services: [{ name: 'eventgate', conf: whole }] }))
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
-    const service = await start(['dist/server.js', '-c', config])
+    const service = await start(['dist/server.js', '-c', config], how)
     return {
       ...service,
       close: () => service.close().finally(remove),
@@ -95,5 +103,5 @@ export async function startEventGate(
 
 /** Forty lines with kafkajs's `send`: what the ledger is to catch. */
 export function startNaive(bootstrap: string, port = 0): Promise<Started> {
-  return start(['.build/bench/ledger-naive.js'], { BOOTSTRAP: bootstrap, PORT: String(port) })
+  return start(['.build/bench/ledger-naive.js'], { env: { BOOTSTRAP: bootstrap, PORT: String(port) } })
 }

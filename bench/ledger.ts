@@ -2,6 +2,7 @@
  * The books of the ledger: every event that a client sends while things fail is written down with its answer, and
  * then held against what Kafka has stored. A 201 is a promise, and so is "not stored".
  */
+import type { KafkaCluster } from '../test/real-kafka.js'
 import { type Answered, quantile, type Verdict } from './ledger-load.js'
 
 /** A service to be tested, started by the caller. */
@@ -46,6 +47,7 @@ export const SETTLED_MS = 15_000
 const BEFORE_FAULT_MS = 1000
 /** What was accepted hastily so shortly before a kill -9 may have been in the gate's memory. */
 const IN_MEMORY_MS = 10_000
+const MAX_SUSPECTS = 50
 /** A connection to a process that was killed breaks at once. */
 const BREAKS_MS = 1000
 
@@ -102,6 +104,8 @@ export interface LedgerReport {
   /** Events sent later than 15 s after one fault's end, and before the next. */
   settled: { sent: number; shareStored: number; p50: number; hasty: number; hastyRefused: number }
   faults: FaultReport[]
+  /** Some of the events for which a promise was broken, each with what Kafka has of it: to find out why. */
+  suspects: (Answered & { stored: number })[]
 }
 
 export interface FaultReport extends Disturbance {
@@ -110,6 +114,15 @@ export interface FaultReport extends Disturbance {
   shareStored: number
   p99: number
   longestGap: number
+}
+
+/** Topics of six partitions on three brokers, each broker leading two. */
+export async function createLedgerTopics(kafka: KafkaCluster, topics: readonly string[]): Promise<void> {
+  const ids = kafka.brokers.map(broker => broker.nodeId)
+  const assignment = Array.from({ length: 6 }, (_, p) => ids.map((_, i) => ids[(p + i) % ids.length] ?? 0))
+  for (const topic of topics) {
+    await kafka.createTopic(topic, { assignment, config: { 'min.insync.replicas': '2' } })
+  }
 }
 
 /** The books: answers against records. */
@@ -149,6 +162,14 @@ export function balance(
   const settledHasty = settled.filter(event => event.delivery === 'hasty')
   const settledGuaranteed = settled.filter(event => event.delivery === 'guaranteed')
   const latencies = offered.map(event => event.latency)
+  const isSuspect = (event: Answered) =>
+    (isMissing(event) && !isGone(event)) ||
+    (event.verdict === 'not_stored' && times(event) > 0) ||
+    times(event) > 1 ||
+    event.verdict === 'unexplained' ||
+    (!gates.wasGone(event) && ['no_answer', 'never_sent'].includes(event.verdict)) ||
+    (!gates.wasGone(event) && event.latency > limitMs) ||
+    (isSettled(event, history.faults) && !['stored', 'accepted'].includes(event.verdict))
   const ids = new Set(answered.map(event => event.id))
   const storedAt = answered.filter(isStored).map(answeredAt)
   storedAt.sort((a, b) => a - b)
@@ -206,6 +227,10 @@ export function balance(
         longestGap: longestGap(storedAt.filter(within), fault.from),
       }
     }),
+    suspects: answered
+      .filter(isSuspect)
+      .slice(0, MAX_SUSPECTS)
+      .map(event => ({ ...event, stored: times(event) })),
   }
 }
 

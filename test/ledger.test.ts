@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { table, violations } from '../bench/ledger.js'
-import { createLedgerTopics, runLedger, SHORT, startGate, TOPICS } from '../bench/ledger-faults.js'
+import { createLedgerTopics, table, violations } from '../bench/ledger.js'
+import { runLedger, SHORT, startGate, TOPICS } from '../bench/ledger-faults.js'
 import { createNeighbourTopics, measureNeighbours } from '../bench/ledger-neighbours.js'
 import { startKafka } from './real-kafka.js'
 
@@ -11,7 +11,7 @@ test('the ledger: what was answered, against what three brokers of which one is 
 }, async t => {
   const kafka = await startKafka({ brokers: 3 })
   t.after(() => kafka.close())
-  await createLedgerTopics(kafka)
+  await createLedgerTopics(kafka, TOPICS)
   await createNeighbourTopics(kafka)
   const deadlineMs = 9000
   const start = (port: number, metricsPort?: number) =>

@@ -64,6 +64,7 @@ test('the books: promises that are kept', () => {
   assert.deepEqual(violations(kept), [])
   assert.match(table(kept), /\| answered 201, of guaranteed events \| 100.00 % of 20 \|/)
   assert.equal(kept.storedOnce, 21)
+  assert.deepEqual(kept.suspects, [])
   // A run in which nothing was sent proves nothing.
   assert.equal(violations(books([])).length, 2)
 })
@@ -111,6 +112,24 @@ const broken: [what: string, report: LedgerReport][] = [
 for (const [what, report] of broken) {
   test(`the books: a promise that is broken: ${what}`, () => assert.deepEqual(violations(report), [what]))
 }
+
+test('the books: events for which a promise was broken are named', () => {
+  const bad: Answered[] = [
+    event('missing', 'stored'),
+    event('twice', 'stored'),
+    event('denied', 'not_stored', early),
+    event('late', 'unknown', { latency: 9001, ...early }),
+    event('silent', 'no_answer', early),
+    event('refused', 'never_sent', early),
+    event('unexplained', 'unexplained', early),
+    event('calm', 'not_stored'),
+  ]
+  const { suspects } = books([...well, ...bad], { missing: 0, twice: 2, denied: 1 })
+  assert.deepEqual(
+    suspects.map(({ id, stored }) => [id, stored]),
+    bad.map(({ id }) => [id, { twice: 2, denied: 1 }[id] ?? 0]),
+  )
+})
 
 test('the books: what is of unknown fate may be stored or not', () => {
   const report = books([...well, event('a', 'unknown', early), event('b', 'unknown', early)], { a: 1 })
