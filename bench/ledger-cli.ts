@@ -21,10 +21,12 @@ const say = (line: string) => process.stderr.write(`${line}\n`)
 
 const parts = {
   faults: async () => (await import('./ledger-faults.js')).run(say, { short, naive, conf }),
+  outage: async () => (await import('./ledger-outage.js')).run(say),
+  overload: async () => (await import('./ledger-overload.js')).run(say),
 } satisfies Record<string, () => Promise<Result>>
 
 const names = Object.keys(parts) as (keyof typeof parts)[]
-const chosen = names.filter(name => only === undefined || name === only)
+const chosen = names.filter(name => (isFull && only === undefined) || name === (only ?? 'faults'))
 if (chosen.length === 0) {
   say(`there is no part ${only}; there are ${names.join(', ')}`)
   process.exit(64)

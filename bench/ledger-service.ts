@@ -105,3 +105,8 @@ export async function startEventGate(
 export function startNaive(bootstrap: string, port = 0): Promise<Started> {
   return start(['.build/bench/ledger-naive.js'], { env: { BOOTSTRAP: bootstrap, PORT: String(port) } })
 }
+
+/** A handler that reads and parses and answers 201, and does nothing more. */
+export function startBare(how: How = {}): Promise<Started> {
+  return start(['.build/bench/bare.js'], how)
+}
