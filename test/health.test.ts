@@ -142,6 +142,21 @@ test('SIGTERM: not ready any more, an idle connection still gets its answer, and
   assert.equal(await ended, 0)
 })
 
+test('SIGTERM while nothing is in flight: a request that was under way on an idle connection is answered', async t => {
+  const service = await startService(t)
+  const idle = await connect(t, service.url)
+  idle.write(whole)
+  await idle.until(/^HTTP\/1\.1 201 /)
+  const ended = service.stop()
+  await eventually(() => assert.ok(service.log().some(({ msg }) => String(msg).startsWith('SIGTERM'))))
+  await assert.rejects(send(`${service.url}/_info/ready`), { code: 'ECONNREFUSED' })
+  idle.write(whole)
+  const [, last] = parseAnswers(await idle.closed())
+  assert.equal(last?.status, 201)
+  assert.equal(last?.headers.connection, 'close')
+  assert.equal(await ended, 0)
+})
+
 test('one connection too many: its events are 503, probes are answered, and it is ended', async t => {
   const service = await startService(t, { max_connections: 3 })
   const inside = await Promise.all(Array.from({ length: 3 }, () => connect(t, service.url)))
