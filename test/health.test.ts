@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -155,6 +156,18 @@ test('SIGTERM while nothing is in flight: a request that was under way on an idl
   assert.equal(last?.status, 201)
   assert.equal(last?.headers.connection, 'close')
   assert.equal(await ended, 0)
+})
+
+test('SIGTERM: connections that it has not accepted yet are answered', async t => {
+  const service = await startService(t)
+  service.process.kill('SIGSTOP')
+  const waiting = await Promise.all(Array.from({ length: 50 }, () => connect(t, service.url)))
+  for (const connection of waiting) connection.write(whole)
+  service.process.kill('SIGTERM')
+  const exit = once(service.process, 'exit')
+  service.process.kill('SIGCONT')
+  for (const connection of waiting) assert.equal(parseAnswer(await connection.closed()).status, 201)
+  assert.deepEqual(await exit, [0, null])
 })
 
 test('one connection too many: its events are 503, probes are answered, and it is ended', async t => {
