@@ -39,6 +39,8 @@ export interface History {
   lives: readonly Life[]
   /** Topics that were deleted and made anew: what was acknowledged before is gone, and nobody's fault. */
   deleted: readonly { topic: string; recreatedAt: number }[]
+  /** The longest that the ledger's own process was held up: by so much its clock may be wrong. */
+  heldUpMs: number
 }
 
 /** How long after a fault everything is to be well. */
@@ -81,6 +83,7 @@ export interface LedgerReport {
   /** Not sent, for there was no gate, or though there was one: the latter must be 0. */
   noGate: number
   refusedByGate: number
+  heldUpMs: number
   /** Gates that said, on SIGTERM, that they gave something up; or died of it: must be 0, for Kafka was there. */
   gaveUp: number
   hasty: {
@@ -149,6 +152,7 @@ export function balance(
     if (code !== undefined) codes[code] = (codes[code] ?? 0) + 1
   }
   const gates = new GateTimes(history.lives)
+  const isLate = (event: Answered) => event.latency > limitMs + history.heldUpMs && !gates.wasGone(event)
   const times = (event: Answered) => stored.get(event.id) ?? 0
   const count = (test: (event: Answered) => boolean) => answered.filter(test).length
   const isOpen = ({ verdict }: Answered) => ['unknown', 'no_answer', 'unexplained'].includes(verdict)
@@ -168,7 +172,7 @@ export function balance(
     times(event) > 1 ||
     event.verdict === 'unexplained' ||
     (!gates.wasGone(event) && ['no_answer', 'never_sent'].includes(event.verdict)) ||
-    (!gates.wasGone(event) && event.latency > limitMs) ||
+    isLate(event) ||
     (isSettled(event, history.faults) && !['stored', 'accepted'].includes(event.verdict))
   const ids = new Set(answered.map(event => event.id))
   const storedAt = answered.filter(isStored).map(answeredAt)
@@ -187,11 +191,12 @@ export function balance(
     unknownStored: count(event => isOpen(event) && times(event) > 0),
     unknownMissing: count(event => isOpen(event) && times(event) === 0),
     foreign: [...stored.keys()].filter(id => !ids.has(id)).length,
-    overDeadline: count(event => event.latency > limitMs && !gates.wasGone(event)),
+    overDeadline: count(isLate),
     gateKilled: count(event => event.verdict === 'no_answer' && gates.wasGone(event)),
     noAnswer: count(event => event.verdict === 'no_answer' && !gates.wasGone(event)),
     noGate: count(event => event.verdict === 'never_sent' && gates.wasGone(event)),
     refusedByGate: count(event => event.verdict === 'never_sent' && !gates.wasGone(event)),
+    heldUpMs: history.heldUpMs,
     gaveUp: history.lives.filter(({ ended, exitCode }) => ended === 'SIGTERM' && exitCode !== 0).length,
     hasty: hastyBooks(answered, times, isGone, gates),
     latency: {
@@ -375,6 +380,7 @@ export function table(report: LedgerReport): string {
     ['**failed with no word about its fate**', verdicts.unexplained],
     ['fate not known to the client: stored / not', `${report.unknownStored} / ${report.unknownMissing}`],
     ['**answered over the deadline**', report.overDeadline],
+    ['longest that the ledger itself was held up, which is forgiven', ms(report.heldUpMs)],
     ['latency p50 / p99 / max', [latency.p50, latency.p99, latency.max].map(ms).join(' / ')],
     ['longest time without a 201', ms(report.longestGap)],
     ['answered 201, of guaranteed events', `${percent(report.shareStored)} of ${report.offered}`],

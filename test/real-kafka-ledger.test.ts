@@ -53,7 +53,7 @@ function books(events: Answered[], stored: Record<string, number> = {}, history:
     ...Object.entries(stored).filter(([, times]) => times > 0),
   ])
   for (const [id, times] of Object.entries(stored)) if (times === 0) records.delete(id)
-  return balance(events, records, { faults: [], lives: [], deleted: [], ...history }, 9000)
+  return balance(events, records, { faults: [], lives: [], deleted: [], heldUpMs: 0, ...history }, 9000)
 }
 
 /** Enough that is well, so that one event more or less breaks no share. */
@@ -129,6 +129,12 @@ test('the books: events for which a promise was broken are named', () => {
     suspects.map(({ id, stored }) => [id, stored]),
     bad.map(({ id }) => [id, { twice: 2, denied: 1 }[id] ?? 0]),
   )
+})
+
+test('the books: a client that was held up itself measures so much too much', () => {
+  const late = event('a', 'unknown', { latency: 9300, ...early })
+  assert.deepEqual(violations(books([...well, late], {}, { heldUpMs: 300 })), [])
+  assert.equal(violations(books([...well, late], {}, { heldUpMs: 299 })).length, 1)
 })
 
 test('the books: what is of unknown fate may be stored or not', () => {
