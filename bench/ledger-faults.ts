@@ -294,6 +294,7 @@ class Gates {
   readonly #port: number
   readonly #metricsPort: number
   #service: Started | undefined
+  #started = 0
   #from = 0
   #counted: number | undefined
   #scraping: NodeJS.Timeout | undefined
@@ -307,6 +308,7 @@ class Gates {
   }
 
   async start(): Promise<void> {
+    this.#started = this.clock()
     this.#service = await this.#start(this.#port, this.#metricsPort)
     this.#from = this.clock()
     this.#counted = undefined
@@ -329,7 +331,14 @@ class Gates {
     clearInterval(this.#scraping)
     const service = this.#service
     this.#service = undefined
-    if (service) this.lives.push({ from: this.#from, to: this.clock(), ended, counted: this.#counted })
+    if (service)
+      this.lives.push({
+        started: this.#started,
+        from: this.#from,
+        to: this.clock(),
+        ended,
+        counted: this.#counted,
+      })
     return service
   }
 

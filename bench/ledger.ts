@@ -23,6 +23,8 @@ export interface Disturbance {
 
 /** One gate's life, from the moment it listens to the signal that ends it. */
 export interface Life {
+  /** When its process was started, the one before having ended: it may answer before it is seen to listen. */
+  started: number
   from: number
   to: number
   ended: 'SIGTERM' | 'kill -9'
@@ -274,7 +276,7 @@ class GateTimes {
 
   /** Of an event that was accepted. */
   of(event: Answered): Life | undefined {
-    return this.lives.findLast(life => life.from <= event.sentAt)
+    return this.lives.findLast(life => life.started <= event.sentAt)
   }
 }
 
