@@ -116,17 +116,20 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     port,
     async close() {
       const until = Date.now() + GRACE_SHARE * config.shutdown_timeout_ms
-      const closed = server.drain(Math.min(DRAIN_IDLE_MS, IDLE_SHARE * config.shutdown_timeout_ms))
+      const idleMs = Math.min(DRAIN_IDLE_MS, IDLE_SHARE * config.shutdown_timeout_ms)
+      const closed = server.drain(idleMs)
       const lostBefore = metrics.lost
       configs?.close()
+      const all = [...new Set(Object.values(producers))]
+      for (const producer of all) producer.flush?.()
+      // Until then requests come that were under way on idle connections, also where nothing else is in flight.
+      await Promise.race([closed, delay(idleMs, undefined, { ref: false })])
       const requests = events.close()
       const finished = requests.then(() => errorEvents?.idle())
       let answered = false
       void requests.then(() => {
         answered = true
       })
-      const all = [...new Set(Object.values(producers))]
-      for (const producer of all) producer.flush?.()
       // What cannot be finished in time is settled by the producers, so that it is counted and not just gone.
       const inTime = await Promise.race([
         finished.then(() => true),

@@ -106,13 +106,21 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
     }
     answer()
   })
+  let accepted = 0
   server.on('connection', (socket: Socket) => {
+    accepted++
     connections.opened(socket)
     socket.once('close', () => connections.closed(socket))
   })
   return Object.assign(server, {
     async drain(idleMs: number) {
       connections.closing = true
+      // Connections that the kernel has made, and we have not taken yet, have requests on them.
+      const until = Date.now() + idleMs
+      for (let before = -1; before < accepted && Date.now() < until; ) {
+        before = accepted
+        await turn()
+      }
       // node:http's own `close` would cut idle connections off at once.
       const closed = new Promise(resolve => NetServer.prototype.close.call(server, resolve))
       const idle = setTimeout(() => server.closeIdleConnections(), idleMs)
@@ -130,6 +138,12 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
 /** Whether Express can take a path of it. Of others Node would complain on stderr, in the sender's words. */
 function isTarget(url: string): boolean {
   return url.startsWith('/') || url === '*' || URL.canParse(url)
+}
+
+/** A whole turn of the event loop: the first callback may come in the turn that is under way. */
+async function turn(): Promise<void> {
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
 }
 
 /** The answer that node:http is writing, or waits for, on a connection. */
