@@ -69,8 +69,7 @@ export class Batch {
     if (this.deadline > now) return []
     const due: Pending[] = []
     const rest: Pending[] = []
-    for (const record of this.records)
-      if (!record.settled) (record.deadline <= now ? due : rest).push(record)
+    for (const record of this.records) if (!record.settled) (record.deadline <= now ? due : rest).push(record)
     if (this.identity) {
       this.answered = true
       this.#noteDeadlines(rest)

@@ -131,9 +131,7 @@ export class Directory {
   learn(now: number): number {
     if (this.#asking) return Infinity
     const unknown: string[] = []
-    let next = this.#wanted
-      ? this.#refreshNotBefore
-      : this.#refreshedAt + this.settings.metadataMaxAgeMs
+    let next = this.#wanted ? this.#refreshNotBefore : this.#refreshedAt + this.settings.metadataMaxAgeMs
     const refresh = next <= now
     for (const topic of this.#unknown) {
       if (topic.askAt <= now && unknown.length < MAX_ASKED) unknown.push(topic.name)

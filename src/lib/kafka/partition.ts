@@ -32,6 +32,8 @@ export interface Ledger {
 /** A broker's longest wait for the replicas: at first, and after it has been in vain several times in a row. */
 const WAIT_MS = 1000
 const MAX_WAIT_MS = 8000
+/** Less, so that the next trial is not long in coming. */
+const MAX_TRIAL_WAIT_MS = 4000
 /** Attempts at a batch whose checksum does not match. */
 const MAX_CORRUPT = 3
 /**
@@ -46,8 +48,11 @@ const SPREAD_OF_REST = 1 / 8
  * make a batch of every event, which makes all of them slow under load, and so on.
  */
 const ENOUGH = 1 / 8
-/** For how long a batch grows at most, as a part of the timeout: in an outage each expiry looks through few events. */
-const GROWTH = 1 / 16
+/**
+ * For how long a batch grows at most, as a part of the timeout: in an outage each expiry looks through one. With
+ * less, replicas that need a second or two would be given batches faster than they take them.
+ */
+const GROWTH = 1 / 2
 /** How long the client of an event waits that is let into something stuck. */
 export const TRIAL_MS = 1000
 
@@ -376,10 +381,12 @@ export class Partition {
 
   /** The broker has waited for the replicas already, so it is asked again at once. */
   #waitLonger(batch: Batch, now: number): void {
-    this.waitMs = Math.min(2 * this.waitMs, MAX_WAIT_MS)
-    if (batch.trial) return this.#backOff(batch, now)
-    this.failures++
-    this.#retry(batch, 0)
+    this.waitMs = Math.min(2 * this.waitMs, batch.trial ? MAX_TRIAL_WAIT_MS : MAX_WAIT_MS)
+    if (batch.trial) this.#backOff(batch, now)
+    else {
+      this.failures++
+      this.#retry(batch, 0)
+    }
   }
 
   #delay(now: number, most = this.settings.retryBackoffMaxMs): void {

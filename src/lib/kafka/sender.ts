@@ -302,7 +302,8 @@ export class Sender {
       const topic = this.#directory.get(partition.topic)
       // A topic that was forgotten, and is known again, has other ones.
       if (!partition.stuck || topic?.partitions[partition.index] !== partition) this.#stuck.delete(partition)
-      else if (partition.sought && topic.has(partition)) next = Math.min(next, this.#seekLeader(partition, now))
+      else if (partition.sought && topic.has(partition))
+        next = Math.min(next, this.#seekLeader(partition, now))
     }
     return next
   }

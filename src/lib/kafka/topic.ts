@@ -156,8 +156,7 @@ export class Topic {
       else this.#keep(record)
     }
     const { timeoutMs } = this.settings
-    const waited =
-      now - this.#waitingSince >= timeoutMs || due.some(record => isWhole(record, timeoutMs))
+    const waited = now - this.#waitingSince >= timeoutMs || due.some(record => isWhole(record, timeoutMs))
     // What was let in while it was stuck told nothing: a broker is to be heard before the next.
     if (this.#stuck || waited) this.#reached = false
     if (waited) this.#stuck = true

@@ -33,7 +33,7 @@ export function registerGauges(
       }),
     )
 
-  plain('ready', 'Whether /_info/ready answers 200', () => (health.notReady() ? 0 : 1))
+  plain('ready', 'Whether /_info/ready answers 200', () => (health.unreadiness ? 0 : 1))
   plain('connections', 'Connections that are open', () => connections.count)
   plain('connections_limit', 'The most that there may be', () => connections.limits.max)
   byDelivery('in_flight_bytes', 'Of requests: bytes held', of => admission.inFlight(of).bytes)
