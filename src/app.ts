@@ -73,7 +73,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
   const turns = new Turns()
   const observe: Observer = (outcome, context, index) => {
-    metrics.outcome(outcome, context)
+    metrics.outcome(outcome, context, index)
     errorEvents?.consider(outcome, context, index)
   }
   const gate = new EventGate(steps, observe, ({ delivery }) =>
