@@ -24,6 +24,7 @@ import { FileProducer, MemoryProducer, type Producer } from './lib/producer.js'
 import { makeRoute } from './lib/route.js'
 import { SchemaRepository } from './lib/schemas.js'
 import { StreamConfigs, Streams } from './lib/streams.js'
+import { Tracing } from './lib/tracing.js'
 import { makeTransforms } from './lib/transforms.js'
 import { Turns } from './lib/turns.js'
 import { EventsRoute } from './routes/events.js'
@@ -59,6 +60,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const info = readInfo()
   const log = logOf(conf.logging, name)
   const metrics = new Metrics(register, log, serviceLabel(conf.metrics, name))
+  metrics.ofBuild(register, info.version)
+  const tracing = Tracing.open(info.version)
   const admission = new Admission({
     guaranteed: { maxBytes: config.max_bytes_in_flight, maxEvents: config.max_events_in_flight },
     hasty: { maxBytes: config.hasty_max_bytes, maxEvents: config.hasty_max_events },
@@ -67,7 +70,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const configs = await openStreamConfigs(config, info, metrics)
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
-  const producers = await openProducers(config, metrics)
+  const producers = await openProducers(config, metrics, tracing)
   const own = makeSteps(config, schemas, configs, producers)
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
@@ -85,7 +88,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const health = new Health(watched, config.unready_without_kafka_ms)
   metrics.watch(register, watched, health)
   const responder = new Responder(config, connections)
-  const events = new EventsRoute({ config, gate, admission, turns, connections, responder, metrics })
+  const events = new EventsRoute({ config, gate, admission, turns, connections, responder, metrics, tracing })
   const web = initApp(responder, metrics)
   loadRoutes(web, {
     ...{ events, info, health, responder, configs },
@@ -198,11 +201,17 @@ async function precache(schemas: SchemaRepository, uris: readonly string[], log:
 }
 
 /** Guaranteed and hasty events share no Kafka producer: neither can hold up the other. */
-async function openProducers(config: Config, metrics: Metrics): Promise<Record<Delivery, Producer>> {
+async function openProducers(
+  config: Config,
+  metrics: Metrics,
+  tracing: Tracing | undefined,
+): Promise<Record<Delivery, Producer>> {
   const { producer, kafka, output_path, should_pretty_print } = config
   if (producer === 'kafka' && kafka) {
-    const guaranteed = new KafkaProducer(kafka.guaranteed, metrics.ofKafka('guaranteed'))
-    const hasty = new KafkaProducer(kafka.hasty, metrics.ofKafka('hasty'))
+    const open = (delivery: Delivery) =>
+      new KafkaProducer(kafka[delivery], { ...metrics.ofKafka(delivery), ...tracing?.ofKafka(delivery) })
+    const guaranteed = open('guaranteed')
+    const hasty = open('hasty')
     if (kafka.requiredAtStart) await guaranteed.reach()
     return { guaranteed, hasty }
   }
@@ -290,12 +299,12 @@ function makeErrorEvents(
   const { error_stream: stream, error_schema_uri: schemaUri } = config
   if (stream === null) return undefined
   // A gate of their own, whose failures nobody tells of but the metrics: never a loop.
-  const gate = new EventGate(steps, outcome => metrics.errorEvent(outcome))
+  const gate = new EventGate(steps, (outcome, context, index) => metrics.errorEvent(outcome, context, index))
   return new ErrorEvents(
     { stream, schemaUri, emitterId: userAgentOf(config, info) },
     {
       process: (events, context) => gate.process(events, context),
-      dropped: count => metrics.errorEventsDropped(count),
+      dropped: context => metrics.errorEventDropped(context),
       async schema() {
         await schemas.load([schemaUri])
         try {

@@ -1,4 +1,4 @@
-import { GateError, quote } from './errors.js'
+import { type Code, GateError, quote } from './errors.js'
 import type { Context, Event, Schema } from './eventgate.js'
 import { Field } from './field.js'
 import { type Reach, Reached } from './reach.js'
@@ -46,6 +46,8 @@ export class SchemaRepository {
   readonly #loading = new Map<string, Promise<void>>()
   readonly #waiting: (() => void)[] = []
   readonly #reached = new Reached()
+  /** What happened so far; failures by code. */
+  readonly counts = { hits: 0, misses: 0, compiled: 0, compileMs: 0, failures: new Map<Code, number>() }
   #running = 0
   #uses = 0
 
@@ -118,6 +120,7 @@ export class SchemaRepository {
     const held = this.#schemas.get(raw as string)
     if (held) {
       held.used = ++this.#uses
+      this.counts.hits++
       return held.schema
     }
     const uri = this.#accept(raw)
@@ -158,6 +161,7 @@ export class SchemaRepository {
   }
 
   #start(uri: string): Promise<void> {
+    this.counts.misses++
     const loading = this.#turn()
       .then(() => this.#fetch(uri).finally(() => this.#next()))
       .then(
@@ -193,6 +197,8 @@ export class SchemaRepository {
   }
 
   #remember(uri: string, error: GateError): void {
+    const { failures } = this.counts
+    failures.set(error.code, (failures.get(error.code) ?? 0) + 1)
     this.#failures.delete(uri)
     this.#failures.set(uri, { error, until: Date.now() + this.#options.failureTtlMs })
     if (this.#failures.size > MAX_FAILURES)
@@ -214,7 +220,13 @@ export class SchemaRepository {
         open.push(found)
       }
     }
-    return this.#compiler.compile(root, references)
+    const begun = performance.now()
+    try {
+      return this.#compiler.compile(root, references)
+    } finally {
+      this.counts.compiled++
+      this.counts.compileMs += performance.now() - begun
+    }
   }
 
   async #reference(reference: string, from: string): Promise<Document> {

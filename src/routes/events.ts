@@ -12,6 +12,7 @@ import type { Responder } from '../lib/http.js'
 import type { Metrics } from '../lib/metrics.js'
 import { makeQueryReader, type QueryReader } from '../lib/query.js'
 import { type Arrival, Receiver } from '../lib/receive.js'
+import type { Tracing } from '../lib/tracing.js'
 import type { Turns } from '../lib/turns.js'
 
 export interface EventsOptions {
@@ -23,6 +24,8 @@ export interface EventsOptions {
   connections: Connections
   responder: Responder
   metrics: Metrics
+  /** Undefined where nobody traces. */
+  tracing?: Tracing | undefined
 }
 
 const ALLOW = 'POST, OPTIONS'
@@ -39,6 +42,7 @@ export class EventsRoute {
   readonly #connections: Connections
   readonly #responder: Responder
   readonly #metrics: Metrics
+  readonly #tracing: Tracing | undefined
   readonly #query: QueryReader
   readonly #receiver: Receiver
   readonly #clientAddress: ClientAddress
@@ -46,7 +50,7 @@ export class EventsRoute {
   #closed = false
   #idle: (() => void) | undefined
 
-  constructor({ config, gate, admission, turns, connections, responder, metrics }: EventsOptions) {
+  constructor({ config, gate, admission, turns, connections, responder, metrics, tracing }: EventsOptions) {
     this.#config = config
     this.#gate = gate
     this.#admission = admission
@@ -54,6 +58,7 @@ export class EventsRoute {
     this.#connections = connections
     this.#responder = responder
     this.#metrics = metrics
+    this.#tracing = tracing
     this.#query = makeQueryReader(config)
     this.#clientAddress = new ClientAddress(config.trusted_proxies)
     this.#receiver = new Receiver({ maxBytes: config.max_body_size })
@@ -93,6 +98,9 @@ export class EventsRoute {
   async #take(req: IncomingMessage, res: ServerResponse, path: string, arrive: () => Arrival): Promise<void> {
     const receivedAt = Date.now()
     this.#underWay++
+    const requestId = req.headers['x-request-id']?.toString() || randomUUID()
+    const span = this.#tracing?.request(req, path, requestId)
+    const trace = span?.trace
     // Node remembers it from now on, though the client may be gone when an event asks for it.
     void req.socket.remoteAddress
     let unread = false
@@ -100,6 +108,7 @@ export class EventsRoute {
       unread = answer.body !== ''
       this.#responder.send(req, res, answer)
       this.#metrics.answered(path, req.method as string, answer.status, Date.now() - receivedAt)
+      span?.answered(answer.status)
     }
     let ticket: Ticket | undefined
     let begun = false
@@ -120,6 +129,7 @@ export class EventsRoute {
       if (hasty) await this.#turns.turn()
       const body = readBody(bytes)
       ticket.addEvents(body.events.length)
+      this.#metrics.received(query.delivery, bytes.length, body.events.length)
       if (hasty) {
         refuseUseless(body)
         send(success(body.events.length, 'hasty'))
@@ -127,11 +137,10 @@ export class EventsRoute {
       const { delivery, schemaUri, stream } = query
       const { headers } = req
       const { textOf } = body
-      const requestId = headers['x-request-id']?.toString() || randomUUID()
       const clientIp = () => this.#clientAddress.of(req)
       const context: Context = {
         ...{ requestId, receivedAt, deadline, headers, schemaUri, stream, delivery },
-        ...{ clientIp, textOf },
+        ...{ clientIp, textOf, trace },
       }
       begun = true
       const outcomes = await this.#gate.process(body.events, context)
@@ -139,11 +148,12 @@ export class EventsRoute {
     } catch (thrown) {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
-      this.#metrics.refused(error, req.headers['x-request-id']?.toString())
+      this.#metrics.refused(error, { requestId, trace })
       // Else those who come back at once would take more than those who are taken.
       if (hasty && !res.headersSent) await this.#turns.turn()
       if (!res.headersSent) send(refusal(error))
     } finally {
+      span?.end()
       // A long answer takes room until its client has read it.
       if (unread && ticket && !res.closed) res.once('close', () => ticket?.leave())
       else ticket?.leave()

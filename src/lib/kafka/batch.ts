@@ -1,10 +1,13 @@
 import type { GateError } from '../errors.js'
+import type { Trace } from '../eventgate.js'
 import { BATCH_OVERHEAD, type Identity, RECORD_OVERHEAD, type RecordData } from './records.js'
 
 /** One event, from its acceptance to its outcome. */
 export interface Pending extends RecordData {
   /** When it is answered at the latest, by the sender's clock. */
   readonly deadline: number
+  /** Of the request that it came with. */
+  readonly trace?: Trace | undefined
   /** Whether it has its outcome. It may still be part of a batch that is on its way. */
   settled: boolean
   resolve: () => void
@@ -13,7 +16,7 @@ export interface Pending extends RecordData {
 
 /** What a record takes of a batch, at most. */
 export function sizeOf(record: RecordData): number {
-  return RECORD_OVERHEAD + record.valueBytes + (record.key?.length ?? 0)
+  return RECORD_OVERHEAD + record.valueBytes + (record.key?.length ?? 0) + (record.headers?.length ?? 0)
 }
 
 /**

@@ -41,8 +41,9 @@ export class KafkaProducer implements Producer {
     this.#probing = undefined
   }
 
-  produce(event: Event, { topic, key, timestamp }: Destination): Promise<void> {
-    return this.#sender.send(topic, key === null ? null : Buffer.from(key), JSON.stringify(event), timestamp)
+  produce(event: Event, { topic, key, timestamp, trace }: Destination): Promise<void> {
+    const keyBytes = key === null ? null : Buffer.from(key)
+    return this.#sender.send(topic, keyBytes, JSON.stringify(event), timestamp, trace)
   }
 
   /** Asks the configured brokers, one after the other: rejects if none answers. For a start that shall fail without Kafka. */

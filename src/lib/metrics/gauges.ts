@@ -1,4 +1,4 @@
-import { Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, type Registry } from 'prom-client'
 import type { Delivery } from '../eventgate.js'
 import type { Health, HealthSources } from '../health.js'
 
@@ -20,6 +20,16 @@ export function registerGauges(
       collect() {
         this.reset()
         for (const [labels, value] of read()) this.set({ ...service, ...labels }, value)
+      },
+    })
+  }
+  const counter = (name: string, help: string, labels: readonly string[], read: () => Iterable<Reading>) => {
+    new Counter({
+      ...{ name: `eventgate_${name}`, help, labelNames: [...Object.keys(service), ...labels] },
+      registers: [registry],
+      collect() {
+        this.reset()
+        for (const [labels, value] of read()) this.inc({ ...service, ...labels }, value)
       },
     })
   }
@@ -66,6 +76,16 @@ export function registerGauges(
     schemas.repositories
       .filter(({ state }) => state !== 'untried')
       .map(({ address, state }): Reading => [{ repository: address }, state === 'reachable' ? 1 : 0]),
+  )
+  const { counts } = schemas
+  const counted = (name: string, help: string, read: () => number) =>
+    counter(name, help, [], () => [[{}, read()]])
+  counted('schema_cache_hits_total', 'Uses of schemas that were in memory', () => counts.hits)
+  counted('schema_cache_misses_total', 'Schemas that had to be loaded', () => counts.misses)
+  counted('schema_compiles_total', 'Schemas that were compiled', () => counts.compiled)
+  counted('schema_compile_seconds_total', 'Time that this took', () => counts.compileMs / 1000)
+  counter('schema_load_failures_total', 'Schemas that could not be loaded, by reason', ['reason'], () =>
+    [...counts.failures].map(([reason, count]): Reading => [{ reason }, count]),
   )
   if (!configs) return
   plain(
