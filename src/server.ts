@@ -3,10 +3,11 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { collectDefaultMetrics, register } from 'prom-client'
+import { register } from 'prom-client'
 import ServiceRunner from 'service-runner'
 import { ConfigError, type ConfigFile, type MetricsEndpoint, readConf, readConfigFile } from './lib/config.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
+import { collectProcessMetrics } from './lib/metrics.js'
 import { type Exporting, startTracing } from './lib/tracing.js'
 
 /** sysexits.h: the configuration is wrong. Supervisors need not try again. */
@@ -133,7 +134,7 @@ function metricsName({ metrics }: ConfigFile): string | undefined {
 }
 
 async function serveMetrics({ port }: MetricsEndpoint, log: Log): Promise<Server> {
-  collectDefaultMetrics({ register })
+  collectProcessMetrics(register)
   const server = createServer(async (req, res) => {
     if (req.method !== 'GET' || req.url !== '/metrics') return void res.writeHead(404).end()
     try {

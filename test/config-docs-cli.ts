@@ -1,4 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { generated, PAGE } from './config-docs.js'
+import * as config from './config-docs.js'
+import * as metrics from './metrics-docs.js'
 
-writeFileSync(PAGE, generated())
+for (const { PAGE, generated } of [config, metrics]) writeFileSync(PAGE, generated())

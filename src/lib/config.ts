@@ -91,6 +91,7 @@ export interface Config {
 export interface Logging {
   name?: string
   level?: string
+  format?: 'bunyan' | 'ecs'
   streams?: readonly { type: string; level?: string; named_levels?: boolean }[]
 }
 
@@ -461,6 +462,11 @@ export const FILE = {
         level: {
           enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
           description: 'the least that is logged; `info` if it is not set',
+        },
+        format: {
+          enum: ['bunyan', 'ecs'],
+          description:
+            "the names of a line's fields: bunyan's, or those of the Elastic Common Schema; `bunyan` if it is not set",
         },
         streams: {
           type: 'array',

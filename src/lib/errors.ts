@@ -75,6 +75,11 @@ export type Code = keyof typeof TABLE
 /** All codes, for documentation and tests. */
 export const CODES = Object.keys(TABLE) as Code[]
 
+/** Those that are not the client's mistake. */
+export const FAULTS: readonly { code: Code; fate: Row['fate'] }[] = CODES.flatMap(code =>
+  TABLE[code].kind === 'error' ? { code, fate: TABLE[code].fate } : [],
+)
+
 /** One thing that is wrong with an event by its schema, in the form of Ajv 6, which clients read (CONTRACT 1.2). */
 export interface SchemaError {
   keyword: string

@@ -1,4 +1,4 @@
-import { pino } from 'pino'
+import { type LoggerOptions, pino } from 'pino'
 import type { Logging } from './config.js'
 
 /** A pino logger. */
@@ -6,21 +6,68 @@ export type Log = pino.Logger
 
 const LEVELS = new Map(Object.entries(pino.levels.values).map(([name, value]) => [value, name as pino.Level]))
 
-/** JSON lines with the names of bunyan's fields, which operators' pipelines know; `named_levels` writes `"INFO"` for 30. */
+/** JSON lines in the form that `logging.format` asks for. */
 export function makeLog(logging: Logging, name: string): Log {
   const [stream] = logging.streams ?? []
   return pino(
     {
       name: logging.name ?? name,
       level: stream?.level ?? logging.level ?? 'info',
-      formatters: {
-        bindings: bindings => ({ ...bindings, v: 0 }),
-        level: (label, value) => ({ level: stream?.named_levels ? label.toUpperCase() : value }),
-      },
-      timestamp: pino.stdTimeFunctions.isoTime,
+      ...(logging.format === 'ecs' ? ECS : bunyan(stream?.named_levels ?? false)),
     },
     pino.destination({ fd: stream?.type === 'stderr' ? 2 : 1, sync: true }),
   )
+}
+
+/** The names of bunyan's fields, which operators' pipelines know; `isNamed` writes `"INFO"` for 30. */
+function bunyan(isNamed: boolean): LoggerOptions {
+  return {
+    formatters: {
+      bindings: bindings => ({ ...bindings, v: 0 }),
+      level: (label, value) => ({ level: isNamed ? label.toUpperCase() : value }),
+    },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  }
+}
+
+/** Fields of ours that have a name in the Elastic Common Schema; the rest stand below `eventgate`. */
+const ECS_NAMES: Readonly<Record<string, string>> = {
+  code: 'event.code',
+  request_id: 'http.request.id',
+  trace_id: 'trace.id',
+  span_id: 'span.id',
+}
+
+/** The Elastic Common Schema, as its loggers write it: https://github.com/elastic/ecs-logging/tree/main/spec */
+const ECS: LoggerOptions = {
+  messageKey: 'message',
+  timestamp: () => `,"@timestamp":"${new Date().toISOString()}"`,
+  formatters: {
+    level: label => ({ 'log.level': label }),
+    bindings: ({ pid, hostname, name }) => ({
+      'ecs.version': '8.10.0',
+      'service.name': name,
+      'process.pid': pid,
+      'host.hostname': hostname,
+    }),
+    log: toEcs,
+  },
+}
+
+function toEcs(fields: object): Record<string, unknown> {
+  const line: Record<string, unknown> = {}
+  const own: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(fields)) {
+    const known = ECS_NAMES[name]
+    if (value instanceof Error) {
+      line['error.type'] = value.name
+      line['error.message'] = value.message
+      line['error.stack_trace'] = value.stack
+    } else if (known !== undefined) line[known] = value
+    else own[name] = value
+  }
+  if (Object.keys(own).length > 0) line.eventgate = own
+  return line
 }
 
 /** A bunyan stream of type `raw` that writes service-runner's log records through pino; carries `log` to the app. */

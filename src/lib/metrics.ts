@@ -1,5 +1,5 @@
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
-import type { Code, GateError } from './errors.js'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client'
+import { type Code, FAULTS, type GateError } from './errors.js'
 import type { Context, Delivery, Outcome, Stream } from './eventgate.js'
 import type { Health, HealthSources } from './health.js'
 import type { SenderObserver } from './kafka/sender.js'
@@ -96,27 +96,39 @@ export class Metrics {
     )
     const requestBytes = histogram(
       'eventgate_request_size_bytes',
-      'Bodies of requests, without their coding',
+      'Bytes of the body of a request, without its coding',
       ['delivery'],
       BYTES,
     )
-    const requestEvents = histogram('eventgate_request_size_events', 'Events in them', ['delivery'], EVENTS)
+    const requestEvents = histogram(
+      'eventgate_request_size_events',
+      'Events of a request',
+      ['delivery'],
+      EVENTS,
+    )
     this.#kafkaRequestBytes = histogram(
       'eventgate_kafka_request_size_bytes',
-      'Produce requests sent to brokers, before compression',
+      'Bytes of a produce request to a broker, before compression',
       ['delivery'],
       BYTES,
     )
     this.#kafkaRequestEvents = histogram(
       'eventgate_kafka_request_size_events',
-      'Events in them',
+      'Events of a produce request to a broker',
       ['delivery'],
       EVENTS,
     )
     const countsOf = (delivery: Delivery): Counts => {
       const produceOf = (outcome: Outcome['fate']) => produce.of({ ...service, delivery, outcome })
+      const faults = (fate: Outcome['fate']) =>
+        FAULTS.filter(fault => fault.fate === fate).map(({ code }) => [code, 0] as const)
       return {
-        events: { delivered: new Map(), invalid: new Map(), not_stored: new Map(), unknown: new Map() },
+        events: {
+          delivered: new Map([['', 0]]),
+          invalid: new Map(),
+          not_stored: new Map(faults('not_stored')),
+          unknown: new Map(faults('unknown')),
+        },
         produce: {
           delivered: produceOf('delivered'),
           invalid: produceOf('invalid'),
@@ -179,7 +191,7 @@ export class Metrics {
     })
     this.#kafkaSent = new Counter({
       name: 'eventgate_kafka_events_sent_total',
-      help: 'Events in them, each time that they were sent',
+      help: 'Events sent to brokers, each time that they were sent',
       labelNames: labels('delivery'),
       registers,
     })
@@ -189,6 +201,14 @@ export class Metrics {
       labelNames: labels('delivery'),
       registers,
     })
+    // Prometheus sees no increase where there was nothing before.
+    for (const { code } of FAULTS) {
+      this.#hastyLost.inc({ ...service, reason: code }, 0)
+      this.#errorEventsLost.inc({ ...service, reason: code }, 0)
+      this.#requestsRefused.inc({ ...service, code }, 0)
+    }
+    this.#errorEventsLost.inc({ ...service, reason: 'error_events_full' }, 0)
+    this.#configFailures.inc(service, 0)
     this.#requests = new Histogram({
       name: 'express_router_request_duration_seconds',
       help: 'Time from the head of a request to the end of its answer',
@@ -401,4 +421,17 @@ export class Metrics {
 function aboutRequest({ requestId, trace }: Pick<Context, 'requestId' | 'trace'>): object {
   const request_id = requestId.slice(0, 200)
   return trace ? { request_id, trace_id: trace.traceId, span_id: trace.spanId } : { request_id }
+}
+
+/** What prom-client calls totals though they go up and down; the same is there by type. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]
+
+/** Reports on Node and the process. */
+export function collectProcessMetrics(register: Registry): void {
+  collectDefaultMetrics({ register })
+  for (const name of MISNAMED) register.removeSingleMetric(name)
 }

@@ -83,6 +83,10 @@ export class StreamConfigs {
   }
 
   /** Since it was last found to be what its source says, seconds. */
+  get ttlSeconds(): number {
+    return this.#options.ttlMs / 1000
+  }
+
   get ageSeconds(): number {
     return (Date.now() - this.#fetchedAt) / 1000
   }
