@@ -1,5 +1,8 @@
 import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { dashboards, FOLDER } from '../helm/dashboards.js'
 import * as config from './config-docs.js'
 import * as metrics from './metrics-docs.js'
 
 for (const { PAGE, generated } of [config, metrics]) writeFileSync(PAGE, generated())
+for (const [name, text] of Object.entries(dashboards())) writeFileSync(join(FOLDER, name), text)
