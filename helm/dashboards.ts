@@ -254,6 +254,12 @@ const KAFKA: Row = {
       queries: [[rate(`eventgate_kafka_events_sent_total{${OWN}}`, 'delivery'), '{{delivery}}']],
     },
     {
+      title: 'Events that were late',
+      says: 'They were answered as of unknown fate, and turned out to be stored.',
+      unit: 'cps',
+      queries: [[rate(`eventgate_kafka_events_late_total{${OWN}}`, 'delivery'), '{{delivery}}']],
+    },
+    {
       title: 'Events per produce request',
       says: 'The more, the cheaper.',
       unit: 'none',

@@ -123,7 +123,7 @@ export async function spawnService(t: TestContext, folder: string, config: objec
   const port = await new Promise<number>((resolve, reject) => {
     child.stdout.on('data', chunk => {
       out += chunk
-      const ready = /"port":(\d+),"msg":"eventgate \S+ is ready/.exec(out)
+      const ready = /"port":(\d+)\}?,"(?:msg|message)":"eventgate \S+ is ready/.exec(out)
       if (ready) resolve(Number(ready[1]))
     })
     child.once('exit', code => reject(new Error(`the service ended with ${code}:\n${out}`)))

@@ -319,6 +319,7 @@ export class Metrics {
   /** What a Kafka producer has to tell beside the events' outcomes. */
   ofKafka(delivery: Delivery): SenderObserver {
     const labels = { ...this.#service, delivery }
+    for (const counter of [this.#kafkaRequests, this.#kafkaSent, this.#kafkaLate]) counter.inc(labels, 0)
     const sizes = this.#kafkaRequestBytes.of(labels)
     const numbers = this.#kafkaRequestEvents.of(labels)
     return {
