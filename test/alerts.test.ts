@@ -58,7 +58,7 @@ test('every section of the runbook is of an alert, and its links lead somewhere'
 })
 
 test('every alert has a test in which it fires', () => {
-  const folder = join(ALERTS, 'tests')
+  const folder = join(ROOT, 'helm/alerts-tests')
   const tests = yamlsIn(folder).flatMap(
     name => (load(readFileSync(join(folder, name), 'utf8')) as { tests: AlertTest[] }).tests,
   )

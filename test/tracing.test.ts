@@ -211,13 +211,15 @@ test('a 5xx is an error of the span', async t => {
     schema_timeout_ms: 300,
     kafka: { conf: { 'metadata.broker.list': '127.0.0.1:1' } },
   })
-  assert.equal((await service.post(testEvent())).status, 503)
+  // Which of the two deadlines comes first is not what this is about.
+  const { status } = await service.post(testEvent())
+  assert.ok(status === 503 || status === 504)
   const span = await eventually(() => {
     assert.ok(spans[0])
     return spans[0]
   })
-  assert.equal(attributesOf(span)['http.response.status_code'], 503)
-  assert.equal(attributesOf(span)['error.type'], '503')
+  assert.equal(attributesOf(span)['http.response.status_code'], status)
+  assert.equal(attributesOf(span)['error.type'], String(status))
   assert.equal(span.status.code, 2)
 })
 
