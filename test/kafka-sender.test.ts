@@ -20,6 +20,7 @@ const BASE: SenderSettings = {
   partitioner: PARTITIONERS.consistent_random,
   stickyMs: 10,
   maxRequestBytes: 1_000_000,
+  requestBytes: 1_000_000,
   maxQueuedMessages: 100_000,
   maxQueuedBytes: 64 * 1024 * 1024,
   metadataMaxAgeMs: 300_000,
@@ -67,8 +68,11 @@ function setUp(
     },
   })
   const answers = new Map<string, Answer>()
-  const send = (value: string, { topic = 't', key = null as string | null, timestamp = 1 } = {}) => {
-    sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp).then(
+  const send = (
+    value: string,
+    { topic = 't', key = null as string | null, timestamp = 1, timeoutMs = Infinity } = {},
+  ) => {
+    sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp, timeoutMs).then(
       () => answers.set(value, { at: clock.time }),
       error => {
         assert.ok(error instanceof GateError)
@@ -123,6 +127,20 @@ test('a request carries all partitions of its leader', async () => {
   assert.deepEqual(
     seen.requests.map(([batches, events]) => [batches > 25, events]),
     [[true, 200]],
+  )
+})
+
+test('a request holds no more than it may, but for one batch, and the rest follows', async () => {
+  const { clock, cluster, send, seen } = setUp({ requestBytes: 1000 })
+  cluster.create('wide', 32, () => 2)
+  for (let i = 0; i < 100; i++) send('v'.repeat(300) + i, { topic: 'wide', key: `k${i}` })
+  send('w'.repeat(5000))
+  await clock.runUntil(1000)
+  assert.equal(cluster.stored('wide').flat().length, 100)
+  assert.equal(cluster.stored('t').flat().length, 1)
+  assert.ok(
+    seen.requests.every(([batches, events]) => batches === 1 || events <= 3),
+    JSON.stringify(seen.requests),
   )
 })
 
@@ -546,6 +564,23 @@ test('a client that may not have a producer id fails its events loudly, and asks
   send('y')
   await clock.runUntil(2100)
   assert.equal(outcome('y'), 'stored')
+})
+
+test('an event whose request has little time left is answered within it, before those that came earlier', async () => {
+  const { clock, cluster, send, answers } = setUp({ timeoutMs: 3000 }, { request: () => 'silent' })
+  send('first')
+  await clock.runUntil(100)
+  send('hurried', { timeoutMs: 200 })
+  send('last')
+  await clock.runUntil(1000)
+  assert.deepEqual(
+    ['first', 'hurried', 'last'].map(id => answers.get(id)?.at),
+    [undefined, 300, undefined],
+  )
+  assert.equal(answers.get('hurried')?.error?.code, 'deadline_not_stored')
+  await clock.runUntil(10_000)
+  assert.deepEqual([answers.get('first')?.at, answers.get('last')?.at], [3000, 3100])
+  assert.deepEqual(cluster.stored('t'), [[]])
 })
 
 test('an event is answered at its deadline, whatever else is out', async () => {

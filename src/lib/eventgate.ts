@@ -108,15 +108,15 @@ export interface Steps {
   enrich(event: Event, schema: Schema, stream: Stream, context: Context, index: number): void
   /** Pure. */
   route(event: Event, schema: Schema, stream: Stream, context: Context): Destination
-  /** Resolves once the event is stored; rejects with a GateError that says whether it surely is not. */
-  produce(event: Event, destination: Destination): Promise<void>
+  /** Resolves once the event is stored; rejects with a GateError that says whether it surely is not, by the deadline. */
+  produce(event: Event, destination: Destination, deadline: number): Promise<void>
 }
 
 /** Told of each event's outcome once, when the truth is known, which may be after its request was answered. */
 export type Observer = (outcome: Outcome, context: Context, index: number) => void
 
 /** Events of one request that are taken without letting other requests in between. */
-const SLICE = 64
+const SLICE: Record<Delivery, number> = { guaranteed: 64, hasty: 16 }
 
 /** Until the event loop has come round. */
 export function nextTurn(): Promise<void> {
@@ -146,11 +146,23 @@ export class EventGate {
    * event that is under way then is of unknown fate, and one that was not begun is surely not stored and never
    * will be.
    */
-  async process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
+  process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
     const outcomes = new Outcomes(events.length, context.deadline)
-    for (let start = 0; start < events.length && outcomes.open; start += SLICE) {
+    // An async function would keep its arguments while it waits: events that are produced are let go.
+    return this.#begin(events, context, outcomes).then(() => this.#end(context, outcomes))
+  }
+
+  async #end(context: Context, outcomes: Outcomes): Promise<Outcome[]> {
+    const all = await outcomes.all
+    for (let i = outcomes.begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
+    return all
+  }
+
+  async #begin(events: readonly unknown[], context: Context, outcomes: Outcomes): Promise<void> {
+    const size = SLICE[context.delivery]
+    for (let start = 0; start < events.length && outcomes.open; start += size) {
       if (start > 0) await this.#pause(context)
-      const slice = events.slice(start, start + SLICE)
+      const slice = events.slice(start, start + size)
       try {
         const loading = this.#steps.load(slice, context)
         if (loading) await Promise.race([loading, outcomes.all])
@@ -161,9 +173,6 @@ export class EventGate {
         outcomes.set(i, this.#pass(events[i], context, i))
       }
     }
-    const all = await outcomes.all
-    for (let i = outcomes.begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
-    return all
   }
 
   /** One event's way. */
@@ -189,7 +198,7 @@ export class EventGate {
       const destination = steps.route(event, schema, stream, context)
       if (context.trace) destination.trace = context.trace
       handedOver = performance.now()
-      return steps.produce(event, destination).then(
+      return steps.produce(event, destination, context.deadline).then(
         () => end(),
         thrown => end(thrown instanceof GateError ? thrown : unknownFate(thrown)),
       )

@@ -124,27 +124,31 @@ export class EventsRoute {
       const arrival = arrive()
       ticket = this.#admission.enter(query.delivery, arrival.length)
       // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
-      const bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
+      let bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
       if (!bytes) return
       if (hasty) await this.#turns.turn()
       const body = readBody(bytes)
-      ticket.addEvents(body.events.length)
       this.#metrics.received(query.delivery, bytes.length, body.events.length)
+      // What waits for Kafka is to weigh no more than it must: its bytes, and soon its events, are let go.
+      bytes = undefined
+      const { textOf } = body
+      ticket.addEvents(body.events.length)
       if (hasty) {
         refuseUseless(body)
         send(success(body.events.length, 'hasty'))
       }
       const { delivery, schemaUri, stream } = query
       const { headers } = req
-      const { textOf } = body
       const clientIp = () => this.#clientAddress.of(req)
       const context: Context = {
         ...{ requestId, receivedAt, deadline, headers, schemaUri, stream, delivery },
         ...{ clientIp, textOf, trace },
       }
       begun = true
-      const outcomes = await this.#gate.process(body.events, context)
-      if (!hasty) send(answerTo(outcomes, body.textOf))
+      const processing = this.#gate.process(body.events, context)
+      body.events = []
+      const outcomes = await processing
+      if (!hasty) send(answerTo(outcomes, textOf))
     } catch (thrown) {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)

@@ -14,8 +14,10 @@ import type { Acks, Clock, Transport } from './transport.js'
 
 export interface SenderSettings extends TopicSettings, DirectorySettings {
   readonly acks: Acks
-  /** The largest event, and the largest request but for one that is a single batch. */
+  /** The largest event. */
   readonly maxRequestBytes: number
+  /** The batches of one request, but for one that is a single batch. */
+  readonly requestBytes: number
   /** What may wait, and be on its way; over either, events are refused. */
   readonly maxQueuedMessages: number
   readonly maxQueuedBytes: number
@@ -94,17 +96,20 @@ export class Sender {
 
   /**
    * Takes an event. Resolves when it is stored; rejects with a GateError, whose `fate` is `not_stored` only if
-   * the event surely is not stored and never will be.
+   * the event surely is not stored and never will be. It is answered after `timeoutMs` where that is less than
+   * the settings'.
    */
   send(
     topicName: string,
     key: Buffer | null,
     value: string | Buffer,
     timestamp: number,
+    timeoutMs = Infinity,
     trace?: Trace,
   ): Promise<void> {
     const { settings } = this
     const now = this.clock.now()
+    const patience = Math.min(settings.timeoutMs, timeoutMs)
     const valueBytes = Buffer.byteLength(value)
     const size = valueBytes + (key?.length ?? 0)
     if (this.#state !== 'open')
@@ -120,7 +125,8 @@ export class Sender {
       timestamp,
       headers: trace && headersOf(trace),
       trace,
-      deadline: now + settings.timeoutMs,
+      deadline: now + patience,
+      patience,
       settled: false,
       resolve: nothing,
       reject: nothing,
@@ -371,7 +377,7 @@ export class Sender {
     let waitMs = 0
     let deadline = Infinity
     for (const partition of ready) {
-      if (taken.length > 0 && bytes + partition.nextSize > this.settings.maxRequestBytes) break
+      if (taken.length > 0 && bytes + partition.nextSize > this.settings.requestBytes) break
       const batch = partition.take(request, now)
       bytes += batch.size
       batches.push(batch)
