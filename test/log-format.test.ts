@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { startService, testEvent } from './helpers.js'
+import { startService, temporary, testEvent } from './helpers.js'
 import { eventually } from './http-helpers.js'
 
 test("logging.format: ecs writes the Elastic Common Schema's names", async t => {
@@ -54,4 +56,18 @@ test('every line about a request has its id, one that is made if need be', async
       ['schema_not_found', 'made'],
     ],
   )
+})
+
+test('a line about an error event has the id of the request that it tells of', async t => {
+  const streams = join(temporary(t), 'streams.json')
+  writeFileSync(streams, JSON.stringify({ 'eventgate.test.event': { schema_title: 'test/event' } }))
+  // It is not configured, so that its events are refused themselves.
+  const service = await startService(t, { stream_config_uri: streams, error_stream: 'eventgate.error' })
+  await service.post(testEvent({ test: 1 }), { headers: { 'x-request-id': 'told-of' } })
+  const line = await eventually(() => {
+    const found = service.log().find(({ msg }) => /^error event invalid/.test(String(msg)))
+    assert.ok(found)
+    return found
+  })
+  assert.equal(line.request_id, 'told-of')
 })
