@@ -81,7 +81,7 @@ export interface Destination {
   timestamp: number
   delivery: Delivery
   /** Of the event's request. The gate sets it. */
-  trace?: Trace
+  trace?: Trace | undefined
 }
 
 /** What became of one event. `unknown`: it may have been stored, or may yet be. */
@@ -195,8 +195,8 @@ export class EventGate {
       stream = steps.streamFor(event, schema, context)
       steps.enrich(event, schema, stream, context, index)
       schema.validate(event)
-      const destination = steps.route(event, schema, stream, context)
-      if (context.trace) destination.trace = context.trace
+      const route = steps.route(event, schema, stream, context)
+      const destination = context.trace ? { ...route, trace: context.trace } : route
       handedOver = performance.now()
       return steps.produce(event, destination, context.deadline).then(
         () => end(),
