@@ -110,7 +110,7 @@ seccompProfile:
 
 {{- define "eventgate.brokers" -}}
 {{- $conf := include "eventgate.kafkaConf" . | fromYaml -}}
-{{- index $conf "metadata.broker.list" | default (index $conf "bootstrap.servers") -}}
+{{- index $conf "metadata.broker.list" | default (index $conf "bootstrap.servers") | default "" -}}
 {{- end -}}
 
 {{/* The port of an http(s) URI, or nothing where it is no such URI or one of the pod's own. */}}
