@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
-import { delimiter, join } from 'node:path'
+import { basename, delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dump, load, loadAll } from 'js-yaml'
 import { ConfigError, readConf, readConfigFile } from '#src/lib/config.js'
@@ -48,6 +48,14 @@ const WRONG: [set: string[], said: RegExp][] = [
   [['ingress.enabled=true'], /ingress\.hosts: /],
   [['httpRoute.enabled=true'], /httpRoute\.parentRefs: /],
 ]
+
+/** What production leaves a pod, in seconds: of preStop, and in all. */
+const ENDS: Record<string, [preStop: number, grace: number]> = {
+  'main.yaml': [63, 65],
+  'analytics.yaml': [11, 13],
+  'analytics-external.yaml': [11, 13],
+  'logging-external.yaml': [11, 13],
+}
 
 interface Rendered {
   kind: string
@@ -101,6 +109,7 @@ function checkValues(file: string | null): void {
     console.log(summary.trim())
     const objects = (loadAll(manifest) as (Rendered | null)[]).filter(object => object !== null)
     checkConfiguration(objects)
+    checkEnd(one(objects, 'Deployment').spec.template.spec, file === null ? undefined : ENDS[basename(file)])
     checkMonitoring(objects, cluster.length > 0)
   }
 }
@@ -126,6 +135,11 @@ function checkConfiguration(objects: Rendered[]): void {
     if (!(error instanceof ConfigError)) throw error
     fail(`the service refuses config.yaml:\n${error.message}`)
   }
+}
+
+function checkEnd(pod: Rendered, expected: [number, number] | undefined): void {
+  const end = [pod.containers[0].lifecycle.preStop.sleep.seconds, pod.terminationGracePeriodSeconds]
+  if (expected && end.join() !== expected.join()) fail(`preStop and grace are ${end}, not ${expected}`)
 }
 
 function checkMonitoring(objects: Rendered[], hasOperator: boolean): void {

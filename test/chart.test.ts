@@ -104,6 +104,24 @@ test('the chart is of the version of the package', () => {
   assert.equal(appVersion, JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version)
 })
 
+test("production's clusters have their figures", () => {
+  const figuresOf = (name: string) => {
+    const { replicas, clientTimeoutSeconds, heapLimitMb, resources, config } = valuesOf(`${name}.yaml`)
+    return [replicas, clientTimeoutSeconds, heapLimitMb, resources, (config as Json).request_timeout_ms]
+  }
+  const resources = (requests: [string, string], limits: [string, string]) => ({
+    requests: { cpu: requests[0], memory: requests[1] },
+    limits: { cpu: limits[0], memory: limits[1] },
+  })
+  const main = resources(['400m', '300Mi'], ['2', '1Gi'])
+  const small = resources(['200m', '150Mi'], ['1500m', '300Mi'])
+  const external = resources(['200m', '300Mi'], ['1500m', '400Mi'])
+  assert.deepEqual(figuresOf('main'), [10, 62, 500, main, 19_000])
+  assert.deepEqual(figuresOf('analytics'), [30, 10, 200, small, 9000])
+  assert.deepEqual(figuresOf('analytics-external'), [30, 10, 200, external, 4500])
+  assert.deepEqual(figuresOf('logging-external'), [4, 10, 200, small, 9000])
+})
+
 const clusters = join(WIKIMEDIA, 'clusters')
 const isThere = existsSync(clusters)
 
