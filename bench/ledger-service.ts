@@ -11,12 +11,20 @@ import { ledgerSchema } from './ledger-load.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
+/** How a process is started. */
+interface How {
+  env?: NodeJS.ProcessEnv
+  /** Put before `node …`: `['taskset', '-c', '0']`. It must exec, not fork: signals go to its pid. */
+  prefix?: readonly string[]
+}
+
 /** Starts a process, and waits for the line of its log that names its port, as `"port":8192`. */
 async function start(
   args: string[],
-  env: NodeJS.ProcessEnv = {},
+  { env = {}, prefix = [] }: How = {},
 ): Promise<Service & { process: ChildProcess }> {
-  const child = spawn(process.execPath, args, {
+  const [program = '', ...all] = [...prefix, process.execPath, ...args]
+  const child = spawn(program, all, {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -57,6 +65,7 @@ async function start(
 export async function startEventGate(
   bootstrap: string,
   conf: Record<string, unknown> = {},
+  how: How = {},
 ): Promise<Service & { process: ChildProcess }> {
   const folder = await mkdtemp(join(tmpdir(), 'eventgate-ledger-'))
   await mkdir(join(folder, 'ledger/event'), { recursive: true })
@@ -72,7 +81,7 @@ export async function startEventGate(
   await writeFile(config, dump({ num_workers: 0, services: [{ name: 'eventgate', conf: whole }] }))
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
-    const service = await start(['dist/server.js', '-c', config])
+    const service = await start(['dist/server.js', '-c', config], how)
     return { ...service, close: () => service.close().finally(remove) }
   } catch (thrown) {
     await remove()
@@ -82,5 +91,10 @@ export async function startEventGate(
 
 /** Forty lines with kafkajs's `send`: what the ledger is to catch. */
 export function startNaive(bootstrap: string): Promise<Service & { process: ChildProcess }> {
-  return start(['.build/bench/ledger-naive.js'], { BOOTSTRAP: bootstrap })
+  return start(['.build/bench/ledger-naive.js'], { env: { BOOTSTRAP: bootstrap } })
+}
+
+/** A handler that reads and parses and answers 201, and does nothing more. */
+export function startBare(how: How = {}): Promise<Service & { process: ChildProcess }> {
+  return start(['.build/bench/bare.js'], how)
 }

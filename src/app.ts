@@ -12,7 +12,7 @@ import { Connections } from './lib/connections.js'
 import { makeEnrich } from './lib/enrich.js'
 import { ErrorEvents } from './lib/error-events.js'
 import { GateError, quote } from './lib/errors.js'
-import { type Delivery, EventGate, type Steps } from './lib/eventgate.js'
+import { type Delivery, EventGate, nextTurn, type Observer, type Steps } from './lib/eventgate.js'
 import { applyFactory } from './lib/factory.js'
 import { Health } from './lib/health.js'
 import { Responder } from './lib/http.js'
@@ -25,6 +25,7 @@ import { makeRoute } from './lib/route.js'
 import { SchemaRepository } from './lib/schemas.js'
 import { StreamConfigs, Streams } from './lib/streams.js'
 import { makeTransforms } from './lib/transforms.js'
+import { Turns } from './lib/turns.js'
 import { EventsRoute } from './routes/events.js'
 import { type Info, infoRoutes } from './routes/info.js'
 import { rootRoutes, type Spec } from './routes/root.js'
@@ -70,17 +71,21 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const own = makeSteps(config, schemas, configs, producers)
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
-  const gate = new EventGate(steps, (outcome, context, index) => {
-    metrics.outcome(outcome, context)
+  const turns = new Turns()
+  const observe: Observer = (outcome, context, index) => {
+    metrics.outcome(outcome, context, index)
     errorEvents?.consider(outcome, context, index)
-  })
+  }
+  const gate = new EventGate(steps, observe, ({ delivery }) =>
+    delivery === 'hasty' ? turns.turn() : nextTurn(),
+  )
 
   const connections = new Connections({ max: config.max_connections, maxAgeMs: config.connection_max_age_ms })
   const watched = { connections, admission, schemas, configs, producers }
   const health = new Health(watched, config.unready_without_kafka_ms)
   metrics.watch(register, watched, health)
   const responder = new Responder(config, connections)
-  const events = new EventsRoute({ config, gate, admission, connections, responder, metrics })
+  const events = new EventsRoute({ config, gate, admission, turns, connections, responder, metrics })
   const web = initApp(responder, metrics)
   loadRoutes(web, {
     ...{ events, info, health, responder, configs },

@@ -245,5 +245,5 @@ test('Kafka out of reach: ready all the same, unless so configured, and again wi
 
   await broker.restart()
   await eventually(async () => assert.equal(await ready(strict), 200))
-  assert.equal((await strict.post(event)).status, 201)
+  await eventually(async () => assert.equal((await strict.post(event)).status, 201))
 })

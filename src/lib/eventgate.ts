@@ -101,14 +101,26 @@ export type Observer = (outcome: Outcome, context: Context, index: number) => vo
 /** Events of one request that are taken without letting other requests in between. */
 const SLICE = 64
 
+/** Until the event loop has come round. */
+export function nextTurn(): Promise<void> {
+  return new Promise(setImmediate)
+}
+
 /** Takes events through their whole way: schema, stream, enrich, validate, route, produce, outcome. */
 export class EventGate {
   readonly #steps: Steps
   readonly #observe: Observer
+  readonly #pause: (context: Context) => Promise<void>
 
-  constructor(steps: Steps, observe: Observer = () => {}) {
+  /** `pause` lets other requests in between two slices of a request's events. */
+  constructor(
+    steps: Steps,
+    observe: Observer = () => {},
+    pause: (context: Context) => Promise<void> = nextTurn,
+  ) {
     this.#steps = steps
     this.#observe = observe
+    this.#pause = pause
   }
 
   /**
@@ -120,7 +132,7 @@ export class EventGate {
   async process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
     const outcomes = new Outcomes(events.length, context.deadline)
     for (let start = 0; start < events.length && outcomes.open; start += SLICE) {
-      if (start > 0) await new Promise(setImmediate)
+      if (start > 0) await this.#pause(context)
       const slice = events.slice(start, start + SLICE)
       try {
         const loading = this.#steps.load(slice, context)

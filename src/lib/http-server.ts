@@ -78,6 +78,12 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
     unreadable(error.status)
     responder.refuse(req, res, error)
   })
+  // Without a listener node:http cuts the connection, without an answer.
+  server.on('connect', (_req, socket) => {
+    const { status, text } = answerToClientError('CONNECT')
+    unreadable(status)
+    socket.end(text)
+  })
   // A client that says at once that it has said all, as some simple ones do, is answered nevertheless.
   ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {

@@ -12,11 +12,14 @@ import type { Responder } from '../lib/http.js'
 import type { Metrics } from '../lib/metrics.js'
 import { makeQueryReader, type QueryReader } from '../lib/query.js'
 import { type Arrival, Receiver } from '../lib/receive.js'
+import type { Turns } from '../lib/turns.js'
 
 export interface EventsOptions {
   config: Config
   gate: EventGate
   admission: Admission
+  /** Of hasty requests. */
+  turns: Turns
   connections: Connections
   responder: Responder
   metrics: Metrics
@@ -32,6 +35,7 @@ export class EventsRoute {
   readonly #config: Config
   readonly #gate: EventGate
   readonly #admission: Admission
+  readonly #turns: Turns
   readonly #connections: Connections
   readonly #responder: Responder
   readonly #metrics: Metrics
@@ -42,10 +46,11 @@ export class EventsRoute {
   #closed = false
   #idle: (() => void) | undefined
 
-  constructor({ config, gate, admission, connections, responder, metrics }: EventsOptions) {
+  constructor({ config, gate, admission, turns, connections, responder, metrics }: EventsOptions) {
     this.#config = config
     this.#gate = gate
     this.#admission = admission
+    this.#turns = turns
     this.#connections = connections
     this.#responder = responder
     this.#metrics = metrics
@@ -98,12 +103,13 @@ export class EventsRoute {
     }
     let ticket: Ticket | undefined
     let begun = false
+    let hasty = false
     try {
       if (this.#closed)
         throw new GateError('draining', 'the service is shutting down: send the request again')
       if (this.#connections.isExcess(req.socket)) throw tooManyConnections(this.#connections.limits.max)
       const query = this.#query(req.url as string)
-      const hasty = query.delivery === 'hasty'
+      hasty = query.delivery === 'hasty'
       const timeoutMs = this.#config.request_timeout_ms
       const deadline = hasty ? Infinity : receivedAt + timeoutMs
       const arrival = arrive()
@@ -111,6 +117,7 @@ export class EventsRoute {
       // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
       const bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
       if (!bytes) return
+      if (hasty) await this.#turns.turn()
       const body = readBody(bytes)
       ticket.addEvents(body.events.length)
       if (hasty) {
@@ -133,6 +140,8 @@ export class EventsRoute {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
       this.#metrics.refused(error, req.headers['x-request-id']?.toString())
+      // Else those who come back at once would take more than those who are taken.
+      if (hasty && !res.headersSent) await this.#turns.turn()
       if (!res.headersSent) send(refusal(error))
     } finally {
       // A long answer takes room until its client has read it.

@@ -23,6 +23,9 @@ type Settings = Readonly<Record<string, unknown>>
 
 /** What Kafka takes as a topic's name; `.` and `..` it does not. */
 const LEGAL_TOPIC = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
+/** Of YAML, with what its aliases stand for. */
+const MAX_VALUES = 1_000_000
+const MAX_DEPTH = 200
 /** Names found, or not, by regular expressions that are remembered. */
 const MAX_MATCHED = 10_000
 
@@ -119,10 +122,23 @@ export class StreamTable {
 
 function parse(text: string): unknown {
   try {
-    return /^\s*[{[]/.test(text) ? JSON.parse(text) : parseYaml(text)
+    return /^\s*[{[]/.test(text) ? JSON.parse(text) : bounded(parseYaml(text))
   } catch (error) {
     throw new Error(`it is neither JSON nor YAML: ${(error as Error).message.split('\n')[0]}`)
   }
+}
+
+/** A few lines of YAML's aliases can stand for more than any memory holds, once they are written out. */
+function bounded(value: unknown): unknown {
+  let values = 0
+  const count = (value: unknown, depth: number): void => {
+    if (++values > MAX_VALUES || depth > MAX_DEPTH)
+      throw new Error(`it has more than ${MAX_VALUES} values, or nests deeper than ${MAX_DEPTH} levels`)
+    if (typeof value === 'object' && value !== null)
+      for (const item of Object.values(value)) count(item, depth + 1)
+  }
+  count(value, 0)
+  return value
 }
 
 function isFor(destination: string | undefined, { destination_event_service: own }: Settings): boolean {
