@@ -99,6 +99,13 @@ test('every option can be set, and null sets those that it can', () => {
   }
 })
 
+test("what the chart's README links to is there", () => {
+  const text = readFileSync(CHART_README, 'utf8')
+  const links = [...text.matchAll(/\]\(([^)#]+)/g)].map(([, target = '']) => target)
+  assert.ok(links.length > 5)
+  for (const target of links) assert.ok(existsSync(join(CHART, target)), target)
+})
+
 test('the chart is of the version of the package', () => {
   const { appVersion } = load(readFileSync(join(CHART, 'Chart.yaml'), 'utf8')) as { appVersion: string }
   assert.equal(appVersion, JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')).version)
