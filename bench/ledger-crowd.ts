@@ -19,6 +19,8 @@ export interface Crowd {
   url: string
   /** The processor that the clients run on, where taskset is. */
   core?: string | undefined
+  /** They get what others leave of it, so that a crowd takes nothing from Kafka and from other clients. */
+  modest?: boolean
   seconds: number
   /** At most so many requests are out at one time. */
   connections: number
@@ -77,7 +79,11 @@ export function pinned(core: string | undefined, command: readonly string[]): st
 /** Runs clients in a process of their own; `stop` ends them early. */
 export function startCrowd(options: Crowd): { report: Promise<CrowdReport>; stop(): void } {
   const script = fileURLToPath(import.meta.url)
-  const [program = '', ...args] = pinned(options.core, [process.execPath, script, JSON.stringify(options)])
+  const command = [process.execPath, script, JSON.stringify(options)]
+  const [program = '', ...args] = pinned(
+    options.core,
+    options.modest ? ['nice', '-n', '19', ...command] : command,
+  )
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)

@@ -10,7 +10,15 @@ import { type KafkaCluster, readRecords, startKafka } from '../test/real-kafka.j
 import { createLedgerTopics } from './ledger.js'
 import { type CrowdReport, type Entry, pinned, type Reply, startCrowd } from './ledger-crowd.js'
 import { quantile } from './ledger-load.js'
-import { memoryOf, NODE_OPTIONS, OTHER_CORE, POD_MIB, SERVICE_CORE } from './ledger-overload.js'
+import {
+  loadBefore,
+  memoryOf,
+  NODE_OPTIONS,
+  OTHER_CORE,
+  POD_MIB,
+  SERVICE_CORE,
+  waitedSeconds,
+} from './ledger-overload.js'
 import { startBare, startEventGate } from './ledger-service.js'
 import type { Result } from './reliability.js'
 
@@ -42,6 +50,7 @@ export async function run(
   say: (line: string) => void,
   { healthyS = 30, outageS = 180, afterS = 40 }: OutageOptions = {},
 ): Promise<Result> {
+  const load = loadBefore()
   const folder = await mkdtemp(join(tmpdir(), 'eventgate-outage-'))
   say('starting three brokers')
   const kafka = await startKafka({ brokers: 3, prefix: pinned(OTHER_CORE, []), javaOptions: [] })
@@ -72,10 +81,12 @@ export async function run(
       await sleep(healthyS * 1000)
       say('kill -9 of all brokers')
       const away = Date.now()
+      const waitedBefore = waitedSeconds(gate.process.pid)
       await Promise.all(kafka.brokers.map(broker => broker.kill9()))
       await sleep(outageS * 1000)
       say('starting them again')
       const started = Date.now()
+      const waitedShare = (waitedSeconds(gate.process.pid) - waitedBefore) / ((started - away) / 1000)
       for (const broker of kafka.brokers) broker.start()
       const back = await whenServing(kafka)
       say(`Kafka serves after ${((back - started) / 1000).toFixed(1)} s`)
@@ -86,7 +97,18 @@ export async function run(
       await gate.close()
       await kafka.whenInSync([...TOPICS])
       const books = await compare(ledger, kafka)
-      return report({ answers, beside, control: bareReport, books, rss, away, started, back })
+      const { text, broken } = report({
+        answers,
+        beside,
+        control: bareReport,
+        books,
+        rss,
+        away,
+        started,
+        back,
+        waitedShare,
+      })
+      return { text: `${text}\n\n${load}`, broken }
     } finally {
       clearInterval(sampling)
       for (const each of all) each.stop()
@@ -168,9 +190,11 @@ interface Run {
   away: number
   started: number
   back: number
+  /** Of the time without Kafka, what the service waited for a processor. */
+  waitedShare: number
 }
 
-function report({ answers, beside, control, books, rss, away, started, back }: Run): Result {
+function report({ answers, beside, control, books, rss, away, started, back, waitedShare }: Run): Result {
   const { replies, skipped, lateMs } = answers
   const sent = (from: number, to = Infinity) => replies.filter(({ at }) => at >= from && at < to)
   const healthy = sent(0, away - DEADLINE_MS)
@@ -242,6 +266,7 @@ function report({ answers, beside, control, books, rss, away, started, back }: R
       `those of a bare handler on the same processor: p50 / p99 / p99.9 / max; within ${PROMPT_MS} ms`,
       `${ms(machine)}; ${share(machineShare, 1)}`,
     ],
+    ['of that time the service waited for a processor', share(waitedShare, 1)],
     ['answered after more than 1 s', late.length],
     [
       'hasty ones, meanwhile: by status',

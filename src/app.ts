@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import express, { type ErrorRequestHandler, type Express } from 'express'
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
 import { load as parseYaml } from 'js-yaml'
 import { register } from 'prom-client'
 import { Admission } from './lib/admission.js'
@@ -92,9 +92,13 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     spec: readSpec(info),
     hasTestEvents: config.test_events.length > 0,
   })
+  // What no route of Express takes, not even the last, is answered like anything else.
+  const unrouted = (req: IncomingMessage, res: ServerResponse) =>
+    responder.refuse(req, res, new GateError('route_not_found', 'there is no such thing here'))
   const server = createServer(
     {
-      ...{ web, events, responder, connections },
+      web: (req, res) => web(req as Request, res as Response, () => unrouted(req, res)),
+      ...{ events, responder, connections },
       unreadable: status => metrics.answered('unknown', 'other', status, 0),
     },
     { request: config.request_timeout_ms, keepAlive: config.keep_alive_timeout_ms },
@@ -112,17 +116,20 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     port,
     async close() {
       const until = Date.now() + GRACE_SHARE * config.shutdown_timeout_ms
-      const closed = server.drain(Math.min(DRAIN_IDLE_MS, IDLE_SHARE * config.shutdown_timeout_ms))
+      const idleMs = Math.min(DRAIN_IDLE_MS, IDLE_SHARE * config.shutdown_timeout_ms)
+      const closed = server.drain(idleMs)
       const lostBefore = metrics.lost
       configs?.close()
+      const all = [...new Set(Object.values(producers))]
+      for (const producer of all) producer.flush?.()
+      // Until then requests come that were under way on idle connections, also where nothing else is in flight.
+      await Promise.race([closed, delay(idleMs, undefined, { ref: false })])
       const requests = events.close()
       const finished = requests.then(() => errorEvents?.idle())
       let answered = false
       void requests.then(() => {
         answered = true
       })
-      const all = [...new Set(Object.values(producers))]
-      for (const producer of all) producer.flush?.()
       // What cannot be finished in time is settled by the producers, so that it is counted and not just gone.
       const inTime = await Promise.race([
         finished.then(() => true),

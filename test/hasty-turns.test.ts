@@ -46,7 +46,7 @@ test('of hasty requests that come at once, those beyond the bound are told when 
   for (const each of crowd) each.write(hasty)
   const statuses = await Promise.all(
     crowd.map(async each => {
-      const answer = await each.until(/^HTTP\/1\.1 (202|503) [^]*\r\n\r\n/)
+      const answer = await each.until(/^HTTP\/1\.1 (202|503) [\s\S]*\r\n\r\n/)
       if (each.received().startsWith('HTTP/1.1 503'))
         assert.match(each.received(), /\r\nretry-after: [1-5]\r\n/)
       return answer

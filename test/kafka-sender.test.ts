@@ -20,6 +20,7 @@ const BASE: SenderSettings = {
   partitioner: PARTITIONERS.consistent_random,
   stickyMs: 10,
   maxRequestBytes: 1_000_000,
+  requestBytes: 1_000_000,
   maxQueuedMessages: 100_000,
   maxQueuedBytes: 64 * 1024 * 1024,
   metadataMaxAgeMs: 300_000,
@@ -92,6 +93,20 @@ test('a request carries all partitions of its leader', async () => {
   assert.deepEqual(
     seen.requests.map(([batches, events]) => [batches > 25, events]),
     [[true, 200]],
+  )
+})
+
+test('a request holds no more than it may, but for one batch, and the rest follows', async () => {
+  const { clock, cluster, send, seen } = setUp({ requestBytes: 1000 })
+  cluster.create('wide', 32, () => 2)
+  for (let i = 0; i < 100; i++) send('v'.repeat(300) + i, { topic: 'wide', key: `k${i}` })
+  send('w'.repeat(5000))
+  await clock.runUntil(1000)
+  assert.equal(cluster.stored('wide').flat().length, 100)
+  assert.equal(cluster.stored('t').flat().length, 1)
+  assert.ok(
+    seen.requests.every(([batches, events]) => batches === 1 || events <= 3),
+    JSON.stringify(seen.requests),
   )
 })
 

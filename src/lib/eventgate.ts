@@ -99,7 +99,7 @@ export interface Steps {
 export type Observer = (outcome: Outcome, context: Context, index: number) => void
 
 /** Events of one request that are taken without letting other requests in between. */
-const SLICE = 64
+const SLICE: Record<Delivery, number> = { guaranteed: 64, hasty: 16 }
 
 /** Until the event loop has come round. */
 export function nextTurn(): Promise<void> {
@@ -129,11 +129,23 @@ export class EventGate {
    * event that is under way then is of unknown fate, and one that was not begun is surely not stored and never
    * will be.
    */
-  async process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
+  process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
     const outcomes = new Outcomes(events.length, context.deadline)
-    for (let start = 0; start < events.length && outcomes.open; start += SLICE) {
+    // An async function would keep its arguments while it waits: events that are produced are let go.
+    return this.#begin(events, context, outcomes).then(() => this.#end(context, outcomes))
+  }
+
+  async #end(context: Context, outcomes: Outcomes): Promise<Outcome[]> {
+    const all = await outcomes.all
+    for (let i = outcomes.begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
+    return all
+  }
+
+  async #begin(events: readonly unknown[], context: Context, outcomes: Outcomes): Promise<void> {
+    const size = SLICE[context.delivery]
+    for (let start = 0; start < events.length && outcomes.open; start += size) {
       if (start > 0) await this.#pause(context)
-      const slice = events.slice(start, start + SLICE)
+      const slice = events.slice(start, start + size)
       try {
         const loading = this.#steps.load(slice, context)
         if (loading) await Promise.race([loading, outcomes.all])
@@ -144,9 +156,6 @@ export class EventGate {
         outcomes.set(i, this.#pass(events[i], context, i))
       }
     }
-    const all = await outcomes.all
-    for (let i = outcomes.begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
-    return all
   }
 
   /** One event's way. */

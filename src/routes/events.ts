@@ -115,10 +115,13 @@ export class EventsRoute {
       const arrival = arrive()
       ticket = this.#admission.enter(query.delivery, arrival.length)
       // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
-      const bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
+      let bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
       if (!bytes) return
       if (hasty) await this.#turns.turn()
       const body = readBody(bytes)
+      // What waits for Kafka is to weigh no more than it must: its bytes, and soon its events, are let go.
+      bytes = undefined
+      const { textOf } = body
       ticket.addEvents(body.events.length)
       if (hasty) {
         refuseUseless(body)
@@ -126,7 +129,6 @@ export class EventsRoute {
       }
       const { delivery, schemaUri, stream } = query
       const { headers } = req
-      const { textOf } = body
       const requestId = headers['x-request-id']?.toString() || randomUUID()
       const clientIp = () => this.#clientAddress.of(req)
       const context: Context = {
@@ -134,8 +136,10 @@ export class EventsRoute {
         ...{ clientIp, textOf },
       }
       begun = true
-      const outcomes = await this.#gate.process(body.events, context)
-      if (!hasty) send(answerTo(outcomes, body.textOf))
+      const processing = this.#gate.process(body.events, context)
+      body.events = []
+      const outcomes = await processing
+      if (!hasty) send(answerTo(outcomes, textOf))
     } catch (thrown) {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)

@@ -11,8 +11,10 @@ import type { Acks, Clock, OutgoingBatch, Transport } from './transport.js'
 
 export interface SenderSettings extends TopicSettings, DirectorySettings {
   readonly acks: Acks
-  /** The largest event, and the largest request but for one that is a single batch. */
+  /** The largest event. */
   readonly maxRequestBytes: number
+  /** The batches of one request, but for one that is a single batch. */
+  readonly requestBytes: number
   /** What may wait, and be on its way; over either, events are refused. */
   readonly maxQueuedMessages: number
   readonly maxQueuedBytes: number
@@ -359,7 +361,7 @@ export class Sender {
     let deadline = Infinity
     for (const partition of ready) {
       bytes += partition.nextSize
-      if (taken.length > 0 && bytes > this.settings.maxRequestBytes) break
+      if (taken.length > 0 && bytes > this.settings.requestBytes) break
       const batch = partition.take(request, now)
       batches.push(batch)
       taken.push(partition)

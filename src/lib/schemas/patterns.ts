@@ -1,14 +1,5 @@
-import { setFlagsFromString } from 'node:v8'
 import { isSafePattern } from 'redos-detector'
-
-/**
- * V8 has a second engine, whose time is linear in the text. With these flags a regular expression that goes back
- * 50,000 times is run again by it, so that `^(a+)+$` takes a millisecond and not a day; and the flag `l` tells
- * which expressions it can run: not those with lookarounds, back references or repetitions above 16. They cost
- * the others nothing, and hold for the whole process: names of streams and user agents are matched so, too.
- */
-setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
-setFlagsFromString('--enable-experimental-regexp-engine')
+import { isLinear } from '../regexp.js'
 
 /** What the detector may do for one expression: what is innocent takes some 100 of these, the worst 0.4 s. */
 const MAX_STEPS = 3000
@@ -45,15 +36,6 @@ export function slowPattern(
     if (!fast) return pattern
   }
   return undefined
-}
-
-function isLinear(pattern: string): boolean {
-  try {
-    new RegExp(pattern, 'l')
-    return true
-  } catch {
-    return false
-  }
 }
 
 function isProvenFast(pattern: string): boolean {

@@ -2,6 +2,7 @@ import { load as parseYaml } from 'js-yaml'
 import { quote } from '../errors.js'
 import type { Event, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
+import { guarded } from '../regexp.js'
 
 export interface TableOptions {
   /** Dotted path of the map of streams in the answer; undefined where the answer is that map. */
@@ -57,7 +58,7 @@ export class StreamTable {
     for (const [name, own] of Object.entries(settings)) {
       if (name.length > 2 && name.startsWith('/') && name.endsWith('/')) {
         try {
-          this.#expressions.push({ expression: new RegExp(name.slice(1, -1)), name, settings: own })
+          this.#expressions.push({ expression: guarded(name.slice(1, -1)), name, settings: own })
         } catch (error) {
           warnings.push(`stream ${quote(name)} is left out: ${(error as Error).message}`)
         }
