@@ -279,7 +279,8 @@ function makeSteps(
       for (const transform of transforms) transform(event, schema, stream, context)
     },
     route: makeRoute(dtField),
-    produce: (event, destination) => producers[destination.delivery].produce(event, destination),
+    produce: (event, destination, deadline) =>
+      producers[destination.delivery].produce(event, destination, deadline),
   }
 }
 
