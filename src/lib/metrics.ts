@@ -335,11 +335,14 @@ export class Metrics {
     }
   }
 
-  /** A request's body was read. */
-  received(delivery: Delivery, bytes: number, events: number): void {
-    const { requestBytes, requestEvents } = this.#counts[delivery]
-    requestBytes.observe(bytes)
-    requestEvents.observe(events)
+  /** A request's body has come. */
+  bodyReceived(delivery: Delivery, bytes: number): void {
+    this.#counts[delivery].requestBytes.observe(bytes)
+  }
+
+  /** It was read, and has so many events. */
+  eventsReceived(delivery: Delivery, events: number): void {
+    this.#counts[delivery].requestEvents.observe(events)
   }
 
   /** A request was refused as a whole. */
