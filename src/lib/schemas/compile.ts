@@ -5,11 +5,11 @@ import { load as parseYaml } from 'js-yaml'
 import traverse from 'json-schema-traverse'
 import { GateError, quote } from '../errors.js'
 import type { Event, Schema } from '../eventgate.js'
+import { OutOfTime, slowPattern } from '../patterns.js'
 import { guarded } from '../regexp.js'
 import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8, textOf } from './ajv6.js'
 import { declares, type JsonSchema } from './declares.js'
 import { formats } from './formats.js'
-import { OutOfTime, slowPattern } from './patterns.js'
 
 const AjvDraft04 = AjvDraft04Module.default
 const require = createRequire(import.meta.url)
