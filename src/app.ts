@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
 import { load as parseYaml } from 'js-yaml'
 import { register } from 'prom-client'
-import { Admission } from './lib/admission.js'
+import { Admission, type Room } from './lib/admission.js'
+import { MAX_MEMBERS } from './lib/body.js'
 import { type Config, type Logging, readConf } from './lib/config.js'
 import { Connections } from './lib/connections.js'
 import { makeEnrich } from './lib/enrich.js'
@@ -20,6 +21,7 @@ import { createServer } from './lib/http-server.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { Metrics } from './lib/metrics.js'
+import { Parsing } from './lib/parsing.js'
 import { FileProducer, MemoryProducer, type Producer } from './lib/producer.js'
 import { makeRoute } from './lib/route.js'
 import { SchemaRepository } from './lib/schemas.js'
@@ -60,8 +62,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const log = logOf(conf.logging, name)
   const metrics = new Metrics(register, log, serviceLabel(conf.metrics, name))
   const admission = new Admission({
-    guaranteed: { maxBytes: config.max_bytes_in_flight, maxEvents: config.max_events_in_flight },
-    hasty: { maxBytes: config.hasty_max_bytes, maxEvents: config.hasty_max_events },
+    guaranteed: roomOf(config.max_bytes_in_flight, config.max_events_in_flight),
+    hasty: roomOf(config.hasty_max_bytes, config.hasty_max_events),
   })
   const schemas = makeSchemas(config, info)
   const configs = await openStreamConfigs(config, info, metrics)
@@ -85,7 +87,10 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const health = new Health(watched, config.unready_without_kafka_ms)
   metrics.watch(register, watched, health)
   const responder = new Responder(config, connections)
-  const events = new EventsRoute({ config, gate, admission, turns, connections, responder, metrics })
+  const parsing = { guaranteed: new Parsing(MAX_MEMBERS), hasty: new Parsing(MAX_MEMBERS) }
+  const events = new EventsRoute({
+    ...{ config, gate, admission, turns, parsing, connections, responder, metrics },
+  })
   const web = initApp(responder, metrics)
   loadRoutes(web, {
     ...{ events, info, health, responder, configs },
@@ -170,6 +175,13 @@ function logOf(logging: unknown, name: string): Log {
 function serviceLabel(metrics: unknown, name: string): string | null {
   if (process.env.METRICS_SERVICE_LABEL_ENABLED === 'false') return null
   return (metrics as { name?: string }[] | undefined)?.[0]?.name ?? name
+}
+
+/** What a request weighs beside its body, bytes: its head, its answer, what is noted of it. */
+const REQUEST_BYTES = 4096
+
+function roomOf(maxBytes: number, maxEvents: number): Room {
+  return { maxBytes, maxEvents, maxRequests: Math.ceil(maxBytes / REQUEST_BYTES) }
 }
 
 /** The schemas that ship with the service stand behind those of the configuration. */

@@ -671,8 +671,17 @@ function allowed(schema: Record<string, unknown>): string {
   )
 }
 
-/** `{env(NAME)}` or `{env(NAME,default)}`, anywhere in the text. */
+/**
+ * `{env(NAME)}` or `{env(NAME,default)}`, anywhere in the text. Where it is all that stands in quotes, its value is
+ * a text whatever is in it: quotes and line breaks of a password do not end it.
+ */
 function substituteEnv(text: string, env: NodeJS.ProcessEnv): string {
-  const reference = /\{\s*env\(\s*([^\s,()]+)\s*(?:,\s*([^)]*))?\)\s*\}/g
-  return text.replace(reference, (_, name: string, fallback = '') => env[name] ?? fallback)
+  const reference =
+    /(?:(?<!['"\\])(?<quote>['"]))?\{\s*env\(\s*(?<name>[^\s,()]+)\s*(?:,\s*(?<fallback>[^)]*))?\)\s*\}(?:\k<quote>(?!['"]))?/g
+  return text.replace(reference, (...match) => {
+    const whole: string = match[0]
+    const { quote = '', name = '', fallback = '' } = match.at(-1) as Record<string, string | undefined>
+    const value = env[name] ?? fallback
+    return quote && whole.endsWith(quote) ? JSON.stringify(value) : `${quote}${value}`
+  })
 }

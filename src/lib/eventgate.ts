@@ -130,9 +130,18 @@ export class EventGate {
    * will be.
    */
   process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
+    return this.start(events, context).outcomes
+  }
+
+  /** The same; `begun` resolves when all events are on their way, and none is held any more as it was parsed. */
+  start(
+    events: readonly unknown[],
+    context: Context,
+  ): { begun: Promise<void>; outcomes: Promise<Outcome[]> } {
     const outcomes = new Outcomes(events.length, context.deadline)
-    // An async function would keep its arguments while it waits: events that are produced are let go.
-    return this.#begin(events, context, outcomes).then(() => this.#end(context, outcomes))
+    // An async function would keep its arguments while it waits.
+    const begun = this.#begin(events, context, outcomes)
+    return { begun, outcomes: begun.then(() => this.#end(context, outcomes)) }
   }
 
   async #end(context: Context, outcomes: Outcomes): Promise<Outcome[]> {

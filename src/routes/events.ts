@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission, Ticket } from '../lib/admission.js'
 import { type Answer, answerTo, refusal, success } from '../lib/answer.js'
-import { type Body, readBody } from '../lib/body.js'
+import { type Body, decodeBody, membersOf, parseBody } from '../lib/body.js'
 import { ClientAddress } from '../lib/client-ip.js'
 import type { Config } from '../lib/config.js'
 import type { Connections } from '../lib/connections.js'
 import { GateError } from '../lib/errors.js'
-import type { Context, EventGate } from '../lib/eventgate.js'
+import type { Context, Delivery, EventGate, Outcome } from '../lib/eventgate.js'
 import type { Responder } from '../lib/http.js'
 import type { Metrics } from '../lib/metrics.js'
+import type { Parsing } from '../lib/parsing.js'
 import { makeQueryReader, type QueryReader } from '../lib/query.js'
 import { type Arrival, Receiver } from '../lib/receive.js'
 import type { Turns } from '../lib/turns.js'
@@ -20,12 +21,15 @@ export interface EventsOptions {
   admission: Admission
   /** Of hasty requests. */
   turns: Turns
+  parsing: Record<Delivery, Parsing>
   connections: Connections
   responder: Responder
   metrics: Metrics
 }
 
 const ALLOW = 'POST, OPTIONS'
+/** Hasty requests that wait for their turn to be told that they are refused; others are told at once. */
+const MAX_REFUSED = 1000
 
 /**
  * The handlers of the events routes. They use node:http's own API only, so that the server can call `post`
@@ -36,6 +40,7 @@ export class EventsRoute {
   readonly #gate: EventGate
   readonly #admission: Admission
   readonly #turns: Turns
+  readonly #parsing: Record<Delivery, Parsing>
   readonly #connections: Connections
   readonly #responder: Responder
   readonly #metrics: Metrics
@@ -46,11 +51,13 @@ export class EventsRoute {
   #closed = false
   #idle: (() => void) | undefined
 
-  constructor({ config, gate, admission, turns, connections, responder, metrics }: EventsOptions) {
+  constructor(options: EventsOptions) {
+    const { config, gate, admission, turns, parsing, connections, responder, metrics } = options
     this.#config = config
     this.#gate = gate
     this.#admission = admission
     this.#turns = turns
+    this.#parsing = parsing
     this.#connections = connections
     this.#responder = responder
     this.#metrics = metrics
@@ -109,43 +116,41 @@ export class EventsRoute {
         throw new GateError('draining', 'the service is shutting down: send the request again')
       if (this.#connections.isExcess(req.socket)) throw tooManyConnections(this.#connections.limits.max)
       const query = this.#query(req.url as string)
-      hasty = query.delivery === 'hasty'
+      const { delivery, schemaUri, stream } = query
+      hasty = delivery === 'hasty'
       const timeoutMs = this.#config.request_timeout_ms
       const deadline = hasty ? Infinity : receivedAt + timeoutMs
       const arrival = arrive()
-      ticket = this.#admission.enter(query.delivery, arrival.length)
+      ticket = this.#admission.enter(delivery, arrival.length)
       // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
-      let bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
-      if (!bytes) return
+      const text = await textOf(arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' }))
+      if (text === undefined) return
       if (hasty) await this.#turns.turn()
-      const body = readBody(bytes)
-      // What waits for Kafka is to weigh no more than it must: its bytes, and soon its events, are let go.
-      bytes = undefined
-      const { textOf } = body
-      ticket.addEvents(body.events.length)
-      if (hasty) {
-        refuseUseless(body)
-        send(success(body.events.length, 'hasty'))
-      }
-      const { delivery, schemaUri, stream } = query
       const { headers } = req
       const requestId = headers['x-request-id']?.toString() || randomUUID()
       const clientIp = () => this.#clientAddress.of(req)
-      const context: Context = {
-        ...{ requestId, receivedAt, deadline, headers, schemaUri, stream, delivery },
-        ...{ clientIp, textOf },
+      const about = { requestId, receivedAt, deadline, headers, schemaUri, stream, delivery, clientIp }
+      const members = membersOf(text)
+      const room = this.#parsing[delivery].enter(members, receivedAt + timeoutMs - Date.now())
+      if (room) await room
+      let processing: Processing
+      try {
+        processing = this.#process(parseBody(text), about, ticket, count => {
+          if (hasty) send(success(count, 'hasty'))
+          begun = true
+        })
+        await processing.begun
+      } finally {
+        this.#parsing[delivery].leave(members)
       }
-      begun = true
-      const processing = this.#gate.process(body.events, context)
-      body.events = []
-      const outcomes = await processing
-      if (!hasty) send(answerTo(outcomes, textOf))
+      const outcomes = await processing.outcomes
+      if (!hasty) send(answerTo(outcomes, processing.textOf))
     } catch (thrown) {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
       this.#metrics.refused(error, req.headers['x-request-id']?.toString())
       // Else those who come back at once would take more than those who are taken.
-      if (hasty && !res.headersSent) await this.#turns.turn()
+      if (hasty && !res.headersSent && this.#turns.length < MAX_REFUSED) await this.#turns.turn()
       if (!res.headersSent) send(refusal(error))
     } finally {
       // A long answer takes room until its client has read it.
@@ -154,6 +159,32 @@ export class EventsRoute {
       if (--this.#underWay === 0) this.#idle?.()
     }
   }
+
+  /** Apart, for what an async function holds it holds while it waits: here the events, as they were parsed. */
+  #process(
+    body: Body,
+    about: Omit<Context, 'textOf'>,
+    ticket: Ticket,
+    begins: (events: number) => void,
+  ): Processing {
+    const { events, textOf } = body
+    ticket.addEvents(events.length)
+    if (about.delivery === 'hasty') refuseUseless(body)
+    begins(events.length)
+    return { ...this.#gate.start(events, { ...about, textOf }), textOf }
+  }
+}
+
+interface Processing {
+  begun: Promise<void>
+  outcomes: Promise<Outcome[]>
+  textOf: Body['textOf']
+}
+
+/** Apart, for the same reason: the bytes are let go. */
+async function textOf(body: Promise<Buffer | undefined>): Promise<string | undefined> {
+  const bytes = await body
+  return bytes && decodeBody(bytes)
 }
 
 function tooManyConnections(max: number): GateError {
