@@ -132,14 +132,15 @@ export class GateError extends Error {
 export function quote(value: unknown): string {
   // Cut before it is escaped: a text may have millions of characters.
   const short = typeof value === 'string' ? value.slice(0, MAX_QUOTED + 1) : value
-  const text = (JSON.stringify(short) ?? 'undefined').replace(UNPRINTABLE, escaped)
+  const text = printable(JSON.stringify(short) ?? 'undefined')
   return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED - 1)}…` : text
 }
 
 const MAX_QUOTED = 100
-/** Of what JSON leaves as it is: the controls that terminals obey, and JavaScript's own ends of lines. */
+/** Of what JSON leaves as it is: the controls that terminals obey, and what some readers take for an end of line. */
 const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029]/g
 
-function escaped(char: string): string {
-  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+/** JSON without what is unprintable in it: still JSON, of the same value. */
+export function printable(json: string): string {
+  return json.replace(UNPRINTABLE, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

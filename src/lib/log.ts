@@ -1,5 +1,6 @@
 import { type LoggerOptions, pino } from 'pino'
 import type { Logging } from './config.js'
+import { printable } from './errors.js'
 
 /** A pino logger. */
 export type Log = pino.Logger
@@ -15,7 +16,7 @@ export function makeLog(logging: Logging, name: string): Log {
       level: stream?.level ?? logging.level ?? 'info',
       ...(logging.format === 'ecs' ? ECS : bunyan(stream?.named_levels ?? false)),
     },
-    printable(pino.destination({ fd: stream?.type === 'stderr' ? 2 : 1, sync: true })),
+    sanitized(pino.destination({ fd: stream?.type === 'stderr' ? 2 : 1, sync: true })),
   )
 }
 
@@ -70,15 +71,9 @@ function toEcs(fields: object): Record<string, unknown> {
   return line
 }
 
-/**
- * JSON leaves these as they are, and so does pino; terminals obey some of them, and some readers end a line at
- * others. What clients wrote stands in the log.
- */
-const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029]/g
-
-function printable(destination: { write(line: string): unknown }): { write(line: string): void } {
-  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
-  return { write: line => void destination.write(line.replace(UNPRINTABLE, escaped)) }
+/** What clients wrote stands in the log, and pino writes controls as they are. */
+function sanitized(destination: { write(line: string): unknown }): { write(line: string): void } {
+  return { write: line => void destination.write(printable(line)) }
 }
 
 /** A bunyan stream of type `raw` that writes service-runner's log records through pino; carries `log` to the app. */

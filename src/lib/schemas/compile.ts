@@ -5,11 +5,11 @@ import { load as parseYaml } from 'js-yaml'
 import traverse from 'json-schema-traverse'
 import { GateError, quote } from '../errors.js'
 import type { Event, Schema } from '../eventgate.js'
+import { OutOfTime, slowPattern } from '../patterns.js'
 import { guarded } from '../regexp.js'
 import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8, textOf } from './ajv6.js'
 import { declares, type JsonSchema } from './declares.js'
 import { formats } from './formats.js'
-import { OutOfTime, slowPattern } from './patterns.js'
 
 const AjvDraft04 = AjvDraft04Module.default
 const require = createRequire(import.meta.url)
@@ -63,6 +63,18 @@ const OPTIONS: Options = {
   formats,
   // `code` is for validators that are written out, which these are not.
   code: { regExp: Object.assign(guarded, { code: '' }) },
+}
+
+/**
+ * What every object has of its prototype. To Ajv, as to Ajv 6, an event without a field `constructor` has one, a
+ * function: required, it is never missed; declared as a text, it is of the wrong type. The option `ownProperties`
+ * mends that, and makes validation of production's examples take 1.4 times as long: it is set for schemas with
+ * such a name in them only.
+ */
+const OF_PROTOTYPE = new RegExp(`"(${Object.getOwnPropertyNames(Object.prototype).join('|')})"`)
+
+function speaksOfPrototype({ schema }: Document): boolean {
+  return OF_PROTOTYPE.test(JSON.stringify(schema))
 }
 
 /** Turns the text of schemas into what validates events. */
@@ -126,8 +138,9 @@ export class Compiler {
    * Ajv of its own: no schema can be taken for another's part, and all of it goes when the schema is dropped.
    */
   compile(root: Document, references: ReadonlyMap<string, Document>): Schema {
+    const ownProperties = [root, ...references.values()].some(speaksOfPrototype)
     const make = (allErrors: boolean): ValidateFunction => {
-      const ajv = new Ajv({ ...OPTIONS, allErrors, meta: false, validateSchema: false })
+      const ajv = new Ajv({ ...OPTIONS, allErrors, ownProperties, meta: false, validateSchema: false })
       behaveAsAjv6(ajv)
       try {
         for (const [uri, { schema }] of references) ajv.addSchema(schema, uri)
