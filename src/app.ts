@@ -10,6 +10,7 @@ import { Admission } from './lib/admission.js'
 import { type Config, type Logging, readConf } from './lib/config.js'
 import { Connections } from './lib/connections.js'
 import { makeEnrich } from './lib/enrich.js'
+import { briefly, producedOf } from './lib/entry-view.js'
 import { ErrorEvents } from './lib/error-events.js'
 import { GateError, quote } from './lib/errors.js'
 import { type Delivery, EventGate, type Steps } from './lib/eventgate.js'
@@ -18,14 +19,18 @@ import { Health } from './lib/health.js'
 import { Responder } from './lib/http.js'
 import { createServer } from './lib/http-server.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
+import { LocalOnly } from './lib/local-only.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { Metrics } from './lib/metrics.js'
 import { FileProducer, MemoryProducer, type Producer } from './lib/producer.js'
+import { Recorder } from './lib/recorder.js'
+import { Recording } from './lib/recording.js'
 import { makeRoute } from './lib/route.js'
 import { SchemaRepository } from './lib/schemas.js'
 import { StreamConfigs, Streams } from './lib/streams.js'
 import { makeTransforms } from './lib/transforms.js'
-import { EventsRoute } from './routes/events.js'
+import { DevRoutes } from './routes/dev.js'
+import { type EventsOptions, EventsRoute } from './routes/events.js'
 import { type Info, infoRoutes } from './routes/info.js'
 import { rootRoutes, type Spec } from './routes/root.js'
 import { streamRoutes } from './routes/streams.js'
@@ -70,9 +75,11 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const own = makeSteps(config, schemas, configs, producers)
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
-  const gate = new EventGate(steps, (outcome, context, index) => {
+  const dev = config.dev_ui ? makeDev(config, schemas) : undefined
+  const gate = new EventGate(dev?.recording.watch(steps) ?? steps, (outcome, context, index) => {
     metrics.outcome(outcome, context)
     errorEvents?.consider(outcome, context, index)
+    dev?.recording.outcome(outcome, context, index)
   })
 
   const connections = new Connections({ max: config.max_connections, maxAgeMs: config.connection_max_age_ms })
@@ -80,10 +87,11 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const health = new Health(watched, config.unready_without_kafka_ms)
   metrics.watch(register, watched, health)
   const responder = new Responder(config, connections)
-  const events = new EventsRoute({ config, gate, admission, connections, responder, metrics })
+  const refused: EventsOptions['refused'] = dev && ((...what) => dev.recording.refusedRequest(...what))
+  const events = new EventsRoute({ config, gate, admission, connections, responder, metrics, refused })
   const web = initApp(responder, metrics)
   loadRoutes(web, {
-    ...{ events, info, health, responder, configs },
+    ...{ events, info, health, responder, configs, dev: dev?.routes },
     spec: readSpec(info),
     hasTestEvents: config.test_events.length > 0,
   })
@@ -110,6 +118,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       const closed = server.drain(Math.min(DRAIN_IDLE_MS, IDLE_SHARE * config.shutdown_timeout_ms))
       const lostBefore = metrics.lost
       configs?.close()
+      dev?.routes.close()
       const requests = events.close()
       const finished = requests.then(() => errorEvents?.idle())
       let answered = false
@@ -303,6 +312,32 @@ function makeErrorEvents(
   )
 }
 
+/** What a developer's page and tests look at. */
+interface Dev {
+  recording: Recording
+  routes: DevRoutes
+}
+
+function makeDev(config: Config, schemas: SchemaRepository): Dev {
+  const recorder = new Recorder()
+  const { schema_uri_field: schemaUriField, stream_field } = config
+  const recording = new Recording(recorder, { schemaUriField, streamField: stream_field ?? undefined })
+  const routes = new DevRoutes({
+    recorder,
+    whole: async entry => ({ ...briefly(entry), text: entry.text, produced: producedOf(entry) }),
+    schemas: {
+      list: () => schemas.list(),
+      async show(uri) {
+        const schema = await schemas.show(uri)
+        const examples = Array.isArray(schema.examples) ? schema.examples : []
+        return { uri, schema, examples, sample: examples[0] ?? null }
+      },
+    },
+    localOnly: new LocalOnly(config.dev_hosts),
+  })
+  return { recording, routes }
+}
+
 /** The Express app before its routes: what holds for every answer. */
 function initApp(responder: Responder, metrics: Metrics): Express {
   const web = express()
@@ -316,7 +351,7 @@ function initApp(responder: Responder, metrics: Metrics): Express {
     // The events routes count their own requests.
     res.on('finish', () => {
       if (res.locals.counted === true) return
-      metrics.answered(routeOf(path), req.method, res.statusCode, Date.now() - receivedAt)
+      metrics.answered(res.locals.route ?? routeOf(path), req.method, res.statusCode, Date.now() - receivedAt)
     })
     next()
   })
@@ -345,10 +380,11 @@ interface Routes {
   spec: Spec
   hasTestEvents: boolean
   configs: StreamConfigs | undefined
+  dev: DevRoutes | undefined
 }
 
 function loadRoutes(web: Express, routes: Routes): void {
-  const { events, info, health, responder, spec, hasTestEvents, configs } = routes
+  const { events, info, health, responder, spec, hasTestEvents, configs, dev } = routes
 
   for (const path of ['v1/events', 'v2/events']) {
     web.all(`/${path}`, (req, res) => {
@@ -370,6 +406,7 @@ function loadRoutes(web: Express, routes: Routes): void {
     }),
   )
   web.use('/_info', infoRoutes(info, health, responder))
+  if (dev) web.use('/_dev', dev.router())
   web.use('/', rootRoutes(spec))
   web.use((req, res) => {
     const isThere = routeOf(req.path) !== 'unknown' && (hasTestEvents || !req.path.startsWith('/v1/_test'))

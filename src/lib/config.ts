@@ -78,6 +78,9 @@ export interface Config {
   error_schema_uri: string
   eventgate_factory_module: string | null
   test_events: readonly Readonly<Record<string, unknown>>[]
+  dev_ui: boolean
+  dev_hosts: readonly string[]
+  validate_endpoint: boolean
   producer: 'kafka' | 'file' | 'memory'
   output_path: string
   should_pretty_print: boolean
@@ -382,6 +385,24 @@ export const OPTIONS = {
     type: 'array',
     items: { type: 'object' },
     default: [],
+  },
+  dev_ui: {
+    description:
+      'whether to keep the latest events, at most 1,000 of 16 MiB, and to serve the development page at `/` and its API at `/_dev`; not for production, for everybody who can reach the service can read them there',
+    type: 'boolean',
+    default: false,
+  },
+  dev_hosts: {
+    description:
+      "names by which the development page and its API may be asked for, beside `localhost` and addresses: the `Host` of other requests may be a stranger's name for this machine, and they are 403",
+    type: 'array',
+    items: headerText,
+    default: [],
+  },
+  validate_endpoint: {
+    description: '`POST /v1/validate`: what would become of events, which go nowhere',
+    type: 'boolean',
+    default: false,
   },
   kafka: {
     description: 'where and how events are produced: below',

@@ -2,8 +2,13 @@ import { GateError, quote } from './errors.js'
 import type { Context, Event, Schema } from './eventgate.js'
 import { Field } from './field.js'
 import { type Reach, Reached } from './reach.js'
-import { Compiler, type Document } from './schemas/compile.js'
+import { Catalog, type Listed } from './schemas/catalog.js'
+import { Compiler, type Document, parse } from './schemas/compile.js'
+import type { JsonSchema } from './schemas/declares.js'
 import { type Asking, NotFound, readText, Unreachable } from './source.js'
+
+export type { Listed } from './schemas/catalog.js'
+export type { JsonSchema } from './schemas/declares.js'
 
 /** Where schemas come from, and which are taken. */
 export interface SchemaOptions extends Asking {
@@ -41,6 +46,7 @@ export class SchemaRepository {
   readonly #options: SchemaOptions
   readonly #uriField: Field
   readonly #compiler: Compiler
+  readonly #catalog = new Catalog(text => parse('', text))
   readonly #schemas = new Map<string, { schema: Schema; used: number }>()
   readonly #failures = new Map<string, { error: GateError; until: number }>()
   readonly #loading = new Map<string, Promise<void>>()
@@ -63,6 +69,23 @@ export class SchemaRepository {
   /** The repositories, by their base URIs. */
   get repositories(): Reach[] {
     return this.#reached.of(this.#options.baseUris)
+  }
+
+  /** What the repositories have: of remote ones only what is held. */
+  async list(): Promise<Listed[]> {
+    const listed = await this.#catalog.list(this.#options.baseUris)
+    for (const [uri, { schema }] of this.#schemas) {
+      const held = { uri, title: schema.title ?? null, description: null, examples: 0, repository: '' }
+      if (!listed.has(uri)) listed.set(uri, held)
+    }
+    return [...listed.values()]
+  }
+
+  /** A schema's document as it stands in its repository. Rejects with a GateError that says why there is none. */
+  async show(raw: string): Promise<JsonSchema> {
+    const uri = this.#accept(raw)
+    if (uri instanceof GateError) throw uri
+    return parse(uri, await this.#text(uri))
   }
 
   /**
@@ -232,8 +255,12 @@ export class SchemaRepository {
     })
   }
 
-  /** The first repository that has it wins. One that cannot be asked may have it, unless a later one does. */
   async #document(uri: string): Promise<Document> {
+    return this.#compiler.read(uri, await this.#text(uri))
+  }
+
+  /** The first repository that has it wins. One that cannot be asked may have it, unless a later one does. */
+  async #text(uri: string): Promise<string> {
     const absolute = /^https?:/.test(uri)
     const { baseUris, fileExtension } = this.#options
     const names = absolute || /\.(ya?ml|json)$/.test(uri) ? [''] : ['', fileExtension]
@@ -248,7 +275,7 @@ export class SchemaRepository {
           unreachable = found
           break
         }
-        return this.#compiler.read(uri, found)
+        return found
       }
     }
     if (unreachable) {

@@ -12,6 +12,7 @@ import type { Responder } from '../lib/http.js'
 import type { Metrics } from '../lib/metrics.js'
 import { makeQueryReader, type QueryReader } from '../lib/query.js'
 import { type Arrival, Receiver } from '../lib/receive.js'
+import type { RefusedRequest } from '../lib/recording.js'
 
 export interface EventsOptions {
   config: Config
@@ -20,6 +21,8 @@ export interface EventsOptions {
   connections: Connections
   responder: Responder
   metrics: Metrics
+  /** Told of each request that is refused before any of its events was taken. */
+  refused?: ((error: GateError, request: RefusedRequest) => void) | undefined
 }
 
 const ALLOW = 'POST, OPTIONS'
@@ -38,17 +41,19 @@ export class EventsRoute {
   readonly #query: QueryReader
   readonly #receiver: Receiver
   readonly #clientAddress: ClientAddress
+  readonly #refused: EventsOptions['refused']
   #underWay = 0
   #closed = false
   #idle: (() => void) | undefined
 
-  constructor({ config, gate, admission, connections, responder, metrics }: EventsOptions) {
+  constructor({ config, gate, admission, connections, responder, metrics, refused }: EventsOptions) {
     this.#config = config
     this.#gate = gate
     this.#admission = admission
     this.#connections = connections
     this.#responder = responder
     this.#metrics = metrics
+    this.#refused = refused
     this.#query = makeQueryReader(config)
     this.#clientAddress = new ClientAddress(config.trusted_proxies)
     this.#receiver = new Receiver({ maxBytes: config.max_body_size })
@@ -97,6 +102,7 @@ export class EventsRoute {
       this.#metrics.answered(path, req.method as string, answer.status, Date.now() - receivedAt)
     }
     let ticket: Ticket | undefined
+    let bytes: Buffer | undefined
     let begun = false
     try {
       if (this.#closed)
@@ -109,7 +115,7 @@ export class EventsRoute {
       const arrival = arrive()
       ticket = this.#admission.enter(query.delivery, arrival.length)
       // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
-      const bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
+      bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
       if (!bytes) return
       const body = readBody(bytes)
       ticket.addEvents(body.events.length)
@@ -133,6 +139,7 @@ export class EventsRoute {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
       this.#metrics.refused(error, req.headers['x-request-id']?.toString())
+      if (!begun) this.#tellRefused(error, req, receivedAt, bytes)
       if (!res.headersSent) send(refusal(error))
     } finally {
       // A long answer takes room until its client has read it.
@@ -140,6 +147,13 @@ export class EventsRoute {
       else ticket?.leave()
       if (--this.#underWay === 0) this.#idle?.()
     }
+  }
+
+  #tellRefused(error: GateError, req: IncomingMessage, receivedAt: number, bytes: Buffer | undefined): void {
+    if (!this.#refused) return
+    const requestId = req.headers['x-request-id']?.toString() ?? ''
+    const clientIp = this.#clientAddress.of(req)
+    this.#refused(error, { requestId, receivedAt, headers: req.headers, clientIp, bytes })
   }
 }
 

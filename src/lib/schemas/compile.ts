@@ -183,7 +183,8 @@ class CompiledSchema implements Schema {
   }
 }
 
-function parse(uri: string, text: string): JsonSchema {
+/** A document as it stands in its repository. Throws `schema_broken`. */
+export function parse(uri: string, text: string): JsonSchema {
   let value: unknown
   try {
     value = /^\s*[{[]/.test(text) ? parseJsonOrFlow(text) : parseYaml(text)
