@@ -8,6 +8,8 @@ import type { Event, Schema } from '../eventgate.js'
 import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8, textOf } from './ajv6.js'
 import { declares, type JsonSchema } from './declares.js'
 import { formats } from './formats.js'
+import { freed } from './free.js'
+import { Mender } from './mender.js'
 
 const AjvDraft04 = AjvDraft04Module.default
 const require = createRequire(import.meta.url)
@@ -113,7 +115,7 @@ export class Compiler {
    * Compiles a schema and all that it refers to; takes some 10 ms, during which nothing else runs. Each has an
    * Ajv of its own: no schema can be taken for another's part, and all of it goes when the schema is dropped.
    */
-  compile(root: Document, references: ReadonlyMap<string, Document>): Schema {
+  compile(root: Document, references: ReadonlyMap<string, Document>): CompiledSchema {
     const make = (allErrors: boolean): ValidateFunction => {
       const ajv = new Ajv({ ...OPTIONS, allErrors, meta: false, validateSchema: false })
       behaveAsAjv6(ajv)
@@ -129,14 +131,16 @@ export class Compiler {
   }
 }
 
-class CompiledSchema implements Schema {
+export class CompiledSchema implements Schema {
   readonly uri: string
   readonly title: string | undefined
   readonly #isValid: ValidateFunction
   readonly #compileExplaining: () => ValidateFunction
   readonly #declares: (path: string) => boolean
   readonly #declared = new Map<string, boolean>()
+  readonly #makeMender: () => Mender
   #explain: ValidateFunction | undefined
+  #mender: Mender | undefined
 
   constructor(
     { uri, schema }: Document,
@@ -149,7 +153,18 @@ class CompiledSchema implements Schema {
     this.#isValid = isValid
     this.#compileExplaining = compileExplaining
     const documents = (other: string) => (other === uri ? schema : references.get(other)?.schema)
+    this.#makeMender = () => {
+      const all = [{ uri, schema }, ...[...references].map(([uri, { schema }]) => ({ uri, schema }))]
+      const free = new Map(all.map(({ uri, schema }) => [uri, freed(uri, schema)]))
+      return new Mender(uri, free, OPTIONS)
+    }
     this.#declares = path => declares(schema, documents, path)
+  }
+
+  /** What mends events; made when it is first asked for, which takes some 20 ms. */
+  get mender(): Mender {
+    this.#mender ??= this.#makeMender()
+    return this.#mender
   }
 
   /** `path` comes from the configuration, never from an event, so that what is remembered is bounded. */
