@@ -2,18 +2,18 @@ import { readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import express, { type ErrorRequestHandler, type Express } from 'express'
 import { load as parseYaml } from 'js-yaml'
 import { register } from 'prom-client'
 import { Admission } from './lib/admission.js'
 import { type Config, type Logging, readConf } from './lib/config.js'
 import { Connections } from './lib/connections.js'
-import { makeEnrich } from './lib/enrich.js'
-import { briefly, producedOf } from './lib/entry-view.js'
+import { DryRun } from './lib/dry-run.js'
+import { wholly } from './lib/entry-view.js'
 import { ErrorEvents } from './lib/error-events.js'
 import { GateError, quote } from './lib/errors.js'
 import { type Delivery, EventGate, type Steps } from './lib/eventgate.js'
+import { Explainer } from './lib/explain.js'
 import { applyFactory } from './lib/factory.js'
 import { Health } from './lib/health.js'
 import { Responder } from './lib/http.js'
@@ -25,10 +25,17 @@ import { Metrics } from './lib/metrics.js'
 import { FileProducer, MemoryProducer, type Producer } from './lib/producer.js'
 import { Recorder } from './lib/recorder.js'
 import { Recording } from './lib/recording.js'
-import { makeRoute } from './lib/route.js'
-import { SchemaRepository } from './lib/schemas.js'
-import { StreamConfigs, Streams } from './lib/streams.js'
-import { makeTransforms } from './lib/transforms.js'
+import type { SchemaRepository } from './lib/schemas.js'
+import type { StreamConfigs } from './lib/streams.js'
+import {
+  knownTo,
+  makeSchemas,
+  makeSteps,
+  openStreamConfigs,
+  packaged,
+  readInfo,
+  userAgentOf,
+} from './parts.js'
 import { DevRoutes } from './routes/dev.js'
 import { type EventsOptions, EventsRoute } from './routes/events.js'
 import { type Info, infoRoutes } from './routes/info.js'
@@ -54,8 +61,6 @@ const GRACE_SHARE = 0.8
 /** On shutdown an idle connection, on which a request may be under way, is left for so long, milliseconds. */
 const DRAIN_IDLE_MS = 1000
 const IDLE_SHARE = 0.1
-/** Within the package, from `dist/`. */
-const packaged = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
 /** service-runner's entry: wires everything, top to bottom, and listens. Resolves once it is ready for events. */
 export async function app({ name, config: conf }: AppOptions): Promise<App> {
@@ -68,14 +73,17 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     hasty: { maxBytes: config.hasty_max_bytes, maxEvents: config.hasty_max_events },
   })
   const schemas = makeSchemas(config, info)
-  const configs = await openStreamConfigs(config, info, metrics)
+  const configs = await openStreamConfigs(config, info, metrics.ofStreamConfigs())
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
   const producers = await openProducers(config, metrics)
-  const own = makeSteps(config, schemas, configs, producers)
+  const own = makeSteps(config, schemas, configs, (event, destination) =>
+    producers[destination.delivery].produce(event, destination),
+  )
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
-  const dev = config.dev_ui ? makeDev(config, schemas) : undefined
+  const explainer = new Explainer(steps, knownTo(config, schemas, configs))
+  const dev = config.dev_ui ? makeDev(config, schemas, explainer) : undefined
   const gate = new EventGate(dev?.recording.watch(steps) ?? steps, (outcome, context, index) => {
     metrics.outcome(outcome, context)
     errorEvents?.consider(outcome, context, index)
@@ -88,10 +96,14 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   metrics.watch(register, watched, health)
   const responder = new Responder(config, connections)
   const refused: EventsOptions['refused'] = dev && ((...what) => dev.recording.refusedRequest(...what))
-  const events = new EventsRoute({ config, gate, admission, connections, responder, metrics, refused })
+  const dryRun = config.validate_endpoint ? new DryRun(steps, explainer) : undefined
+  const events = new EventsRoute({
+    ...{ config, gate, admission, connections, responder, metrics, refused, dryRun },
+  })
   const web = initApp(responder, metrics)
   loadRoutes(web, {
     ...{ events, info, health, responder, configs, dev: dev?.routes },
+    validates: config.validate_endpoint,
     spec: readSpec(info),
     hasTestEvents: config.test_events.length > 0,
   })
@@ -146,11 +158,6 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   }
 }
 
-function readInfo(): Info {
-  const { name, version, description, homepage } = JSON.parse(readFileSync(packaged('package.json'), 'utf8'))
-  return { name, version, description, homepage }
-}
-
 function readSpec({ version }: Info): Spec {
   const spec = parseYaml(readFileSync(packaged('dist/static/spec.yaml'), 'utf8')) as Spec
   return { ...spec, info: { ...spec.info, version } }
@@ -167,21 +174,6 @@ function logOf(logging: unknown, name: string): Log {
 function serviceLabel(metrics: unknown, name: string): string | null {
   if (process.env.METRICS_SERVICE_LABEL_ENABLED === 'false') return null
   return (metrics as { name?: string }[] | undefined)?.[0]?.name ?? name
-}
-
-/** The schemas that ship with the service stand behind those of the configuration. */
-function makeSchemas(config: Config, info: Info): SchemaRepository {
-  return new SchemaRepository({
-    uriField: config.schema_uri_field,
-    baseUris: [...config.schema_base_uris, packaged('schemas')],
-    fileExtension: config.schema_file_extension,
-    allowInsecure: config.allow_insecure_schemas,
-    allowAbsoluteUris: config.allow_absolute_schema_uris,
-    maxSchemas: config.max_schemas,
-    failureTtlMs: config.schema_failure_ttl_ms,
-    timeoutMs: config.schema_timeout_ms,
-    userAgent: userAgentOf(config, info),
-  })
 }
 
 function precached(config: Config): string[] {
@@ -215,73 +207,6 @@ async function openProducers(config: Config, metrics: Metrics): Promise<Record<D
       ? new MemoryProducer()
       : await FileProducer.open(output_path, { pretty: should_pretty_print })
   return { guaranteed: made, hasty: made }
-}
-
-/** Undefined where any schema may go to any stream. Rejects if it cannot be had. */
-async function openStreamConfigs(
-  config: Config,
-  info: Info,
-  metrics: Metrics,
-): Promise<StreamConfigs | undefined> {
-  if (config.stream_config_uri === null) return undefined
-  return StreamConfigs.open(
-    {
-      uri: config.stream_config_uri,
-      headers: config.stream_config_uri_options.headers ?? {},
-      objectPath: config.stream_config_object_path ?? undefined,
-      destination: config.destination_event_service ?? undefined,
-      topicPrefix: config.topic_prefix,
-      retries: config.stream_config_retries,
-      ttlMs: config.stream_config_ttl * 1000,
-      minRefreshMs: config.stream_config_min_refresh_ms,
-      timeoutMs: config.stream_config_timeout_ms,
-      // An event of an unknown stream must not cost those beside it their deadline.
-      patienceMs: Math.min(config.stream_config_timeout_ms, config.request_timeout_ms / 3),
-      userAgent: userAgentOf(config, info),
-    },
-    metrics.ofStreamConfigs(),
-  )
-}
-
-function userAgentOf(config: Config, { version }: Info): string {
-  return config.user_agent ?? `eventgate/${version}`
-}
-
-function makeSteps(
-  config: Config,
-  schemas: SchemaRepository,
-  configs: StreamConfigs | undefined,
-  producers: Record<Delivery, Producer>,
-): Steps {
-  const streamField = config.stream_field ?? undefined
-  const dtField = config.dt_field ?? undefined
-  const streams = new Streams({ streamField, topicPrefix: config.topic_prefix, configs })
-  const enrich = makeEnrich({
-    schemaUriField: config.schema_uri_field,
-    streamField,
-    dtField,
-    idField: config.id_field ?? undefined,
-    overwriteDt: config.overwrite_dt,
-    idFromRequest: config.id_from_request,
-    headersToFields: config.http_request_headers_to_fields,
-  })
-  const userAgentDenylist = config.test_kitchen.ua_denylist ?? []
-  const transforms = makeTransforms(config.transforms, { userAgentDenylist })
-  return {
-    load: (events, context) => both(schemas.loadFor(events, context), streams.loadFor(events, context)),
-    schemaFor: (event, context) => schemas.schemaFor(event, context),
-    streamFor: (event, schema, context) => streams.streamFor(event, schema, context),
-    enrich(event, schema, stream, context, index) {
-      enrich(event, schema, stream, context, index)
-      for (const transform of transforms) transform(event, schema, stream, context)
-    },
-    route: makeRoute(dtField),
-    produce: (event, destination) => producers[destination.delivery].produce(event, destination),
-  }
-}
-
-function both(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
-  return one && other ? Promise.all([one, other]).then(() => {}) : (one ?? other)
 }
 
 function makeErrorEvents(
@@ -318,19 +243,29 @@ interface Dev {
   routes: DevRoutes
 }
 
-function makeDev(config: Config, schemas: SchemaRepository): Dev {
+/** Null where none can be made. */
+async function sampleOf(schemas: SchemaRepository, uri: string): Promise<unknown> {
+  await schemas.load([uri])
+  try {
+    return schemas.menderOf(schemas.get(uri))?.sample() ?? null
+  } catch {
+    return null
+  }
+}
+
+function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer): Dev {
   const recorder = new Recorder()
   const { schema_uri_field: schemaUriField, stream_field } = config
   const recording = new Recording(recorder, { schemaUriField, streamField: stream_field ?? undefined })
   const routes = new DevRoutes({
     recorder,
-    whole: async entry => ({ ...briefly(entry), text: entry.text, produced: producedOf(entry) }),
+    whole: entry => wholly(entry, explainer),
     schemas: {
       list: () => schemas.list(),
       async show(uri) {
         const schema = await schemas.show(uri)
         const examples = Array.isArray(schema.examples) ? schema.examples : []
-        return { uri, schema, examples, sample: examples[0] ?? null }
+        return { uri, schema, examples, sample: await sampleOf(schemas, uri) }
       },
     },
     localOnly: new LocalOnly(config.dev_hosts),
@@ -381,15 +316,24 @@ interface Routes {
   hasTestEvents: boolean
   configs: StreamConfigs | undefined
   dev: DevRoutes | undefined
+  validates: boolean
 }
 
 function loadRoutes(web: Express, routes: Routes): void {
-  const { events, info, health, responder, spec, hasTestEvents, configs, dev } = routes
+  const { events, info, health, responder, spec, hasTestEvents, configs, dev, validates } = routes
 
   for (const path of ['v1/events', 'v2/events']) {
     web.all(`/${path}`, (req, res) => {
       res.locals.counted = req.method === 'POST'
       events.handle(req, res, path)
+    })
+  }
+  if (validates) {
+    web.all('/v1/validate', (req, res) => {
+      res.locals.route = 'v1/validate'
+      res.locals.counted = req.method === 'POST'
+      if (req.method === 'POST') events.validate(req, res, 'v1/validate')
+      else events.handle(req, res, 'v1/validate')
     })
   }
   if (hasTestEvents) {

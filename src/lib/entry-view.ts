@@ -1,3 +1,6 @@
+import type { Code } from './errors.js'
+import type { Context } from './eventgate.js'
+import type { Explainer } from './explain.js'
 import { pointerOf, stepsOf } from './pointer.js'
 import type { Entry } from './recorder.js'
 
@@ -15,8 +18,30 @@ export function briefly(entry: Entry): Record<string, unknown> {
   }
 }
 
+/** An entry with all that can be said of it. */
+export async function wholly(entry: Entry, explainer: Explainer): Promise<object> {
+  const { text, index, error, cut } = entry
+  const brief = briefly(entry)
+  const whole = { ...brief, text, produced: producedOf(entry) }
+  if (!error) return whole
+  const event = brief.event === null && text !== 'null' ? undefined : brief.event
+  const refused = { event, text: cut ? '' : text, context: contextOf(entry), index }
+  const explanation = await explainer.explain(refused, { ...error, code: error.code as Code })
+  return { ...whole, error: explanation }
+}
+
+/** As its request's was. */
+function contextOf({ requestId, receivedAt, request, query, delivery, text }: Entry): Context {
+  const { headers, clientIp } = request
+  return {
+    ...{ requestId, receivedAt, deadline: Infinity, headers, delivery, ...query },
+    clientIp: () => clientIp,
+    textOf: () => text,
+  }
+}
+
 /** As it was received, parsed; null where it is not JSON, or is not whole. */
-export function eventOf({ text, cut }: Pick<Entry, 'text' | 'cut'>): unknown {
+function eventOf({ text, cut }: Pick<Entry, 'text' | 'cut'>): unknown {
   if (cut) return null
   try {
     return JSON.parse(text)
@@ -36,7 +61,7 @@ function errorOf({ error }: Entry, event: unknown): object | null {
 }
 
 /** What the producer was given, parsed; null where it is not whole. */
-export function producedOf({ produced }: Entry): object | null {
+function producedOf({ produced }: Entry): object | null {
   if (!produced) return null
   const { text, ...destination } = produced
   return { ...destination, event: eventOf({ text, cut: false }) }

@@ -63,9 +63,13 @@ function isObject(value: unknown): value is Members {
 /** In the place of a value that is to go. */
 export const GONE = Symbol('gone')
 
-/** A copy with this value at these steps, whose parent must be there; what is beside it is shared. */
+/** A copy with this value at these steps, made where nothing is; what is beside it is shared. */
 export function put(root: unknown, [step, ...rest]: readonly Step[], value: unknown): unknown {
   if (step === undefined) return value
+  if (typeof root !== 'object' || root === null) {
+    if (value === GONE) return root
+    root = typeof step === 'number' ? [] : {}
+  }
   if (Array.isArray(root)) {
     const copy = root.slice()
     if (rest.length === 0 && value === GONE) copy.splice(Number(step), 1)
@@ -81,4 +85,21 @@ export function put(root: unknown, [step, ...rest]: readonly Step[], value: unkn
       ? entries.map(([name, old]) => [name, name === step ? inner : old])
       : [...entries, [step, inner]],
   )
+}
+
+/**
+ * What was made of `seen`, made of `received`: `seen` is `received` with more filled in, which the sender of
+ * `received` need not say.
+ */
+export function carried(received: unknown, seen: unknown, made: unknown): unknown {
+  if (isSame(seen, made)) return received
+  if (!isObject(received) || !isObject(seen) || !isObject(made)) return made
+  const names = new Set([...Object.keys(received), ...Object.keys(made)])
+  const result: [string, unknown][] = []
+  for (const name of names) {
+    if (!Object.hasOwn(made, name)) continue
+    const value = Object.hasOwn(seen, name) ? carried(received[name], seen[name], made[name]) : made[name]
+    if (value !== undefined) result.push([name, value])
+  }
+  return Object.fromEntries(result)
 }

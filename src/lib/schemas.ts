@@ -3,12 +3,14 @@ import type { Context, Event, Schema } from './eventgate.js'
 import { Field } from './field.js'
 import { type Reach, Reached } from './reach.js'
 import { Catalog, type Listed } from './schemas/catalog.js'
-import { Compiler, type Document, parse } from './schemas/compile.js'
+import { CompiledSchema, Compiler, type Document, parse } from './schemas/compile.js'
 import type { JsonSchema } from './schemas/declares.js'
+import type { Mender } from './schemas/mender.js'
 import { type Asking, NotFound, readText, Unreachable } from './source.js'
 
 export type { Listed } from './schemas/catalog.js'
 export type { JsonSchema } from './schemas/declares.js'
+export type { Complaint, Mender } from './schemas/mender.js'
 
 /** Where schemas come from, and which are taken. */
 export interface SchemaOptions extends Asking {
@@ -79,6 +81,11 @@ export class SchemaRepository {
       if (!listed.has(uri)) listed.set(uri, held)
     }
     return [...listed.values()]
+  }
+
+  /** What mends events of a schema; undefined for one that is not from here. */
+  menderOf(schema: Schema): Mender | undefined {
+    return schema instanceof CompiledSchema ? schema.mender : undefined
   }
 
   /** A schema's document as it stands in its repository. Rejects with a GateError that says why there is none. */

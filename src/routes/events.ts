@@ -6,6 +6,7 @@ import { type Body, readBody } from '../lib/body.js'
 import { ClientAddress } from '../lib/client-ip.js'
 import type { Config } from '../lib/config.js'
 import type { Connections } from '../lib/connections.js'
+import type { DryRun, Prospect } from '../lib/dry-run.js'
 import { GateError } from '../lib/errors.js'
 import type { Context, EventGate } from '../lib/eventgate.js'
 import type { Responder } from '../lib/http.js'
@@ -23,6 +24,8 @@ export interface EventsOptions {
   metrics: Metrics
   /** Told of each request that is refused before any of its events was taken. */
   refused?: ((error: GateError, request: RefusedRequest) => void) | undefined
+  /** Undefined where nobody may ask what would become of events. */
+  dryRun?: DryRun | undefined
 }
 
 const ALLOW = 'POST, OPTIONS'
@@ -42,11 +45,12 @@ export class EventsRoute {
   readonly #receiver: Receiver
   readonly #clientAddress: ClientAddress
   readonly #refused: EventsOptions['refused']
+  readonly #dryRun: DryRun | undefined
   #underWay = 0
   #closed = false
   #idle: (() => void) | undefined
 
-  constructor({ config, gate, admission, connections, responder, metrics, refused }: EventsOptions) {
+  constructor({ config, gate, admission, connections, responder, metrics, refused, dryRun }: EventsOptions) {
     this.#config = config
     this.#gate = gate
     this.#admission = admission
@@ -54,6 +58,7 @@ export class EventsRoute {
     this.#responder = responder
     this.#metrics = metrics
     this.#refused = refused
+    this.#dryRun = dryRun
     this.#query = makeQueryReader(config)
     this.#clientAddress = new ClientAddress(config.trusted_proxies)
     this.#receiver = new Receiver({ maxBytes: config.max_body_size })
@@ -83,6 +88,11 @@ export class EventsRoute {
     this.#take(req, res, path, () => this.#receiver.arrival(req, res))
   }
 
+  /** Says what would become of events. */
+  validate(req: IncomingMessage, res: ServerResponse, path: string): void {
+    this.#take(req, res, path, () => this.#receiver.arrival(req, res), this.#dryRun)
+  }
+
   /** Takes the configured test events as if they had been posted. */
   postTestEvents(req: IncomingMessage, res: ServerResponse, path: string): void {
     const bytes = Buffer.from(JSON.stringify(this.#config.test_events))
@@ -90,7 +100,13 @@ export class EventsRoute {
   }
 
   /** One request's way: admit, receive, read, process, answer. */
-  async #take(req: IncomingMessage, res: ServerResponse, path: string, arrive: () => Arrival): Promise<void> {
+  async #take(
+    req: IncomingMessage,
+    res: ServerResponse,
+    path: string,
+    arrive: () => Arrival,
+    dryRun?: DryRun,
+  ): Promise<void> {
     const receivedAt = Date.now()
     this.#underWay++
     // Node remembers it from now on, though the client may be gone when an event asks for it.
@@ -109,11 +125,12 @@ export class EventsRoute {
         throw new GateError('draining', 'the service is shutting down: send the request again')
       if (this.#connections.isExcess(req.socket)) throw tooManyConnections(this.#connections.limits.max)
       const query = this.#query(req.url as string)
-      const hasty = query.delivery === 'hasty'
+      // Who asks what would become of events waits for it.
+      const hasty = query.delivery === 'hasty' && !dryRun
       const timeoutMs = this.#config.request_timeout_ms
       const deadline = hasty ? Infinity : receivedAt + timeoutMs
       const arrival = arrive()
-      ticket = this.#admission.enter(query.delivery, arrival.length)
+      ticket = this.#admission.enter(hasty ? 'hasty' : 'guaranteed', arrival.length)
       // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
       bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
       if (!bytes) return
@@ -132,6 +149,10 @@ export class EventsRoute {
         ...{ requestId, receivedAt, deadline, headers, schemaUri, stream, delivery },
         ...{ clientIp, textOf },
       }
+      if (dryRun) {
+        send(prospects(await dryRun.process(body.events, context)))
+        return
+      }
       begun = true
       const outcomes = await this.#gate.process(body.events, context)
       if (!hasty) send(answerTo(outcomes, body.textOf))
@@ -139,7 +160,7 @@ export class EventsRoute {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
       this.#metrics.refused(error, req.headers['x-request-id']?.toString())
-      if (!begun) this.#tellRefused(error, req, receivedAt, bytes)
+      if (!begun && !dryRun) this.#tellRefused(error, req, receivedAt, bytes)
       if (!res.headersSent) send(refusal(error))
     } finally {
       // A long answer takes room until its client has read it.
@@ -155,6 +176,10 @@ export class EventsRoute {
     const clientIp = this.#clientAddress.of(req)
     this.#refused(error, { requestId, receivedAt, headers: req.headers, clientIp, bytes })
   }
+}
+
+function prospects(results: readonly Prospect[]): Answer {
+  return { status: 200, reason: 'OK', body: JSON.stringify({ results }), retryAfter: false }
 }
 
 function tooManyConnections(max: number): GateError {

@@ -16,6 +16,8 @@ export interface Complaint extends SchemaError {
   rule: unknown
   /** The sub-schema in which it stands. */
   schema: JsonSchema
+  /** The value that it complains of, defaults among it. */
+  value: unknown
 }
 
 /** A value that would stand at these steps, or `GONE`. */
@@ -197,21 +199,20 @@ export class Mender {
   #complaintsOf(validate: ValidateFunction, value: unknown): Complaint[] {
     this.#looks++
     if (validate(value)) return []
-    type Verbose = ComplaintOfAjv8 & { schema: unknown; parentSchema: SubSchema }
+    type Verbose = ComplaintOfAjv8 & { schema: unknown; parentSchema: SubSchema; data: unknown }
     return ((validate.errors ?? []) as Verbose[]).slice(0, MAX_COMPLAINTS).map(error => {
       const told = asAjv6(error)
       const schema = typeof error.parentSchema === 'object' ? error.parentSchema : {}
-      return { ...told, steps: stepsOf(told.dataPath, value), rule: error.schema, schema }
+      return { ...told, steps: stepsOf(told.dataPath, value), rule: error.schema, schema, value: error.data }
     })
   }
 
   /** Changes that may mend a complaint, the least first; at last the value goes. */
   *#changes(complaint: Complaint, root: unknown, depth: number): Generator<Change> {
     const { steps, schema } = complaint
-    const value = at(root, steps)
-    for (const change of this.#changesAt(complaint, value, root, depth)) {
-      if (change === undefined) continue
-      if ('value' in change) yield { steps: [...steps, ...change.steps], value: change.value }
+    const value = at(root, steps) ?? complaint.value
+    for (const change of this.#changesAt(complaint, value, depth)) {
+      yield { steps: [...steps, ...change.steps], value: change.value }
     }
     if (steps.length > 0) {
       const sample = this.#sample(schema, depth + 1)
@@ -220,7 +221,7 @@ export class Mender {
     }
   }
 
-  *#changesAt(complaint: Complaint, value: unknown, root: unknown, depth: number): Generator<Change> {
+  *#changesAt(complaint: Complaint, value: unknown, depth: number): Generator<Change> {
     const { keyword, params, rule, schema, schemaPath } = complaint
     const whole = (value: unknown): Change => ({ steps: [], value })
     const fit = (schema: SubSchema, from = value) => this.#fit(from, schema, depth + 1)
@@ -361,8 +362,6 @@ export class Mender {
         const trigger = /\/dependencies\/([^/]+)\/false schema$/.exec(schemaPath)?.[1]
         const name = trigger && decodeURIComponent(trigger).replace(/~1/g, '/').replace(/~0/g, '~')
         if (name !== undefined) yield inner(name, GONE)
-        const parent = complaint.steps.slice(0, -1)
-        if (Array.isArray(at(root, parent)) && complaint.steps.length > 0) return
         break
       }
     }
