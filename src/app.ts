@@ -39,6 +39,7 @@ import {
 import { DevRoutes } from './routes/dev.js'
 import { type EventsOptions, EventsRoute } from './routes/events.js'
 import { type Info, infoRoutes } from './routes/info.js'
+import { PageRoutes } from './routes/page.js'
 import { rootRoutes, type Spec } from './routes/root.js'
 import { streamRoutes } from './routes/streams.js'
 
@@ -102,7 +103,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   })
   const web = initApp(responder, metrics)
   loadRoutes(web, {
-    ...{ events, info, health, responder, configs, dev: dev?.routes },
+    ...{ events, info, health, responder, configs, dev },
     validates: config.validate_endpoint,
     spec: readSpec(info),
     hasTestEvents: config.test_events.length > 0,
@@ -241,6 +242,7 @@ function makeErrorEvents(
 interface Dev {
   recording: Recording
   routes: DevRoutes
+  page: PageRoutes
 }
 
 /** Null where none can be made. */
@@ -255,6 +257,7 @@ async function sampleOf(schemas: SchemaRepository, uri: string): Promise<unknown
 
 function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer): Dev {
   const recorder = new Recorder()
+  const localOnly = new LocalOnly(config.dev_hosts)
   const { schema_uri_field: schemaUriField, stream_field } = config
   const recording = new Recording(recorder, { schemaUriField, streamField: stream_field ?? undefined })
   const routes = new DevRoutes({
@@ -268,9 +271,9 @@ function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer
         return { uri, schema, examples, sample: await sampleOf(schemas, uri) }
       },
     },
-    localOnly: new LocalOnly(config.dev_hosts),
+    localOnly,
   })
-  return { recording, routes }
+  return { recording, routes, page: new PageRoutes(packaged('dist/static/dev'), localOnly) }
 }
 
 /** The Express app before its routes: what holds for every answer. */
@@ -315,7 +318,7 @@ interface Routes {
   spec: Spec
   hasTestEvents: boolean
   configs: StreamConfigs | undefined
-  dev: DevRoutes | undefined
+  dev: Dev | undefined
   validates: boolean
 }
 
@@ -350,7 +353,10 @@ function loadRoutes(web: Express, routes: Routes): void {
     }),
   )
   web.use('/_info', infoRoutes(info, health, responder))
-  if (dev) web.use('/_dev', dev.router())
+  if (dev) {
+    web.use(dev.page.router())
+    web.use('/_dev', dev.routes.router())
+  }
   web.use('/', rootRoutes(spec))
   web.use((req, res) => {
     const isThere = routeOf(req.path) !== 'unknown' && (hasTestEvents || !req.path.startsWith('/v1/_test'))

@@ -15,12 +15,11 @@ export class LocalOnly {
   }
 
   /** Why a request is refused; undefined if it is not. */
-  refusalOf({ headers }: IncomingMessage): GateError | undefined {
+  refusalOf(req: IncomingMessage): GateError | undefined {
+    const { headers } = req
     const { host = '', origin } = headers
-    if (!this.#isOurs(nameOf(host))) {
-      const message = `${quote(host)} is no name of this service: ask localhost, or add it to dev_hosts`
-      return new GateError('origin_refused', message)
-    }
+    const error = this.nameRefusalOf(req)
+    if (error) return error
     if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
       return new GateError('origin_refused', `pages of ${quote(origin)} may not read this`)
     // Browsers name no origin for scripts and pictures.
@@ -28,6 +27,13 @@ export class LocalOnly {
     if (site !== undefined && site !== 'same-origin' && site !== 'none')
       return new GateError('origin_refused', 'pages of other sites may not read this')
     return undefined
+  }
+
+  /** Why a request is refused for the name that it calls the service by. */
+  nameRefusalOf({ headers: { host = '' } }: IncomingMessage): GateError | undefined {
+    if (this.#isOurs(nameOf(host))) return undefined
+    const message = `${quote(host)} is no name of this service: ask localhost, or add it to dev_hosts`
+    return new GateError('origin_refused', message)
   }
 
   #isOurs(name: string): boolean {
