@@ -99,8 +99,10 @@ export class DevRoutes {
       if (this.#live.size >= MAX_LIVE)
         return refuse(res, new GateError('over_capacity', `${MAX_LIVE} are watching already`))
       const last = Number(req.headers['last-event-id'] ?? req.query.since ?? recorder.lastSeq)
+      const ms = numberOf(req, 'timeout_ms', 0, 0, 2 ** 31 - 1)
       const view = new LiveView(recorder, res, Number.isSafeInteger(last) ? last : recorder.lastSeq)
       this.#live.add(view)
+      if (ms > 0) setTimeout(() => view.end(), ms).unref()
       res.once('close', () => {
         this.#live.delete(view)
         view.end()
