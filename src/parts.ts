@@ -30,6 +30,7 @@ export function makeSchemas(config: Config, info: Info): SchemaRepository {
     allowInsecure: config.allow_insecure_schemas,
     allowAbsoluteUris: config.allow_absolute_schema_uris,
     maxSchemas: config.max_schemas,
+    reload: config.reload_schemas,
     failureTtlMs: config.schema_failure_ttl_ms,
     timeoutMs: config.schema_timeout_ms,
     userAgent: userAgentOf(config, info),
