@@ -103,9 +103,15 @@ export class DevRoutes {
       const view = new LiveView(recorder, res, Number.isSafeInteger(last) ? last : recorder.lastSeq)
       this.#live.add(view)
       if (ms > 0) setTimeout(() => view.end(), ms).unref()
-      res.once('close', () => {
+      const leave = () => {
         this.#live.delete(view)
         view.end()
+      }
+      // The server lets connections be half open; who has gone would be noticed much later.
+      req.socket.once('end', leave)
+      res.once('close', () => {
+        req.socket.off('end', leave)
+        leave()
       })
     })
     router.get('/events/:seq', async (req, res) => {
