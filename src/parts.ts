@@ -8,16 +8,9 @@ import { makeRoute } from './lib/route.js'
 import { SchemaRepository } from './lib/schemas.js'
 import { type StreamConfigObserver, StreamConfigs, Streams } from './lib/streams.js'
 import { makeTransforms } from './lib/transforms.js'
+import type { Info } from './routes/info.js'
 
 // What a configuration comes to, for the service and for the command line.
-
-/** What the service says of itself. */
-export interface Info {
-  name: string
-  version: string
-  description: string
-  homepage: string
-}
 
 /** Within the package, from `dist/`. */
 export const packaged = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
@@ -37,6 +30,7 @@ export function makeSchemas(config: Config, info: Info): SchemaRepository {
     allowInsecure: config.allow_insecure_schemas,
     allowAbsoluteUris: config.allow_absolute_schema_uris,
     maxSchemas: config.max_schemas,
+    reload: config.reload_schemas,
     failureTtlMs: config.schema_failure_ttl_ms,
     timeoutMs: config.schema_timeout_ms,
     userAgent: userAgentOf(config, info),

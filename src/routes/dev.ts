@@ -99,11 +99,19 @@ export class DevRoutes {
       if (this.#live.size >= MAX_LIVE)
         return refuse(res, new GateError('over_capacity', `${MAX_LIVE} are watching already`))
       const last = Number(req.headers['last-event-id'] ?? req.query.since ?? recorder.lastSeq)
+      const ms = numberOf(req, 'timeout_ms', 0, 0, 2 ** 31 - 1)
       const view = new LiveView(recorder, res, Number.isSafeInteger(last) ? last : recorder.lastSeq)
       this.#live.add(view)
-      res.once('close', () => {
+      if (ms > 0) setTimeout(() => view.end(), ms).unref()
+      const leave = () => {
         this.#live.delete(view)
         view.end()
+      }
+      // The server lets connections be half open; who has gone would be noticed much later.
+      req.socket.once('end', leave)
+      res.once('close', () => {
+        req.socket.off('end', leave)
+        leave()
       })
     })
     router.get('/events/:seq', async (req, res) => {

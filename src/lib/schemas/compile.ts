@@ -21,6 +21,8 @@ export interface Document {
   schema: JsonSchema
   /** The URIs of the other documents that it refers to. */
   references: string[]
+  /** Where it was found. */
+  address?: string
 }
 
 type Dialect = 'draft-04' | 'draft-07'
