@@ -40,7 +40,8 @@ export const api = {
   /** @param {number} seq @returns {Promise<Entry>} */
   entry: seq => ask(`/_dev/events/${seq}`),
   /** @param {string} requestId @returns {Promise<Entry | undefined>} */
-  ofRequest: async requestId => (await ask(`/_dev/events?limit=1&request_id=${encodeURIComponent(requestId)}`)).entries[0],
+  ofRequest: async requestId =>
+    (await ask(`/_dev/events?limit=1&request_id=${encodeURIComponent(requestId)}`)).entries[0],
   counts: () => ask('/_dev/counts'),
   reset: () => ask('/_dev/events', { method: 'DELETE' }),
   /** @returns {Promise<{ schemas: { uri: string, title: string | null, description: string | null, examples: number }[] }>} */
@@ -68,7 +69,9 @@ function posted(body, requestId) {
 
 /** `randomUUID` is for secure pages only. */
 function randomId() {
-  const hex = [...crypto.getRandomValues(new Uint8Array(16))].map(byte => byte.toString(16).padStart(2, '0')).join('')
+  const hex = [...crypto.getRandomValues(new Uint8Array(16))]
+    .map(byte => byte.toString(16).padStart(2, '0'))
+    .join('')
   return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-8$4-$5')
 }
 

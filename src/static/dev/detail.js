@@ -2,9 +2,9 @@
 // One entry, whole.
 import { api, curlOf } from './api.js'
 import { copy, h } from './dom.js'
-import { complaints, diffView, jsonView } from './explain.js'
+import { complaints, diffView, inOrder, jsonView } from './explain.js'
 import { patched, pretty } from './json.js'
-import { clock, WORD, SIGN } from './lane.js'
+import { clock, SIGN, WORD } from './lane.js'
 import { isSameEntry } from './store.js'
 
 /** @typedef {import('./api.js').Entry} Entry */
@@ -30,14 +30,16 @@ export async function wholeOf(entry) {
 
 /** @param {Entry} entry @param {boolean} isWhole @param {Does} does @returns {HTMLElement[]} */
 export function detailView(entry, isWhole, does) {
-  const { seq, outcome, stream, schema_uri, received_at, delivery, request_id, index, error, cut, produced } = entry
+  const { seq, outcome, stream, schema_uri, received_at, delivery, request_id, index, error, cut, produced } =
+    entry
   const text = entry.text ?? JSON.stringify(entry.event)
   const edit = () => does.edit(pretty(text), entry)
   const isPinned = does.isPinned(entry)
   const button = (/** @type {string} */ label, /** @type {() => void} */ onclick, more = {}) =>
     h('button', { type: 'button', onclick, ...more }, label)
-  const details = error?.details ?? []
-  const apply = (/** @type {import('./json.js').Operation[]} */ patch) => does.edit(patched(isPatchable(text) ? text : 'null', patch), entry)
+  const details = inOrder(error?.details ?? [], text)
+  const apply = (/** @type {import('./json.js').Operation[]} */ patch) =>
+    does.edit(patched(isPatchable(text) ? text : 'null', patch), entry)
   const mended = error?.mended && details.length > 1 ? error.mended : null
 
   return [
@@ -51,20 +53,48 @@ export function detailView(entry, isWhole, does) {
         button('✕', does.close, { class: 'icon', 'aria-label': 'Close this event', title: 'Close (Esc)' }),
       ]),
       h('p.meta', null, [
-        schema_uri ? h('button.link', { type: 'button', onclick: () => does.showSchema(schema_uri) }, schema_uri) : '(no schema)',
+        schema_uri
+          ? h('button.link', { type: 'button', onclick: () => does.showSchema(schema_uri) }, schema_uri)
+          : '(no schema)',
         h('span', null, ` · #${seq} · `),
         h('time', { datetime: received_at }, clock(received_at)),
-        h('span', null, ` · ${delivery}${index > 0 ? ` · event ${index + 1} of its request` : ''} · request `),
+        h(
+          'span',
+          null,
+          ` · ${delivery}${index > 0 ? ` · event ${index + 1} of its request` : ''} · request `,
+        ),
         h('code', null, request_id),
       ]),
       h('div.actions', { role: 'group', 'aria-label': 'Actions' }, [
-        h(outcome === 'accepted' ? 'button' : 'button.primary', { type: 'button', onclick: edit, disabled: cut, title: 'e' }, 'Edit and send again'),
+        h(
+          outcome === 'accepted' ? 'button' : 'button.primary',
+          { type: 'button', onclick: edit, disabled: cut, title: 'e' },
+          'Edit and send again',
+        ),
         button('Copy JSON', () => void copy(pretty(text), 'the event'), { title: 'c' }),
-        button('Copy as curl', () => void copy(curlOf(text, delivery), 'a curl command'), { disabled: cut, title: 'u' }),
-        button(isPinned ? 'Unpin' : 'Pin', () => does.pin(entry), { 'aria-pressed': String(isPinned), title: 'p' }),
+        button('Copy as curl', () => void copy(curlOf(text, delivery), 'a curl command'), {
+          disabled: cut,
+          title: 'u',
+        }),
+        button(isPinned ? 'Unpin' : 'Pin', () => does.pin(entry), {
+          'aria-pressed': String(isPinned),
+          title: 'p',
+        }),
       ]),
-      isWhole ? null : h('p.warning', null, 'The service keeps this event no longer: what is shown is what this page still has of it.'),
-      cut ? h('p.warning', null, 'It is longer than 64 KiB: only its beginning is kept, so it cannot be sent again from here.') : null,
+      isWhole
+        ? null
+        : h(
+            'p.warning',
+            null,
+            'The service keeps this event no longer: what is shown is what this page still has of it.',
+          ),
+      cut
+        ? h(
+            'p.warning',
+            null,
+            'It is longer than 64 KiB: only its beginning is kept, so it cannot be sent again from here.',
+          )
+        : null,
     ]),
     error ? refused() : accepted(),
   ]
@@ -73,11 +103,17 @@ export function detailView(entry, isWhole, does) {
     return h('div.why', null, [
       h('section.reasons', { 'aria-label': 'Why' }, [
         h('p.summary', null, [summary(), h('code.code', null, error?.code ?? '')]),
-        mended ? h('div.mend-all', null, [
-          h('p', null, ['All of it at once: ', mended.text]),
-          diffView(mended.patch, entry.event),
-          h('button.primary', { type: 'button', onclick: () => apply(mended.patch) }, `Mend all ${details.length} in the editor`),
-        ]) : null,
+        mended
+          ? h('div.mend-all', null, [
+              h('h3', null, 'All of it at once'),
+              diffView(mended.patch, entry.event),
+              h(
+                'button.primary',
+                { type: 'button', onclick: () => apply(mended.patch) },
+                `Mend all ${details.length} in the editor`,
+              ),
+            ])
+          : null,
         complaints(details, entry.event, { apply, applyLabel: 'Apply in the editor', go: showLine }),
       ]),
       h('section.event', { 'aria-label': 'The event' }, [
@@ -90,24 +126,46 @@ export function detailView(entry, isWhole, does) {
   function summary() {
     if (details.length > 1) return `${details.length} things are wrong with it. `
     if (details[0]?.keyword) return 'One thing is wrong with it. '
-    return outcome === 'failed' || outcome === 'unknown' ? 'Not the event is at fault. ' : 'The gate refuses it before its schema is asked. '
+    return outcome === 'failed' || outcome === 'unknown'
+      ? 'Not the event is at fault. '
+      : 'The gate refuses it before its schema is asked. '
   }
 
   function accepted() {
-    const sent = produced?.event === undefined || produced?.event === null ? null : JSON.stringify(produced.event)
+    const sent =
+      produced?.event === undefined || produced?.event === null ? null : JSON.stringify(produced.event)
     return h('div.why', null, [
-      produced ? h('section.produced', { 'aria-label': 'What was produced' }, [
-        h('dl', null, [
-          ...['topic', 'key', 'timestamp'].flatMap(name => {
-            const value = /** @type {any} */ (produced)[name]
-            const shown = name === 'timestamp' ? new Date(value).toISOString() : value === null ? '(none)' : typeof value === 'string' ? value : JSON.stringify(value)
-            return [h('dt', null, name), h('dd', null, h('code', null, shown))]
-          }),
-        ]),
-      ]) : null,
-      h('section.event', { 'aria-label': 'The event' }, sent
-        ? [h('h3', null, 'As it was produced'), jsonView(sent, { added: addedPointers(entry.event, produced?.event), label: 'The event as it was produced' })]
-        : [h('h3', null, 'As it was received'), jsonView(text, { label: 'The event as it was received' })]),
+      produced
+        ? h('section.produced', { 'aria-label': 'What was produced' }, [
+            h('dl', null, [
+              ...['topic', 'key', 'timestamp'].flatMap(name => {
+                const value = /** @type {any} */ (produced)[name]
+                const shown =
+                  name === 'timestamp'
+                    ? new Date(value).toISOString()
+                    : value === null
+                      ? '(none)'
+                      : typeof value === 'string'
+                        ? value
+                        : JSON.stringify(value)
+                return [h('dt', null, name), h('dd', null, h('code', null, shown))]
+              }),
+            ]),
+          ])
+        : null,
+      h(
+        'section.event',
+        { 'aria-label': 'The event' },
+        sent
+          ? [
+              h('h3', null, 'As it was produced'),
+              jsonView(sent, {
+                added: addedPointers(entry.event, produced?.event),
+                label: 'The event as it was produced',
+              }),
+            ]
+          : [h('h3', null, 'As it was received'), jsonView(text, { label: 'The event as it was received' })],
+      ),
     ])
   }
 }
@@ -125,19 +183,21 @@ function isPatchable(text) {
 /** @param {string} path */
 function showLine(path) {
   const lines = [...document.querySelectorAll('#detail li[data-pointer]')]
-  const line = lines.find(element => element.getAttribute('data-pointer') === path) ?? document.querySelector('#detail li.bad')
+  const line =
+    lines.find(element => element.getAttribute('data-pointer') === path) ??
+    document.querySelector('#detail li.bad')
   line?.scrollIntoView({ block: 'center' })
 }
 
-/** Pointers of what is in the one and not, or otherwise, in the other. @param {any} received @param {any} made @returns {Set<string>} */
-export function addedPointers(received, made, prefix = '', found = new Set()) {
+/** What the gate did to an event, by pointer. @param {any} received @param {any} made @returns {Map<string, string>} */
+export function addedPointers(received, made, prefix = '', found = new Map()) {
   if (typeof made !== 'object' || made === null) return found
   for (const [name, value] of Object.entries(made)) {
     const pointer = `${prefix}/${name.replace(/~/g, '~0').replace(/\//g, '~1')}`
     const had = received !== null && typeof received === 'object' && Object.hasOwn(received, name)
-    if (!had) found.add(pointer)
+    if (!had) found.set(pointer, 'filled in')
     else if (typeof value === 'object' && value !== null) addedPointers(received[name], value, pointer, found)
-    else if (received[name] !== value) found.add(pointer)
+    else if (received[name] !== value) found.set(pointer, 'set by the gate')
   }
   return found
 }

@@ -1,9 +1,9 @@
 // @ts-check
 // The composer: an event is written, told of while one types, and sent.
 import { api, curlOf } from './api.js'
-import { byId, copy, h, say } from './dom.js'
-import { complaints, culprits, diffView, jsonView } from './explain.js'
 import { addedPointers } from './detail.js'
+import { byId, copy, h, say } from './dom.js'
+import { complaints, culprits, diffView, inOrder, jsonView } from './explain.js'
 import { linesOf, nearestOf, parseExactly, patched, pretty, syntaxError } from './json.js'
 
 /** @typedef {import('./json.js').Operation} Operation */
@@ -50,7 +50,10 @@ export class Editor {
     })
     this.#send.addEventListener('click', () => void this.send())
     byId('editor-format').addEventListener('click', () => this.#write(pretty(this.#area.value)))
-    byId('editor-curl').addEventListener('click', () => void copy(curlOf(this.#area.value, this.#hasty.checked ? 'hasty' : ''), 'a curl command'))
+    byId('editor-curl').addEventListener(
+      'click',
+      () => void copy(curlOf(this.#area.value, this.#hasty.checked ? 'hasty' : ''), 'a curl command'),
+    )
     byId('editor-make').addEventListener('click', () => void this.make(this.#schema.value))
     this.#schema.addEventListener('keydown', event => {
       if (event.key === 'Enter') void this.make(this.#schema.value)
@@ -89,7 +92,8 @@ export class Editor {
     try {
       const { sample, examples } = await api.schema(uri)
       const event = sample ?? examples[0]
-      if (event === undefined || event === null) return say(`No event could be made of ${uri}: write one, it is checked while you type.`)
+      if (event === undefined || event === null)
+        return say(`No event could be made of ${uri}: write one, it is checked while you type.`)
       this.#schema.value = uri
       this.load(JSON.stringify(event, null, 2), `Made of ${uri}.`)
       this.focus()
@@ -136,7 +140,14 @@ export class Editor {
     this.#number()
     this.#verdict.setAttribute('aria-busy', 'true')
     const syntax = this.isEmpty ? null : syntaxError(this.#area.value)
-    if (this.isEmpty) this.#tell('idle', [h('p.empty', null, 'Choose a schema to have an event made of it, or paste one: a verdict stands here while you type.')])
+    if (this.isEmpty)
+      this.#tell('idle', [
+        h(
+          'p.empty',
+          null,
+          'Choose a schema to have an event made of it, or paste one: a verdict stands here while you type.',
+        ),
+      ])
     else if (syntax) this.#tellSyntax(syntax)
     else this.#timer = setTimeout(() => void this.#validate(), WAIT_MS)
   }
@@ -159,7 +170,10 @@ export class Editor {
     this.#number()
     this.#tell('bad', [
       h('h3', null, '✗ Not JSON yet'),
-      h('p', null, [`Line ${line}, column ${column}: ${message} `, h('button.link', { type: 'button', onclick: () => this.#select(at) }, 'go there')]),
+      h('p', null, [
+        `Line ${line}, column ${column}: ${message} `,
+        h('button.link', { type: 'button', onclick: () => this.#select(at) }, 'go there'),
+      ]),
     ])
   }
 
@@ -177,10 +191,18 @@ export class Editor {
     }
     this.#number()
     const bad = results.filter(({ outcome }) => outcome !== 'accepted')
-    const head = results.length === 1 ? [] : [h('p', null, `${results.length - bad.length} of ${results.length} events would be accepted.`)]
+    const head =
+      results.length === 1
+        ? []
+        : [h('p', null, `${results.length - bad.length} of ${results.length} events would be accepted.`)]
     const root = parseExactly(text)
     const shown = (bad.length > 0 ? bad : results).slice(0, 10)
-    this.#tell(bad.length > 0 ? 'bad' : 'good', [...head, ...shown.map(result => this.#resultView(result, isList ? root[result.index] : root, isList ? `/${result.index}` : '', lines))])
+    this.#tell(bad.length > 0 ? 'bad' : 'good', [
+      ...head,
+      ...shown.map(result =>
+        this.#resultView(result, isList ? root[result.index] : root, isList ? `/${result.index}` : '', lines),
+      ),
+    ])
   }
 
   /** @param {Prospect} result @param {any} event @param {string} prefix @param {Map<string, number>} lines */
@@ -188,27 +210,60 @@ export class Editor {
     const { outcome, error, topic, key, timestamp, index } = result
     const which = prefix === '' ? '' : ` (event ${index + 1})`
     /** @param {Operation[]} patch */
-    const apply = patch => this.#write(patched(this.#area.value, patch.map(operation => ({ ...operation, path: prefix + operation.path }))))
+    const apply = patch =>
+      this.#write(
+        patched(
+          this.#area.value,
+          patch.map(operation => ({ ...operation, path: prefix + operation.path })),
+        ),
+      )
     if (outcome === 'accepted') {
       return h('section', null, [
         h('h3', null, `✓ Would be accepted${which}`),
-        h('p.meta', null, ['topic ', h('code', null, topic ?? ''), key === null ? null : [' · key ', h('code', null, JSON.stringify(key))], timestamp === null ? null : ` · ${new Date(timestamp).toISOString()}`].flat()),
-        result.event === null ? null : h('details', { open: true }, [
-          h('summary', null, 'As it would be produced'),
-          jsonView(JSON.stringify(result.event), { added: addedPointers(event, result.event), label: 'The event as it would be produced' }),
-        ]),
+        h(
+          'p.meta',
+          null,
+          [
+            'topic ',
+            h('code', null, topic ?? ''),
+            key === null ? null : [' · key ', h('code', null, JSON.stringify(key))],
+            timestamp === null ? null : ` · ${new Date(timestamp).toISOString()}`,
+          ].flat(),
+        ),
+        result.event === null
+          ? null
+          : h('details', { open: true }, [
+              h('summary', null, 'As it would be produced'),
+              jsonView(JSON.stringify(result.event), {
+                added: addedPointers(event, result.event),
+                label: 'The event as it would be produced',
+              }),
+            ]),
       ])
     }
-    const details = error?.details ?? []
+    const details = inOrder(error?.details ?? [], JSON.stringify(event))
     return h('section', null, [
-      h('h3', null, [`✗ Would be ${outcome === 'refused' ? 'refused' : 'not stored'}${which} `, h('code.code', null, error?.code ?? '')]),
+      h('h3', null, [
+        `✗ Would be ${outcome === 'refused' ? 'refused' : 'not stored'}${which} `,
+        h('code.code', null, error?.code ?? ''),
+      ]),
       details.length === 0 ? h('p', null, error?.message ?? '') : null,
-      error?.mended && details.length > 1 ? h('div.mend-all', null, [
-        h('p', null, ['All of it at once: ', error.mended.text]),
-        diffView(error.mended.patch, event),
-        h('button.primary', { type: 'button', onclick: () => apply(/** @type {any} */ (error.mended).patch) }, `Mend all ${details.length}`),
-      ]) : null,
-      complaints(details, event, { apply, applyLabel: 'Apply', go: path => this.#goTo(lines.get(nearestOf(lines, prefix + path)) ?? 0) }),
+      error?.mended && details.length > 1
+        ? h('div.mend-all', null, [
+            h('h3', null, 'All of it at once'),
+            diffView(error.mended.patch, event),
+            h(
+              'button.primary',
+              { type: 'button', onclick: () => apply(/** @type {any} */ (error.mended).patch) },
+              `Mend all ${details.length}`,
+            ),
+          ])
+        : null,
+      complaints(details, event, {
+        apply,
+        applyLabel: 'Apply',
+        go: path => this.#goTo(lines.get(nearestOf(lines, prefix + path)) ?? 0),
+      }),
     ])
   }
 

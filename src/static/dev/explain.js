@@ -8,21 +8,40 @@ import { layout, nearestOf, stepsOf } from './json.js'
 
 const MAX_LINES = 1000
 /** These say of a whole that something in it should not be there. */
-const ABOUT_PARTS = new Set(['additionalProperties', 'unevaluatedProperties', 'propertyNames', 'maxProperties', 'additionalItems', 'maxItems'])
+const ABOUT_PARTS = new Set([
+  'additionalProperties',
+  'unevaluatedProperties',
+  'propertyNames',
+  'maxProperties',
+  'additionalItems',
+  'maxItems',
+])
 
 /** What to mark for a complaint: what has to go, or what it is about. @param {Detail} detail @returns {string[]} */
 export function culprits({ path, keyword, suggestion }) {
   if (!ABOUT_PARTS.has(keyword ?? '')) return [path]
-  const inside = (suggestion?.patch ?? []).filter(operation => operation.op === 'remove' && operation.path.startsWith(`${path}/`))
+  const inside = (suggestion?.patch ?? []).filter(
+    operation => operation.op === 'remove' && operation.path.startsWith(`${path}/`),
+  )
   return inside.length > 0 ? inside.map(operation => operation.path) : [path]
+}
+
+/** As their faults come in the event. @param {Detail[]} details @param {string} text @returns {Detail[]} */
+export function inOrder(details, text) {
+  const places = new Map(
+    (layout(text) ?? []).filter(({ closes }) => !closes).map(({ pointer }, index) => [pointer, index]),
+  )
+  const place = (/** @type {Detail} */ detail) =>
+    Math.min(...culprits(detail).map(path => places.get(nearestOf(places, path)) ?? 0))
+  return details.slice().sort((one, other) => place(one) - place(other))
 }
 
 /**
  * An event laid out, its lines marked.
  * @param {string} text
- * @param {{ details?: Detail[], added?: Set<string>, label: string }} options `added`: pointers of what the gate filled in
+ * @param {{ details?: Detail[], added?: Map<string, string>, label: string }} options `added`: what the gate did, by pointer
  */
-export function jsonView(text, { details = [], added = new Set(), label }) {
+export function jsonView(text, { details = [], added = new Map(), label }) {
   const lines = layout(text)
   const box = h('div.json', { role: 'region', tabindex: 0, 'aria-label': label })
   if (!lines) {
@@ -43,28 +62,44 @@ export function jsonView(text, { details = [], added = new Set(), label }) {
   const show = (from, end) => {
     for (const line of lines.slice(from, end)) {
       const found = line.closes ? undefined : faults.get(line.pointer)
-      const isAdded = !line.closes && added.has(line.pointer)
-      const item = h(found ? 'li.bad' : isAdded ? 'li.added' : 'li', { 'data-pointer': line.closes ? undefined : line.pointer }, [
-        h('code', null, ['  '.repeat(line.depth), ...line.tokens.map(({ kind, text }) => (kind === 'mark' ? text : h(`span.${kind}`, null, text)))]),
-      ])
-      if (isAdded) item.append(h('span.note', null, 'filled in'))
+      const deed = line.closes ? undefined : added.get(line.pointer)
+      const item = h(
+        found ? 'li.bad' : deed ? 'li.added' : 'li',
+        { 'data-pointer': line.closes ? undefined : line.pointer },
+        [
+          h('code', null, [
+            '  '.repeat(line.depth),
+            ...line.tokens.map(({ kind, text }) => (kind === 'mark' ? text : h(`span.${kind}`, null, text))),
+          ]),
+        ],
+      )
+      if (deed) item.append(h('span.note', null, deed))
       list.append(item)
       for (const { detail, number } of found ?? []) {
-        list.append(h('li.fault', null, [
-          h('span', null, ['  '.repeat(line.depth)]),
-          h('span.number', null, String(number)),
-          h('span', null, detail.explanation ?? detail.message),
-        ]))
+        list.append(
+          h('li.fault', null, [
+            h('span', null, ['  '.repeat(line.depth)]),
+            h('span.number', null, String(number)),
+            h('span', null, detail.explanation ?? detail.message),
+          ]),
+        )
       }
     }
   }
   show(0, MAX_LINES)
   box.append(list)
   if (lines.length > MAX_LINES) {
-    const more = h('button', { type: 'button', onclick: () => {
-      more.remove()
-      show(MAX_LINES, lines.length)
-    } }, `Show ${lines.length - MAX_LINES} more lines`)
+    const more = h(
+      'button',
+      {
+        type: 'button',
+        onclick: () => {
+          more.remove()
+          show(MAX_LINES, lines.length)
+        },
+      },
+      `Show ${lines.length - MAX_LINES} more lines`,
+    )
     box.append(more)
     const hidden = lines.slice(MAX_LINES).some(line => !line.closes && faults.has(line.pointer))
     if (hidden) more.append(', faults among them')
@@ -78,29 +113,54 @@ export function jsonView(text, { details = [], added = new Set(), label }) {
  * @param {{ apply(patch: Operation[]): void, applyLabel: string, go?(path: string): void }} does
  */
 export function complaints(details, event, { apply, applyLabel, go }) {
-  return h('ol.complaints', null, details.map((detail, index) => {
-    const { path, keyword, message, explanation, rule, schema, suggestion, why_not } = detail
-    const where = path === '' ? 'the event itself' : path
-    return h('li.complaint', null, [
-      h('h3', null, [h('span.number', null, String(index + 1)), ' ', explanation ?? message]),
-      h('p.where', null, [
-        'At ',
-        go ? h('button.link', { type: 'button', onclick: () => go(path) }, h('code.path', null, where)) : h('code.path', null, where),
-        ...(keyword ? [' · Ajv says “', message, '”'] : []),
-      ]),
-      keyword ? h('div.rule', null, [
-        h('h4', null, "The schema's rule"),
-        h('pre', { tabindex: 0, 'aria-label': "The schema's rule" }, h('code', null, [h('mark', null, `${JSON.stringify(keyword)}: ${brief(rule)}`), besides(schema, keyword)])),
-        typeof schema?.description === 'string' ? h('p.description', null, schema.description) : null,
-      ]) : null,
-      suggestion ? h('div.suggestion', null, [
-        h('h4', null, ['What would pass', suggestion.passes ? h('span.note.ok', null, '✓ tried') : h('span.note', null, 'and the rest has to be mended too')]),
-        h('p', null, suggestion.text),
-        diffView(suggestion.patch, event),
-        h('button', { type: 'button', onclick: () => apply(suggestion.patch) }, applyLabel),
-      ]) : why_not ? h('p.why-not', null, ['Nothing can be suggested: ', why_not]) : null,
-    ])
-  }))
+  return h(
+    'ol.complaints',
+    null,
+    details.map((detail, index) => {
+      const { path, keyword, message, explanation, rule, schema, suggestion, why_not } = detail
+      const where = path === '' ? 'the event itself' : path
+      return h('li.complaint', null, [
+        h('h3', null, [h('span.number', null, String(index + 1)), ' ', explanation ?? message]),
+        h('p.where', null, [
+          'At ',
+          go
+            ? h('button.link', { type: 'button', onclick: () => go(path) }, h('code.path', null, where))
+            : h('code.path', null, where),
+          ...(keyword ? [' · the answer said “', message, '”'] : []),
+        ]),
+        keyword
+          ? h('div.rule', null, [
+              h('h4', null, "The schema's rule"),
+              h(
+                'pre',
+                { tabindex: 0, 'aria-label': "The schema's rule" },
+                h('code', null, [
+                  h('mark', null, `${JSON.stringify(keyword)}: ${brief(rule)}`),
+                  besides(schema, keyword),
+                ]),
+              ),
+              typeof schema?.description === 'string' ? h('p.description', null, schema.description) : null,
+            ])
+          : null,
+        suggestion
+          ? h('div.suggestion', null, [
+              h('h4', null, [
+                'What would pass here',
+                suggestion.passes
+                  ? h('span.note.ok', null, '✓ tried')
+                  : h('span.note', null, '✓ tried, the rest is to be mended too'),
+              ]),
+              h('p', null, suggestion.text),
+              // One deed is said in words already.
+              suggestion.patch.length > 1 ? diffView(suggestion.patch, event) : null,
+              h('button', { type: 'button', onclick: () => apply(suggestion.patch) }, applyLabel),
+            ])
+          : why_not
+            ? h('p.why-not', null, ['Nothing can be suggested: ', why_not])
+            : null,
+      ])
+    }),
+  )
 }
 
 /** @param {any} value */
@@ -112,7 +172,9 @@ function brief(value) {
 /** The rest of the sub-schema, but for what is long. @param {any} schema @param {string} keyword */
 function besides(schema, keyword) {
   if (typeof schema !== 'object' || schema === null) return ''
-  const rest = Object.entries(schema).filter(([name]) => name !== keyword && name !== 'description' && name !== 'examples')
+  const rest = Object.entries(schema).filter(
+    ([name]) => name !== keyword && name !== 'description' && name !== 'examples',
+  )
   const text = rest.map(([name, value]) => {
     const written = JSON.stringify(value)
     return `\n${JSON.stringify(name)}: ${written.length > 160 ? `${written.slice(0, 160)} …` : written}`
@@ -126,8 +188,12 @@ export function diffView(patch, event) {
     const name = path === '' ? '' : `${path}: `
     const old = stepsOf(path).reduce((at, step) => at?.[step], event)
     return [
-      ...(op === 'add' ? [] : [h('del', null, [h('span.visually-hidden', null, 'Take away '), `− ${name}${short(old)}`])]),
-      ...(op === 'remove' ? [] : [h('ins', null, [h('span.visually-hidden', null, 'Put '), `+ ${name}${short(value)}`])]),
+      ...(op === 'add'
+        ? []
+        : [h('del', null, [h('span.visually-hidden', null, 'Take away '), `− ${name}${short(old)}`])]),
+      ...(op === 'remove'
+        ? []
+        : [h('ins', null, [h('span.visually-hidden', null, 'Put '), `+ ${name}${short(value)}`])]),
     ]
   })
   if (patch.length > 20) rows.push(h('span', null, `and ${patch.length - 20} more`))

@@ -5,7 +5,7 @@
 /** @typedef {'key' | 'string' | 'number' | 'word' | 'mark'} Kind */
 /** @typedef {{ pointer: string, depth: number, tokens: { kind: Kind, text: string }[], closes: boolean }} Line */
 
-const TOKEN = /([{}[\],:])|("[^"\\]*(?:\\.[^"\\]*)*")|(-?\d[\d.eE+-]*)|(true|false|null)|\s+|([^])/gy
+const TOKEN = /([{}[\],:])|("[^"\\]*(?:\\.[^"\\]*)*")|(-?\d[\d.eE+-]*)|(true|false|null)|\s+|([\s\S])/gy
 
 /**
  * @param {string} text
@@ -24,21 +24,51 @@ function* tokens(text) {
     const pointer = top ? `${top.pointer}/${top.isArray ? top.index : (top.key ?? '')}` : ''
     if (mark === '{' || mark === '[') {
       yield { kind: 'mark', text: all, at, pointer, depth: stack.length, opens: true, closes: false }
-      stack.push({ pointer, isArray: mark === '[', index: 0, key: null, next: mark === '[' ? 'value' : 'key' })
+      stack.push({
+        pointer,
+        isArray: mark === '[',
+        index: 0,
+        key: null,
+        next: mark === '[' ? 'value' : 'key',
+      })
     } else if (mark === '}' || mark === ']') {
       const closed = stack.pop()
       if (!closed) return
-      yield { kind: 'mark', text: all, at, pointer: closed.pointer, depth: stack.length, opens: false, closes: true }
+      yield {
+        kind: 'mark',
+        text: all,
+        at,
+        pointer: closed.pointer,
+        depth: stack.length,
+        opens: false,
+        closes: true,
+      }
     } else if (mark) {
       if (top && mark === ',') {
         top.index++
         top.next = top.isArray ? 'value' : 'key'
       } else if (top) top.next = 'value'
-      yield { kind: 'mark', text: all, at, pointer: top?.pointer ?? '', depth: stack.length, opens: false, closes: false }
+      yield {
+        kind: 'mark',
+        text: all,
+        at,
+        pointer: top?.pointer ?? '',
+        depth: stack.length,
+        opens: false,
+        closes: false,
+      }
     } else if (string && top && top.next === 'key') {
       top.key = escapeStep(unquote(string))
       top.next = 'colon'
-      yield { kind: 'key', text: all, at, pointer: `${top.pointer}/${top.key}`, depth: stack.length, opens: false, closes: false }
+      yield {
+        kind: 'key',
+        text: all,
+        at,
+        pointer: `${top.pointer}/${top.key}`,
+        depth: stack.length,
+        opens: false,
+        closes: false,
+      }
     } else {
       const kind = string ? 'string' : number ? 'number' : 'word'
       yield { kind, text: all, at, pointer, depth: stack.length, opens: false, closes: false }
@@ -62,7 +92,10 @@ export function escapeStep(step) {
 
 /** @param {string} pointer @returns {string[]} */
 export function stepsOf(pointer) {
-  return pointer.split('/').slice(1).map(step => step.replace(/~1/g, '/').replace(/~0/g, '~'))
+  return pointer
+    .split('/')
+    .slice(1)
+    .map(step => step.replace(/~1/g, '/').replace(/~0/g, '~'))
 }
 
 /** @param {string} text @returns {boolean} */
@@ -109,7 +142,9 @@ export function layout(text) {
 export function pretty(text) {
   const lines = layout(text)
   if (!lines) return text
-  return lines.map(({ depth, tokens }) => '  '.repeat(depth) + tokens.map(({ text }) => text).join('')).join('\n')
+  return lines
+    .map(({ depth, tokens }) => '  '.repeat(depth) + tokens.map(({ text }) => text).join(''))
+    .join('\n')
 }
 
 /** The line, from 0, on which each value stands, by its pointer. @param {string} text @returns {Map<string, number>} */
@@ -134,8 +169,8 @@ export function nearestOf(there, pointer) {
 /** Numbers stay as they are written, be they larger than JavaScript's. @param {string} text */
 export function parseExactly(text) {
   const raw = /** @type {any} */ (JSON).rawJSON
-  return JSON.parse(text, function (_key, value, ...[context]) {
-    const source = /** @type {any} */ (context)?.source
+  return JSON.parse(text, (/** @type {any[]} */ ...[, value, context]) => {
+    const source = context?.source
     return typeof value === 'number' && raw && source && String(value) !== source ? raw(source) : value
   })
 }

@@ -52,7 +52,11 @@ export class Lane {
     })
     this.#box.append(this.#space)
     this.#count = h('span.count')
-    this.#news = h('button.news', { type: 'button', hidden: true, onclick: () => this.#box.scrollTo({ top: 0 }) })
+    this.#news = h('button.news', {
+      type: 'button',
+      hidden: true,
+      onclick: () => this.#box.scrollTo({ top: 0 }),
+    })
     this.#empty = h('p.empty')
     this.element = h(`section.lane.${id}`, { 'aria-labelledby': `${id}-title` }, [
       h('h2', { id: `${id}-title` }, [title, ' ', this.#count]),
@@ -131,7 +135,8 @@ export class Lane {
       const index = this.#items.length - 1 - at
       const { scrollTop, clientHeight } = this.#box
       if (index * ROW < scrollTop) this.#box.scrollTop = index * ROW
-      else if ((index + 1) * ROW > scrollTop + clientHeight) this.#box.scrollTop = (index + 1) * ROW - clientHeight
+      else if ((index + 1) * ROW > scrollTop + clientHeight)
+        this.#box.scrollTop = (index + 1) * ROW - clientHeight
     }
     this.render()
   }
@@ -169,7 +174,7 @@ function rowOf(entry, id) {
     h('span.sign', { 'aria-hidden': 'true' }, SIGN[outcome]),
     h('span.visually-hidden', null, `${WORD[outcome]}: `),
     h('span.stream', null, stream ?? '(no stream)'),
-    h('time', { datetime: received_at }, clock(received_at)),
+    h('time', { datetime: received_at }, clock(received_at).slice(0, 8)),
     h('span.what', null, outcome === 'accepted' ? (schema_uri ?? '(no schema)') : reasonOf(entry)),
   ])
 }

@@ -34,7 +34,8 @@ function readUrl() {
 /** @param {State} of */
 function urlOf(of) {
   const query = new URLSearchParams()
-  for (const name of NAMES) if (of[name] !== '' && !(name === 'view' && of[name] === 'events')) query.set(name, of[name])
+  for (const name of NAMES)
+    if (of[name] !== '' && !(name === 'view' && of[name] === 'events')) query.set(name, of[name])
   const text = query.toString()
   return text === '' ? '/' : `/?${text}`
 }
@@ -80,7 +81,9 @@ function focusedOn(name) {
 }
 
 function arrange() {
-  const next = /** @type {typeof shown} */ (wide.matches && state.outcome === '' ? ['refused', 'accepted'] : ['all'])
+  const next = /** @type {typeof shown} */ (
+    wide.matches && state.outcome === '' ? ['refused', 'accepted'] : ['all']
+  )
   if (next.join() === shown.join()) return
   shown = next
   if (!shown.includes(current)) current = /** @type {typeof current} */ (shown[0])
@@ -110,10 +113,21 @@ function showLists() {
   const isFiltered = state.stream + state.schema + state.outcome + state.text !== ''
   const found = isFiltered ? store.entries.filter(matches) : store.entries.slice()
   const nothing = isFiltered ? 'Nothing that is held matches the filters.' : null
-  if (shown.includes('all')) lanes.all.show(found, nothing ?? 'Nothing has arrived yet. POST an event to /v1/events, or send one from Schemas or Compose.')
+  if (shown.includes('all'))
+    lanes.all.show(
+      found,
+      nothing ?? 'Nothing has arrived yet. POST an event to /v1/events, or send one from Schemas or Compose.',
+    )
   else {
-    lanes.refused.show(found.filter(({ outcome }) => outcome !== 'accepted'), nothing ?? 'Nothing was refused.')
-    lanes.accepted.show(found.filter(({ outcome }) => outcome === 'accepted'), nothing ?? 'Nothing was accepted yet. POST an event to /v1/events, or send one from Schemas or Compose.')
+    lanes.refused.show(
+      found.filter(({ outcome }) => outcome !== 'accepted'),
+      nothing ?? 'Nothing was refused.',
+    )
+    lanes.accepted.show(
+      found.filter(({ outcome }) => outcome === 'accepted'),
+      nothing ??
+        'Nothing was accepted yet. POST an event to /v1/events, or send one from Schemas or Compose.',
+    )
   }
 }
 
@@ -121,7 +135,8 @@ function showLists() {
 function mark(entry) {
   for (const name of shown) {
     const lane = lanes[name]
-    const isHere = entry !== null && (name === 'all' || (name === 'accepted') === (entry.outcome === 'accepted'))
+    const isHere =
+      entry !== null && (name === 'all' || (name === 'accepted') === (entry.outcome === 'accepted'))
     lane.activate(isHere ? entry : null)
     if (isHere) current = name
   }
@@ -135,7 +150,8 @@ function showLive() {
     cut: `Cut off, trying again${store.detail === '' ? ' …' : `: ${store.detail}`}`,
   }
   byId('live').className = `live ${store.state}`
-  byId('live-text').textContent = words[store.state] + (store.missed > 0 ? ` · ${store.missed} too fast to show` : '')
+  byId('live-text').textContent =
+    words[store.state] + (store.missed > 0 ? ` · ${store.missed} too fast to show` : '')
 }
 
 // Counts, at leisure.
@@ -149,10 +165,13 @@ let announcedAt = 0
 function countSoon() {
   if (isCountAsked) return
   isCountAsked = true
-  setTimeout(() => {
-    isCountAsked = false
-    void count()
-  }, counts === null ? 0 : COUNTS_MS)
+  setTimeout(
+    () => {
+      isCountAsked = false
+      void count()
+    },
+    counts === null ? 0 : COUNTS_MS,
+  )
 }
 
 async function count() {
@@ -171,8 +190,18 @@ function showCounts() {
   if (!counts) return
   const { by_stream, by_schema } = counts
   const total = showOverview(counts, (name, value) => go({ [name]: value }), state)
-  offer(byId('filter-stream'), by_stream.map(({ name }) => name), state.stream, 'All streams')
-  offer(byId('filter-schema'), by_schema.map(({ name }) => name), state.schema, 'All schemas')
+  offer(
+    byId('filter-stream'),
+    by_stream.map(({ name }) => name),
+    state.stream,
+    'All streams',
+  )
+  offer(
+    byId('filter-schema'),
+    by_schema.map(({ name }) => name),
+    state.schema,
+    'All schemas',
+  )
   const refused = total.refused + total.failed
   if (announcedRefused < 0 || refused < announcedRefused) announcedRefused = refused
   if (refused > announcedRefused && Date.now() - announcedAt > ANNOUNCE_MS) {
@@ -195,10 +224,13 @@ function open(entry, { soon = false, focus = false } = {}) {
   const hadOne = state.entry !== ''
   clearTimeout(opening)
   // Who runs through the list asks for what they stop at.
-  opening = setTimeout(() => {
-    go({ view: 'events', entry: String(entry.seq) }, { replace: hadOne })
-    void showDetail(entry, focus)
-  }, soon ? 80 : 0)
+  opening = setTimeout(
+    () => {
+      go({ view: 'events', entry: String(entry.seq) }, { replace: hadOne })
+      void showDetail(entry, focus)
+    },
+    soon ? 80 : 0,
+  )
 }
 
 /** @param {Entry} entry @param {boolean} [focus] */
@@ -221,8 +253,14 @@ async function showDetail(entry, focus = false) {
 const does = {
   close,
   edit: (/** @type {string} */ text, /** @type {Entry} */ from) => {
-    const back = h('button.link', { type: 'button', onclick: () => open(from, { focus: true }) }, `event #${from.seq}`)
-    editor.load(text, h('span', null, 'Of ', back, `, which was ${WORD[from.outcome].toLowerCase()}.`), { hasty: from.delivery === 'hasty' })
+    const back = h(
+      'button.link',
+      { type: 'button', onclick: () => open(from, { focus: true }) },
+      `event #${from.seq}`,
+    )
+    editor.load(text, h('span', null, 'Of ', back, `, which was ${WORD[from.outcome].toLowerCase()}.`), {
+      hasty: from.delivery === 'hasty',
+    })
     go({ view: 'compose' })
     editor.focus()
   },
@@ -273,13 +311,21 @@ function showPins() {
   byId('pin-list').replaceChildren(
     ...pins.all.map(pin =>
       h('li', null, [
-        h(`button.pin.${pin.outcome in SIGN ? pin.outcome : 'unknown'}`, { type: 'button', onclick: () => open(pin, { focus: true }) }, [
-          h('span.sign', { 'aria-hidden': 'true' }, SIGN[pin.outcome] ?? '?'),
-          h('span.visually-hidden', null, `${WORD[pin.outcome] ?? ''}: `),
-          h('span.stream', null, `#${pin.seq} ${pin.stream ?? '(no stream)'}`),
-          h('span.what', null, pin.outcome === 'accepted' ? (pin.schema_uri ?? '') : reasonOf(pin)),
-        ]),
-        h('button.icon', { type: 'button', 'aria-label': `Unpin #${pin.seq}`, onclick: () => does.pin(pin) }, '✕'),
+        h(
+          `button.pin.${pin.outcome in SIGN ? pin.outcome : 'unknown'}`,
+          { type: 'button', onclick: () => open(pin, { focus: true }) },
+          [
+            h('span.sign', { 'aria-hidden': 'true' }, SIGN[pin.outcome] ?? '?'),
+            h('span.visually-hidden', null, `${WORD[pin.outcome] ?? ''}: `),
+            h('span.stream', null, `#${pin.seq} ${pin.stream ?? '(no stream)'}`),
+            h('span.what', null, pin.outcome === 'accepted' ? (pin.schema_uri ?? '') : reasonOf(pin)),
+          ],
+        ),
+        h(
+          'button.icon',
+          { type: 'button', 'aria-label': `Unpin #${pin.seq}`, onclick: () => does.pin(pin) },
+          '✕',
+        ),
       ]),
     ),
   )
@@ -290,7 +336,12 @@ function showPins() {
 /** @param {string} requestId @param {{ ok: boolean, status: number, message: string }} sent */
 function onSent(requestId, { ok, status, message }) {
   const look = h('button.link', { type: 'button', onclick: () => void showRequest(requestId) }, 'Show it')
-  say(ok ? `✓ Sent: ${status === 202 ? 'received hastily' : 'accepted'}.` : `✗ Sent, and not accepted (${status}): ${message.slice(0, 200)}`, look)
+  say(
+    ok
+      ? `✓ Sent: ${status === 202 ? 'received hastily' : 'accepted'}.`
+      : `✗ Sent, and not accepted (${status}): ${message.slice(0, 200)}`,
+    look,
+  )
 }
 
 /** @param {string} requestId */
@@ -349,24 +400,37 @@ function show(before) {
   showCounts()
   if (state.entry === '') chosen = null
   showPanes()
-  if (state.entry !== '' && (before === undefined || before.entry !== state.entry || chosen === null)) void openOfUrl()
+  if (state.entry !== '' && (before === undefined || before.entry !== state.entry || chosen === null))
+    void openOfUrl()
 }
 
 const filters = byId('filters')
 filters.addEventListener('submit', (/** @type {Event} */ event) => event.preventDefault())
 filters.addEventListener('input', () => {
-  go({
-    text: byId('filter-text').value,
-    outcome: byId('filter-outcome').value,
-    stream: byId('filter-stream').value,
-    schema: byId('filter-schema').value,
-  }, { replace: true })
+  go(
+    {
+      text: byId('filter-text').value,
+      outcome: byId('filter-outcome').value,
+      stream: byId('filter-stream').value,
+      schema: byId('filter-schema').value,
+    },
+    { replace: true },
+  )
 })
 filters.addEventListener('reset', (/** @type {Event} */ event) => {
   event.preventDefault()
   go({ text: '', outcome: '', stream: '', schema: '' })
   byId('filter-text').focus()
 })
+
+/** On a phone some of them are folded away. @param {boolean} isOpen */
+function unfold(isOpen) {
+  filters.classList.toggle('all', isOpen)
+  byId('filter-more').setAttribute('aria-expanded', String(isOpen))
+  byId('filter-more').textContent = isOpen ? 'Fewer filters' : 'More filters'
+}
+byId('filter-more').addEventListener('click', () => unfold(!filters.classList.contains('all')))
+if (state.stream + state.schema !== '') unfold(true)
 
 function pause() {
   isPaused = !isPaused
@@ -439,7 +503,10 @@ const OF_EVENTS = {
   e: () => chosen && !chosen.cut && does.edit(pretty(chosen.text ?? JSON.stringify(chosen.event)), chosen),
   p: () => chosen && does.pin(chosen),
   c: () => chosen && void copy(pretty(chosen.text ?? JSON.stringify(chosen.event)), 'the event'),
-  u: () => chosen && !chosen.cut && void copy(curlOf(chosen.text ?? JSON.stringify(chosen.event), chosen.delivery), 'a curl command'),
+  u: () =>
+    chosen &&
+    !chosen.cut &&
+    void copy(curlOf(chosen.text ?? JSON.stringify(chosen.event), chosen.delivery), 'a curl command'),
   s: pause,
   '/': () => byId('filter-text').focus(),
 }
@@ -472,7 +539,13 @@ document.addEventListener('keydown', event => {
     return
   }
   const isInList = target.matches('[role=listbox]') || target === document.body || target.id === 'main'
-  const act = ANYWHERE[key] ?? (state.view === 'events' ? OF_EVENTS[key] : key === '/' && state.view === 'schemas' ? () => byId('schema-search').focus() : undefined)
+  const act =
+    ANYWHERE[key] ??
+    (state.view === 'events'
+      ? OF_EVENTS[key]
+      : key === '/' && state.view === 'schemas'
+        ? () => byId('schema-search').focus()
+        : undefined)
   if (!act || (OWN.has(key) && !isInList)) return
   event.preventDefault()
   act()

@@ -46,27 +46,38 @@ function showTimeline(timeline) {
     ]
   })
   byId('timeline').replaceChildren(...bars)
-  const sum = (/** @type {'accepted' | 'refused'} */ name) => timeline.reduce((all, second) => all + second[name], 0)
-  byId('timeline-text').textContent = `Last 2 minutes: ${sum('accepted')} accepted, ${sum('refused')} refused; at most ${peak} in a second.`
+  const sum = (/** @type {'accepted' | 'refused'} */ name) =>
+    timeline.reduce((all, second) => all + second[name], 0)
+  byId('timeline-text').textContent =
+    `Last 2 minutes: ${sum('accepted')} accepted, ${sum('refused')} refused; at most ${peak} in a second.`
 }
 
 /** @param {string} id @param {Tally[]} tallies @param {string} chosen @param {(name: string) => void} choose */
 function showTallies(id, tallies, chosen, choose) {
   const body = byId(id)
-  const sorted = tallies.slice().sort((one, other) => (one.last_at < other.last_at ? 1 : one.last_at > other.last_at ? -1 : 0)).slice(0, MAX_ROWS)
+  const sorted = tallies
+    .slice()
+    .sort((one, other) => (one.last_at < other.last_at ? 1 : one.last_at > other.last_at ? -1 : 0))
+    .slice(0, MAX_ROWS)
   sorted.sort((one, other) => (one.name < other.name ? -1 : 1))
   // Rows are changed and not made anew: somebody may be about to press one.
   const rows = new Map([...body.children].map(row => [/** @type {HTMLElement} */ (row).dataset.name, row]))
   const next = sorted.map(({ name, accepted, refused, failed }) => {
-    const row = rows.get(name) ?? h('tr', { 'data-name': name }, [
-      h('th', { scope: 'row' }, h('button.link', { type: 'button', onclick: () => choose(row.dataset.chosen ? '' : name) }, name)),
-      h('td.good'),
-      h('td.bad'),
-    ])
+    const row =
+      rows.get(name) ??
+      h('tr', { 'data-name': name }, [
+        h(
+          'th',
+          { scope: 'row' },
+          h('button.link', { type: 'button', onclick: () => choose(row.dataset.chosen ? '' : name) }, name),
+        ),
+        h('td.good'),
+        h('td.bad'),
+      ])
     row.dataset.chosen = name === chosen ? 'true' : ''
     row.querySelector('button').setAttribute('aria-pressed', String(name === chosen))
-    setText(row.children[1], String(accepted))
-    setText(row.children[2], String(refused + failed))
+    setCount(row.children[1], accepted)
+    setCount(row.children[2], refused + failed)
     return row
   })
   if (next.length === 0) next.push(h('tr', null, h('td', { colspan: 3 }, 'Nothing yet.')))
@@ -77,15 +88,20 @@ function showTallies(id, tallies, chosen, choose) {
   }
 }
 
-/** @param {Element} element @param {string} text */
-function setText(element, text) {
-  if (element.textContent !== text) element.textContent = text
+/** @param {Element} cell @param {number} count */
+function setCount(cell, count) {
+  const text = String(count)
+  if (cell.textContent !== text) cell.textContent = text
+  cell.classList.toggle('zero', count === 0)
 }
 
 /** Choices of a filter, the chosen one among them though nothing of it is seen yet. @param {HTMLSelectElement} select @param {string[]} names @param {string} chosen @param {string} all */
 export function offer(select, names, chosen, all) {
   const values = ['', ...new Set([...names, ...(chosen === '' ? [] : [chosen])])]
-  if (values.length === select.options.length && values.every((value, index) => select.options[index]?.value === value)) {
+  if (
+    values.length === select.options.length &&
+    values.every((value, index) => select.options[index]?.value === value)
+  ) {
     if (select.value !== chosen) select.value = chosen
     return
   }

@@ -25,7 +25,8 @@ export class Pins {
       return 'Unpinned.'
     }
     const next = [entry, ...this.all]
-    if (next.length > MAX_PINS || JSON.stringify(next).length > MAX_LENGTH) return `Not pinned: ${this.all.length} are pinned already, which is all there is room for.`
+    if (next.length > MAX_PINS || JSON.stringify(next).length > MAX_LENGTH)
+      return `Not pinned: ${this.all.length} are pinned already, which is all there is room for.`
     this.all = next
     write(next)
     return 'Pinned: it stays here when the service forgets it.'
@@ -36,7 +37,9 @@ export class Pins {
 function read() {
   try {
     const pins = JSON.parse(localStorage.getItem(KEY) ?? '[]')
-    return Array.isArray(pins) ? pins.filter(pin => typeof pin?.seq === 'number' && typeof pin.outcome === 'string') : []
+    return Array.isArray(pins)
+      ? pins.filter(pin => typeof pin?.seq === 'number' && typeof pin.outcome === 'string')
+      : []
   } catch {
     return []
   }

@@ -35,7 +35,9 @@ function textOf(entry) {
   let text = texts.get(entry)
   if (text === undefined) {
     const { event, error, stream, schema_uri } = entry
-    text = [JSON.stringify(event), error?.message ?? '', stream ?? '', schema_uri ?? ''].join('\n').toLowerCase()
+    text = [JSON.stringify(event), error?.message ?? '', stream ?? '', schema_uri ?? '']
+      .join('\n')
+      .toLowerCase()
     texts.set(entry, text)
   }
   return text
@@ -43,7 +45,12 @@ function textOf(entry) {
 
 /** @param {Entry} one @param {Entry | null} other */
 export function isSameEntry(one, other) {
-  return other !== null && one.seq === other.seq && one.request_id === other.request_id && one.received_at === other.received_at
+  return (
+    other !== null &&
+    one.seq === other.seq &&
+    one.request_id === other.request_id &&
+    one.received_at === other.received_at
+  )
 }
 
 /**
@@ -176,7 +183,8 @@ export class Store {
   async #whyLost() {
     try {
       await api.list({ limit: 1 })
-      if (this.state === 'cut') this.#become('cut', 'the service answers, but too many pages may be watching it')
+      if (this.state === 'cut')
+        this.#become('cut', 'the service answers, but too many pages may be watching it')
     } catch (error) {
       const message = /** @type {Error} */ (error).message
       if (this.state === 'cut') this.#become('cut', /fetch|network/i.test(message) ? '' : message)
@@ -190,7 +198,8 @@ export class Store {
       const { entries } = await api.list({ limit: 1 })
       const ahead = (entries[0]?.seq ?? 0) - this.lastSeq
       if (ahead > 0 && this.#ahead > 0 && Date.now() - this.#heardAt > CHECK_MS) this.connect()
-      else if (ahead > 2000 || (ahead > 0 && Date.now() - this.#heardAt > 2000)) this.#become('behind', `${ahead} events behind`)
+      else if (ahead > 2000 || (ahead > 0 && Date.now() - this.#heardAt > 2000))
+        this.#become('behind', `${ahead} events behind`)
       else this.#become('live')
       this.#ahead = ahead
     } catch {
