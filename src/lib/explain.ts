@@ -66,6 +66,9 @@ const MAX_SCHEMA_LENGTH = 8192
 /** Refusals that are mended one after the other. */
 const MAX_ROUNDS = 5
 
+/** Found in the text of an event. */
+const OF_TEXT: ReadonlySet<Code> = new Set(['event_number_inexact', 'event_too_deep', 'body_malformed'])
+
 /** Says why an event was refused and what would pass. What it suggests it has tried. */
 export class Explainer {
   readonly #steps: Steps
@@ -85,6 +88,8 @@ export class Explainer {
     const { code, message } = error
     try {
       const trial = await this.#try(refused.event, refused)
+      // What is wrong with the text is not to be seen in what was read of it.
+      if (OF_TEXT.has(code)) trial.error = new GateError(code, message)
       const complaints = code === 'validation_failed' ? this.#complaintsOf(trial) : undefined
       const details = complaints
         ? complaints
@@ -92,7 +97,9 @@ export class Explainer {
             .map(complaint => this.#detail(complaint, complaints, trial, refused))
         : [await this.#ownDetail(refused, trial, error)]
       const passes = details.length === 1 ? details[0]?.suggestion : undefined
-      const mended = passes?.passes ? { text: passes.text, patch: passes.patch } : await this.#mended(refused)
+      const mended = passes?.passes
+        ? { text: passes.text, patch: passes.patch }
+        : await this.#mended(refused, trial)
       return { code, message, details, mended }
     } catch (thrown) {
       const detail = detailOf({
@@ -207,10 +214,10 @@ export class Explainer {
   }
 
   /** One refusal after the other is mended, until the gate would take the event. */
-  async #mended(refused: RefusedEvent): Promise<Explanation['mended']> {
+  async #mended(refused: RefusedEvent, first: Trial): Promise<Explanation['mended']> {
     let sent = refused.event
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const trial = await this.#try(sent, refused)
+      const trial = round === 0 ? first : await this.#try(sent, refused)
       if (!trial.error) {
         const patch = diff(refused.event ?? null, sent)
         return patch.length === 0 ? null : { text: deedsOf(patch), patch }
