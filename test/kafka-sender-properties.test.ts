@@ -19,6 +19,7 @@ const SETTINGS: SenderSettings = {
   partitioner: PARTITIONERS.consistent_random,
   stickyMs: 10,
   maxRequestBytes: 1_000_000,
+  requestBytes: 1_000_000,
   maxQueuedMessages: 100_000,
   maxQueuedBytes: 64 * 1024 * 1024,
   metadataMaxAgeMs: 300_000,

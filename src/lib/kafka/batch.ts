@@ -31,6 +31,8 @@ export class Batch {
   encoded?: Buffer
   /** Attempts that may have stored it: those which no answer of their own has refused. */
   open = 0
+  /** It was let into a partition that is stuck, to find out whether that is well again. */
+  trial = false
   /** How often it was sent. */
   attempts = 0
   /** Attempts that were refused because the checksum did not match. */
@@ -62,6 +64,7 @@ export class Batch {
     const batch = new Batch(this.topic, this.partition, this.since)
     for (const record of records) batch.add(record)
     batch.closed = true
+    batch.trial = this.trial
     batch.corrupt = this.corrupt
     batch.attempts = this.attempts
     return batch

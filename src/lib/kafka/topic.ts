@@ -28,6 +28,8 @@ export class Topic {
   asked = 0
   /** As a partition's: an event waited a whole timeout in vain. */
   #stuck = false
+  /** While it is stuck: a broker has answered for it since. */
+  #reached = false
   /** How many partitions it has: fewer than are kept here where it was made anew with fewer. */
   #count = 0
   #sticky: Partition | undefined
@@ -47,7 +49,17 @@ export class Topic {
 
   /** Whether an event would be refused while the topic is unknown: see `Partition.refuses`. */
   get refuses(): boolean {
-    return this.#stuck && this.waiting.length > 0
+    return this.#stuck && (!this.#reached || this.waiting.length > 0)
+  }
+
+  /** Whether it is to be asked about though no event waits: see `Partition.sought`. */
+  get sought(): boolean {
+    return this.#stuck && !this.#reached
+  }
+
+  /** A broker has answered for it. */
+  reached(): void {
+    this.#reached = true
   }
 
   get idle(): boolean {
@@ -75,8 +87,12 @@ export class Topic {
     const led = all.filter(partition => partition.leader !== undefined)
     const well = led.filter(partition => !partition.stuck && !partition.slow)
     const probes =
-      now < this.#probeAt ? [] : led.filter(partition => partition.empty && !well.includes(partition))
-    if (probes.length > 0) this.#probeAt = now + PROBE_MS
+      now < this.#probeAt
+        ? []
+        : led.filter(partition => partition.empty && !partition.refuses && !well.includes(partition))
+    // What is tried on a stuck partition may well fail, though there are others that would have taken it.
+    const risky = probes.some(partition => partition.stuck)
+    if (probes.length > 0) this.#probeAt = now + (risky ? this.settings.timeoutMs : PROBE_MS)
     const open = all.filter(partition => !partition.refuses)
     const from = [probes, well, open, all].find(some => some.length > 0) as Partition[]
     return from[Math.floor(this.random() * from.length)] as Partition
@@ -108,6 +124,7 @@ export class Topic {
     let due = 0
     for (; due < this.waiting.length; due++) if ((this.waiting[due] as Pending).deadline > now) break
     if (due === 0) return
+    if (!this.#stuck) this.#reached = false
     this.#stuck = true
     this.fail('deadline_not_stored', this.waiting.splice(0, due))
   }

@@ -2,6 +2,7 @@ import { Ajv, type Options, type ValidateFunction } from 'ajv'
 import type { SchemaError } from '../errors.js'
 import { GONE, put } from '../patch.js'
 import { at, type Step, stepsOf } from '../pointer.js'
+import { guarded } from '../regexp.js'
 import { nearest } from '../spelling.js'
 import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8 } from './ajv6.js'
 import type { JsonSchema } from './declares.js'
@@ -406,7 +407,7 @@ export class Mender {
     const may = (name: string) => this.#satisfies(name, names)
     for (const name of Object.keys((schema.properties ?? {}) as object)) if (may(name)) yield name
     for (const pattern of Object.keys((schema.patternProperties ?? {}) as object))
-      for (const name of texts({ pattern })) if (new RegExp(pattern).test(name) && may(name)) yield name
+      for (const name of texts({ pattern })) if (guarded(pattern).test(name) && may(name)) yield name
     if (typeof names === 'object' && Array.isArray(names.enum)) yield* names.enum.map(String).filter(may)
     for (let i = 1; i <= 200; i++) {
       const name = `property_${i}`
@@ -556,7 +557,7 @@ function schemasOf(schema: JsonSchema, name: string): SubSchema[] {
   const found: unknown[] = []
   if (Object.hasOwn(properties, name)) found.push(properties[name])
   for (const pattern of Object.keys(patternProperties))
-    if (new RegExp(pattern).test(name)) found.push(patternProperties[pattern])
+    if (guarded(pattern).test(name)) found.push(patternProperties[pattern])
   if (found.length === 0 && additionalProperties !== undefined) found.push(additionalProperties)
   return found as SubSchema[]
 }
