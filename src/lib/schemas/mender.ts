@@ -50,6 +50,7 @@ export class Mender {
   readonly #validators = new WeakMap<object, ValidateFunction>()
   readonly #made = new WeakMap<object, Map<string, JsonSchema>>()
   #looks = 0
+  #until = Infinity
 
   /** The documents are freed ones, by their URIs. */
   constructor(uri: string, documents: ReadonlyMap<string, JsonSchema>, options: Options) {
@@ -65,9 +66,15 @@ export class Mender {
     return this.#complaintsOf(this.#whole, structuredClone(event))
   }
 
-  /** Begins a search of its own. */
-  begin(): void {
+  /** Begins a search of its own, which ends unfinished after so many milliseconds. */
+  begin(patienceMs = Infinity): void {
     this.#looks = 0
+    this.#until = performance.now() + patienceMs
+  }
+
+  /** Whether the search ended unfinished. */
+  get isExhausted(): boolean {
+    return !this.#hasTime()
   }
 
   /**
@@ -176,7 +183,7 @@ export class Mender {
   }
 
   #hasTime(): boolean {
-    return this.#looks < MAX_LOOKS
+    return this.#looks < MAX_LOOKS && performance.now() < this.#until
   }
 
   #satisfies(value: unknown, schema: SubSchema): boolean {
