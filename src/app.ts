@@ -78,8 +78,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
   const producers = await openProducers(config, metrics)
-  const own = makeSteps(config, schemas, configs, (event, destination) =>
-    producers[destination.delivery].produce(event, destination),
+  const own = makeSteps(config, schemas, configs, (event, destination, deadline) =>
+    producers[destination.delivery].produce(event, destination, deadline),
   )
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)

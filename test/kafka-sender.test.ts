@@ -48,8 +48,11 @@ function setUp(
     sent: (batches, events) => seen.requests.push([batches, events]),
   })
   const answers = new Map<string, Answer>()
-  const send = (value: string, { topic = 't', key = null as string | null, timestamp = 1 } = {}) => {
-    sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp).then(
+  const send = (
+    value: string,
+    { topic = 't', key = null as string | null, timestamp = 1, timeoutMs = Infinity } = {},
+  ) => {
+    sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp, timeoutMs).then(
       () => answers.set(value, { at: clock.time }),
       error => {
         assert.ok(error instanceof GateError)
@@ -530,6 +533,23 @@ test('a client that may not have a producer id fails its events loudly, and asks
   send('y')
   await clock.runUntil(2100)
   assert.equal(outcome('y'), 'stored')
+})
+
+test('an event whose request has little time left is answered within it, before those that came earlier', async () => {
+  const { clock, cluster, send, answers } = setUp({ timeoutMs: 3000 }, { request: () => 'silent' })
+  send('first')
+  await clock.runUntil(100)
+  send('hurried', { timeoutMs: 200 })
+  send('last')
+  await clock.runUntil(1000)
+  assert.deepEqual(
+    ['first', 'hurried', 'last'].map(id => answers.get(id)?.at),
+    [undefined, 300, undefined],
+  )
+  assert.equal(answers.get('hurried')?.error?.code, 'deadline_not_stored')
+  await clock.runUntil(10_000)
+  assert.deepEqual([answers.get('first')?.at, answers.get('last')?.at], [3000, 3100])
+  assert.deepEqual(cluster.stored('t'), [[]])
 })
 
 test('an event is answered at its deadline, whatever else is out', async () => {

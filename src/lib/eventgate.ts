@@ -91,8 +91,8 @@ export interface Steps {
   enrich(event: Event, schema: Schema, stream: Stream, context: Context, index: number): void
   /** Pure. */
   route(event: Event, schema: Schema, stream: Stream, context: Context): Destination
-  /** Resolves once the event is stored; rejects with a GateError that says whether it surely is not. */
-  produce(event: Event, destination: Destination): Promise<void>
+  /** Resolves once the event is stored; rejects with a GateError that says whether it surely is not, by the deadline. */
+  produce(event: Event, destination: Destination, deadline: number): Promise<void>
 }
 
 /** Told of each event's outcome once, when the truth is known, which may be after its request was answered. */
@@ -177,7 +177,7 @@ export class EventGate {
       steps.enrich(event, schema, stream, context, index)
       schema.validate(event)
       const destination = steps.route(event, schema, stream, context)
-      return steps.produce(event, destination).then(
+      return steps.produce(event, destination, context.deadline).then(
         () => end(),
         thrown => end(thrown instanceof GateError ? thrown : unknownFate(thrown)),
       )

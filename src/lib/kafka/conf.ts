@@ -36,7 +36,7 @@ type Value = string | number | boolean
 type Given = Map<string, { value: Value; path: string }>
 
 /** How much sooner than its request an event is answered, at most. */
-const ANSWER_MARGIN_MS = 100
+export const ANSWER_MARGIN_MS = 100
 
 /** Encoding a request, and settling its events, is done at one go, which guaranteed events must wait for. */
 const HASTY_REQUEST_BYTES = 250_000

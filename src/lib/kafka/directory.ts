@@ -89,7 +89,7 @@ export class Directory {
 
   /** Keeps an event until its topic's partitions are known. */
   await(topic: Topic, record: Pending): void {
-    topic.waiting.push(record)
+    topic.wait(record)
     this.#unknown.add(topic)
   }
 
@@ -98,9 +98,8 @@ export class Directory {
     let next = Infinity
     for (const topic of this.#unknown) {
       topic.expire(now)
-      const first = topic.waiting[0]
-      if (first) next = Math.min(next, first.deadline)
-      else if (!topic.sought) this.#unknown.delete(topic)
+      if (topic.waiting.length === 0 && !topic.sought) this.#unknown.delete(topic)
+      next = Math.min(next, topic.deadline)
     }
     return next
   }

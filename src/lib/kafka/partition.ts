@@ -1,5 +1,5 @@
 import { GateError } from '../errors.js'
-import { Batch, type Pending, sizeOf } from './batch.js'
+import { Batch, isWhole, type Pending, sizeOf } from './batch.js'
 import { describe, type Fate, fateOf } from './fates.js'
 import type { PartitionResult } from './protocol.js'
 import { BATCH_OVERHEAD } from './records.js'
@@ -93,11 +93,9 @@ export class Partition {
 
   /** When its next event must be answered. */
   get deadline(): number {
-    for (const batch of this.#queue) {
-      // Within a batch the answered ones come first.
-      for (const record of batch.records) if (!record.settled) return record.deadline
-    }
-    return Infinity
+    let deadline = Infinity
+    for (const batch of this.#queue) deadline = Math.min(deadline, batch.deadline)
+    return deadline
   }
 
   /**
@@ -139,7 +137,7 @@ export class Partition {
       !batch.closed &&
       batch.records.length < batchMessages &&
       batch.size + sizeOf(record) <= this.#batchBytes &&
-      record.deadline - batch.deadline <= timeoutMs * SPREAD
+      Math.abs(record.deadline - (batch.records[0] as Pending).deadline) <= timeoutMs * SPREAD
     if (!batch || !fits) {
       if (batch) batch.closed = true
       batch = new Batch(this.topic, this.index, now)
@@ -182,7 +180,7 @@ export class Partition {
     return batch
   }
 
-  /** Leaves what has a later deadline for the next batch. */
+  /** Leaves what comes last and has a later deadline for the next batch. */
   #cut(batch: Batch, latest: number): void {
     const { records } = batch
     let count = records.length
@@ -269,35 +267,32 @@ export class Partition {
 
   /** Answers the events whose deadline has come. */
   expire(now: number): void {
-    let i = 0
-    for (let batch = this.#queue[i]; batch && this.#expireIn(batch, now); batch = this.#queue[i]) {
-      if (this.out?.batch === batch) i++
-      else {
-        this.#queue.splice(i, 1)
-        const frozen = batch.identity !== undefined
-        const rest = this.#takeBack(batch)
-        if (rest) {
-          // Of a batch that grows, what is left goes on growing.
-          if (!frozen && i === this.#queue.length) rest.closed = batch.closed
-          this.#queue.splice(i, 0, rest)
-          return
-        }
-      }
+    for (let i = 0; i < this.#queue.length; i++) {
+      const batch = this.#queue[i] as Batch
+      if (!this.#expireIn(batch, now) || this.out?.batch === batch) continue
+      this.#queue.splice(i, 1)
+      const frozen = batch.identity !== undefined
+      const rest = this.#takeBack(batch)
+      if (rest) {
+        // Of a batch that grows, what is left goes on growing.
+        if (!frozen && i === this.#queue.length) rest.closed = batch.closed
+        this.#queue.splice(i, 0, rest)
+      } else i--
     }
   }
 
   /** Answers those of a batch's events whose deadline has come; false if there are none. */
   #expireIn(batch: Batch, now: number): boolean {
-    if (batch.deadline > now) return false
+    const due = batch.takeDue(now)
     let error: GateError | undefined
-    for (const record of batch.records) {
-      if (record.deadline > now) break
-      if (record.settled) continue
-      if (this.#lastSuccess < record.deadline - this.settings.timeoutMs) this.#stick()
+    for (const record of due) {
+      const { timeoutMs } = this.settings
+      const waited = isWhole(record, timeoutMs) && this.#lastSuccess < record.deadline - timeoutMs
+      if (waited) this.#stick()
       error ??= this.#error(batch.open > 0 ? 'deadline_unknown' : 'deadline_not_stored')
       this.ledger.settle(record, error)
     }
-    return true
+    return due.length > 0
   }
 
   #stick(): void {

@@ -91,11 +91,19 @@ export class Sender {
 
   /**
    * Takes an event. Resolves when it is stored; rejects with a GateError, whose `fate` is `not_stored` only if
-   * the event surely is not stored and never will be.
+   * the event surely is not stored and never will be. It is answered after `timeoutMs` where that is less than
+   * the settings'.
    */
-  send(topicName: string, key: Buffer | null, value: string | Buffer, timestamp: number): Promise<void> {
+  send(
+    topicName: string,
+    key: Buffer | null,
+    value: string | Buffer,
+    timestamp: number,
+    timeoutMs = Infinity,
+  ): Promise<void> {
     const { settings } = this
     const now = this.clock.now()
+    const patience = Math.min(settings.timeoutMs, timeoutMs)
     const valueBytes = Buffer.byteLength(value)
     const size = valueBytes + (key?.length ?? 0)
     if (this.#state !== 'open')
@@ -109,7 +117,8 @@ export class Sender {
       value,
       valueBytes,
       timestamp,
-      deadline: now + settings.timeoutMs,
+      deadline: now + patience,
+      patience,
       settled: false,
       resolve: nothing,
       reject: nothing,

@@ -1,5 +1,5 @@
 import { GateError } from '../errors.js'
-import type { Pending } from './batch.js'
+import { isWhole, type Pending } from './batch.js'
 import { type Ledger, Partition, type QueueSettings } from './partition.js'
 import type { Partitioner } from './partitioner.js'
 import type { TopicMetadata } from './protocol.js'
@@ -18,6 +18,8 @@ export class Topic {
   readonly partitions: Partition[] = []
   /** Events whose partition is not known, first in first out. */
   waiting: Pending[] = []
+  /** When the first of them must be answered. */
+  deadline = Infinity
   /** Why its partitions are not known, for a person. */
   problem = 'no broker was asked yet'
   /** When it was last produced to. */
@@ -112,21 +114,33 @@ export class Topic {
     if (this.#sticky && this.#sticky.index >= this.#count) this.#sticky = undefined
   }
 
+  /** Keeps an event until the partitions are known. */
+  wait(record: Pending): void {
+    this.waiting.push(record)
+    this.deadline = Math.min(this.deadline, record.deadline)
+  }
+
   /** The waiting events, no longer waiting. */
   takeWaiting(): Pending[] {
     const waiting = this.waiting
     this.waiting = []
+    this.deadline = Infinity
     return waiting
   }
 
   /** Answers the waiting events whose deadline has come. */
   expire(now: number): void {
-    let due = 0
-    for (; due < this.waiting.length; due++) if ((this.waiting[due] as Pending).deadline > now) break
-    if (due === 0) return
-    if (!this.#stuck) this.#reached = false
-    this.#stuck = true
-    this.fail('deadline_not_stored', this.waiting.splice(0, due))
+    if (this.deadline > now) return
+    const due: Pending[] = []
+    for (const record of this.takeWaiting()) {
+      if (record.deadline <= now) due.push(record)
+      else this.wait(record)
+    }
+    if (due.some(record => isWhole(record, this.settings.timeoutMs))) {
+      if (!this.#stuck) this.#reached = false
+      this.#stuck = true
+    }
+    this.fail('deadline_not_stored', due)
   }
 
   /** Answers events that were never sent. */
