@@ -61,7 +61,10 @@ test('validate: verdicts of files and of the standard input, and an exit code', 
   )
   assert.match(mixed.stdout, /refused {2}.*mixed\.ndjson:4\n/)
   assert.match(mixed.stdout, /3 events: 1 would be accepted, 2 refused\n$/)
-  assert.match(eventgate(['validate', path('broken.json')]).stdout, /^1 events: 0|refused .*broken\.json:1\n/)
+  const broken = eventgate(['validate', path('broken.json')])
+  assert.equal(broken.status, 1)
+  assert.match(broken.stdout, /^refused {2}.*broken\.json:1\n/)
+  assert.match(broken.stdout, /1 events: 0 would be accepted, 1 refused\n$/)
 
   for (const args of [['validate'], ['validate', '-']]) {
     const piped = eventgate(args, { input: lines(testEvent()) })
