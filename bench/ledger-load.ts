@@ -3,21 +3,32 @@ import { randomUUID } from 'node:crypto'
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Code, GateError } from '#src/lib/errors.js'
+import type { Delivery } from '#src/lib/eventgate.js'
 
 /**
  * What an answer says of one event. `stored` and `not_stored` are promises that Kafka's records can break;
  * `unexplained` is a failure whose body does not tell what became of the event, which is a defect by itself.
+ * `never_sent`: nobody listened.
  */
-export type Verdict = 'stored' | 'accepted' | 'not_stored' | 'unknown' | 'no_answer' | 'unexplained'
+export type Verdict =
+  | 'stored'
+  | 'accepted'
+  | 'not_stored'
+  | 'unknown'
+  | 'no_answer'
+  | 'never_sent'
+  | 'unexplained'
 
 export interface Answered {
   id: string
   stream: string
+  delivery: Delivery
   /** Milliseconds since the load began. */
   sentAt: number
   latency: number
   /** Of its request; 0 without an answer. */
   status: number
+  /** Its entry's code; without an answer the socket's. */
   code: string | undefined
   verdict: Verdict
 }
@@ -32,6 +43,8 @@ export interface Load {
   more: (elapsed: number) => boolean
   /** Every tenth request is an array of so many events. Default 5. */
   arrayOf?: number
+  /** One request in so many is hasty. Default: none. */
+  hastyEvery?: number
   /** After this the client hangs up, and there is no answer. */
   giveUpMs: number
   event?: (id: string, stream: string) => unknown
@@ -121,14 +134,23 @@ export function verdictsOf(
   return verdicts
 }
 
-function post(
-  agent: Agent,
-  url: string,
-  body: string,
-  giveUpMs: number,
-): Promise<{ status: number; body: string }> {
+function unanswered(error: string, events: number): { verdict: Verdict; code: string }[] {
+  const verdict: Verdict = error === 'ECONNREFUSED' ? 'never_sent' : 'no_answer'
+  return Array.from({ length: events }, () => ({ verdict, code: error }))
+}
+
+interface Reply {
+  /** 0 without an answer. */
+  status: number
+  body: string
+  /** Why there is none: `ECONNREFUSED` where nobody listened, so that nothing was sent. */
+  error?: string
+}
+
+function post(agent: Agent, url: string, body: string, giveUpMs: number): Promise<Reply> {
   return new Promise(resolve => {
-    const none = () => resolve({ status: 0, body: '' })
+    const none = (error: NodeJS.ErrnoException) =>
+      resolve({ status: 0, body: '', error: error.code ?? error.message })
     const headers = { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }
     const sent = request(url, { agent, method: 'POST', headers }, response => {
       const chunks: Buffer[] = []
@@ -147,7 +169,7 @@ function post(
 
 /** Sends events at a rate while `more` says so; resolves when the last one is answered or given up. */
 export async function offer(load: Load): Promise<Answered[]> {
-  const { url, rate, streams, more, arrayOf = 5, giveUpMs, event = ledgerEvent } = load
+  const { url, rate, streams, more, arrayOf = 5, hastyEvery = 0, giveUpMs, event = ledgerEvent } = load
   const agent = new Agent({ keepAlive: true })
   const answered: Answered[] = []
   const open: Promise<void>[] = []
@@ -157,20 +179,23 @@ export async function offer(load: Load): Promise<Answered[]> {
   let sent = 0
 
   async function sendOne(): Promise<void> {
-    const size = requests++ % 10 === 9 ? arrayOf : 1
+    const nth = ++requests
+    const size = nth % 10 === 0 ? arrayOf : 1
+    const delivery: Delivery = hastyEvery > 0 && nth % hastyEvery === 0 ? 'hasty' : 'guaranteed'
     const events = Array.from({ length: size }, () => ({
       id: randomUUID(),
       stream: streams[sent++ % streams.length] ?? '',
     }))
     const bodies = events.map(({ id, stream }) => event(id, stream))
     const sentAt = elapsed()
-    const { status, body } = await post(agent, url, JSON.stringify(size === 1 ? bodies[0] : bodies), giveUpMs)
+    const text = JSON.stringify(size === 1 ? bodies[0] : bodies)
+    const to = delivery === 'hasty' ? `${url}?hasty=true` : url
+    const { status, body, error } = await post(agent, to, text, giveUpMs)
     const latency = elapsed() - sentAt
-    const verdicts =
-      status === 0 ? events.map(() => ({ verdict: 'no_answer' as const })) : verdictsOf(status, body, size)
+    const verdicts = error === undefined ? verdictsOf(status, body, size) : unanswered(error, size)
     for (const [i, { id, stream }] of events.entries()) {
       const { verdict, code } = { code: undefined, ...(verdicts[i] ?? { verdict: 'unexplained' as const }) }
-      answered.push({ id, stream, sentAt, latency, status, code, verdict })
+      answered.push({ id, stream, delivery, sentAt, latency, status, code, verdict })
     }
   }
 

@@ -1,6 +1,6 @@
 /**
  * What one writes first: an event in, `producer.send`, 201. It says "not stored" of every failure. Run by the
- * ledger to show that the ledger sees lies; BOOTSTRAP names the brokers.
+ * ledger to show that the ledger sees lies; BOOTSTRAP names the brokers, PORT where it listens.
  */
 import { createServer } from 'node:http'
 import kafkajs from 'kafkajs'
@@ -41,5 +41,5 @@ const server = createServer(async (request, response) => {
     response.writeHead(503).end(JSON.stringify({ error }))
   }
 })
-server.listen(0, '127.0.0.1', () => console.log(JSON.stringify(server.address())))
+server.listen(Number(process.env.PORT ?? 0), '127.0.0.1', () => console.log(JSON.stringify(server.address())))
 process.on('SIGTERM', () => process.exit(0))

@@ -11,12 +11,23 @@ import { ledgerSchema } from './ledger-load.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
+/** How a process is started. */
+interface How {
+  env?: NodeJS.ProcessEnv
+  /** Put before `node …`: `['taskset', '-c', '0']`. It must exec, not fork: signals go to its pid. */
+  prefix?: readonly string[]
+}
+
+export interface Started extends Service {
+  process: ChildProcess
+  /** SIGKILL, and waits for its end. */
+  kill9(): Promise<void>
+}
+
 /** Starts a process, and waits for the line of its log that names its port, as `"port":8192`. */
-async function start(
-  args: string[],
-  env: NodeJS.ProcessEnv = {},
-): Promise<Service & { process: ChildProcess }> {
-  const child = spawn(process.execPath, args, {
+async function start(args: string[], { env = {}, prefix = [] }: How = {}): Promise<Started> {
+  const [program = '', ...all] = [...prefix, process.execPath, ...args]
+  const child = spawn(program, all, {
     cwd: ROOT,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -46,18 +57,23 @@ async function start(
       await exit
       clearTimeout(timer)
     },
+    async kill9() {
+      kill()
+      await exit
+    },
   }
 }
 
 /**
- * The service itself, guaranteed, with its defaults but for `conf`.
+ * The service itself, with its defaults but for `conf`.
  *
  * @param conf options of the service over those that point it at the brokers and the ledger's schema
  */
 export async function startEventGate(
   bootstrap: string,
   conf: Record<string, unknown> = {},
-): Promise<Service & { process: ChildProcess }> {
+  { metricsPort, ...how }: How & { metricsPort?: number | undefined } = {},
+): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'eventgate-ledger-'))
   await mkdir(join(folder, 'ledger/event'), { recursive: true })
   await writeFile(join(folder, 'ledger/event/1.0.0.yaml'), dump(ledgerSchema()))
@@ -69,11 +85,16 @@ export async function startEventGate(
     ...conf,
   }
   const config = join(folder, 'config.yaml')
-  await writeFile(config, dump({ num_workers: 0, services: [{ name: 'eventgate', conf: whole }] }))
+  const metrics = metricsPort === undefined ? [] : [{ type: 'prometheus', port: metricsPort }]
+  await writeFile(config, dump({ num_workers: 0, metrics, services: [{ name: 'eventgate', conf: whole }] }))
   const remove = () => rm(folder, { recursive: true, force: true })
   try {
-    const service = await start(['dist/server.js', '-c', config])
-    return { ...service, close: () => service.close().finally(remove) }
+    const service = await start(['dist/server.js', '-c', config], how)
+    return {
+      ...service,
+      close: () => service.close().finally(remove),
+      kill9: () => service.kill9().finally(remove),
+    }
   } catch (thrown) {
     await remove()
     throw thrown
@@ -81,6 +102,11 @@ export async function startEventGate(
 }
 
 /** Forty lines with kafkajs's `send`: what the ledger is to catch. */
-export function startNaive(bootstrap: string): Promise<Service & { process: ChildProcess }> {
-  return start(['.build/bench/ledger-naive.js'], { BOOTSTRAP: bootstrap })
+export function startNaive(bootstrap: string, port = 0): Promise<Started> {
+  return start(['.build/bench/ledger-naive.js'], { env: { BOOTSTRAP: bootstrap, PORT: String(port) } })
+}
+
+/** A handler that reads and parses and answers 201, and does nothing more. */
+export function startBare(how: How = {}): Promise<Started> {
+  return start(['.build/bench/bare.js'], how)
 }

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import express, { type ErrorRequestHandler, type Express } from 'express'
+import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
 import { load as parseYaml } from 'js-yaml'
 import { register } from 'prom-client'
 import { Admission } from './lib/admission.js'
@@ -12,7 +12,7 @@ import { DryRun } from './lib/dry-run.js'
 import { wholly } from './lib/entry-view.js'
 import { ErrorEvents } from './lib/error-events.js'
 import { GateError, quote } from './lib/errors.js'
-import { type Delivery, EventGate, type Steps } from './lib/eventgate.js'
+import { type Delivery, EventGate, nextTurn, type Observer, type Steps } from './lib/eventgate.js'
 import { Explainer } from './lib/explain.js'
 import { applyFactory } from './lib/factory.js'
 import { Health } from './lib/health.js'
@@ -27,6 +27,7 @@ import { Recorder } from './lib/recorder.js'
 import { Recording } from './lib/recording.js'
 import type { SchemaRepository } from './lib/schemas.js'
 import type { StreamConfigs } from './lib/streams.js'
+import { Turns } from './lib/turns.js'
 import {
   knownTo,
   makeSchemas,
@@ -78,18 +79,22 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
   const producers = await openProducers(config, metrics)
-  const own = makeSteps(config, schemas, configs, (event, destination) =>
-    producers[destination.delivery].produce(event, destination),
+  const own = makeSteps(config, schemas, configs, (event, destination, deadline) =>
+    producers[destination.delivery].produce(event, destination, deadline),
   )
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
   const explainer = new Explainer(steps, knownTo(config, schemas, configs))
   const dev = config.dev_ui ? makeDev(config, schemas, explainer) : undefined
-  const gate = new EventGate(dev?.recording.watch(steps) ?? steps, (outcome, context, index) => {
-    metrics.outcome(outcome, context)
+  const turns = new Turns()
+  const observe: Observer = (outcome, context, index) => {
+    metrics.outcome(outcome, context, index)
     errorEvents?.consider(outcome, context, index)
     dev?.recording.outcome(outcome, context, index)
-  })
+  }
+  const gate = new EventGate(dev?.recording.watch(steps) ?? steps, observe, ({ delivery }) =>
+    delivery === 'hasty' ? turns.turn() : nextTurn(),
+  )
 
   const connections = new Connections({ max: config.max_connections, maxAgeMs: config.connection_max_age_ms })
   const watched = { connections, admission, schemas, configs, producers }
@@ -99,7 +104,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const refused: EventsOptions['refused'] = dev && ((...what) => dev.recording.refusedRequest(...what))
   const dryRun = config.validate_endpoint ? new DryRun(steps, explainer) : undefined
   const events = new EventsRoute({
-    ...{ config, gate, admission, connections, responder, metrics, refused, dryRun },
+    ...{ config, gate, admission, turns, connections, responder, metrics, refused, dryRun },
   })
   const web = initApp(responder, metrics)
   loadRoutes(web, {
@@ -108,9 +113,13 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     spec: readSpec(info),
     hasTestEvents: config.test_events.length > 0,
   })
+  // What no route of Express takes, not even the last, is answered like anything else.
+  const unrouted = (req: IncomingMessage, res: ServerResponse) =>
+    responder.refuse(req, res, new GateError('route_not_found', 'there is no such thing here'))
   const server = createServer(
     {
-      ...{ web, events, responder, connections },
+      web: (req, res) => web(req as Request, res as Response, () => unrouted(req, res)),
+      ...{ events, responder, connections },
       unreadable: status => metrics.answered('unknown', 'other', status, 0),
     },
     { request: config.request_timeout_ms, keepAlive: config.keep_alive_timeout_ms },
@@ -128,18 +137,21 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     port,
     async close() {
       const until = Date.now() + GRACE_SHARE * config.shutdown_timeout_ms
-      const closed = server.drain(Math.min(DRAIN_IDLE_MS, IDLE_SHARE * config.shutdown_timeout_ms))
+      const idleMs = Math.min(DRAIN_IDLE_MS, IDLE_SHARE * config.shutdown_timeout_ms)
+      const closed = server.drain(idleMs)
       const lostBefore = metrics.lost
       configs?.close()
       dev?.routes.close()
+      const all = [...new Set(Object.values(producers))]
+      for (const producer of all) producer.flush?.()
+      // Until then requests come that were under way on idle connections, also where nothing else is in flight.
+      await Promise.race([closed, delay(idleMs, undefined, { ref: false })])
       const requests = events.close()
       const finished = requests.then(() => errorEvents?.idle())
       let answered = false
       void requests.then(() => {
         answered = true
       })
-      const all = [...new Set(Object.values(producers))]
-      for (const producer of all) producer.flush?.()
       // What cannot be finished in time is settled by the producers, so that it is counted and not just gone.
       const inTime = await Promise.race([
         finished.then(() => true),

@@ -112,3 +112,24 @@ test('whatever comes and goes: never above the room, never below nothing, empty 
     }),
   )
 })
+
+test('where a request did not fit for its events, those that come are refused unread until there is room again', () => {
+  const admission = make()
+  const [one, two] = [admission.enter('hasty', 1), admission.enter('hasty', 1)]
+  one.addEvents(7)
+  two.addEvents(2)
+  const third = admission.enter('hasty', 1)
+  assert.throws(() => third.addEvents(2), { code: 'over_capacity' })
+  third.leave()
+  assert.throws(() => admission.enter('hasty', 1), { code: 'over_capacity' })
+  assert.deepEqual(admission.inFlight('hasty'), { bytes: 2, events: 9 })
+  two.leave()
+  admission.enter('hasty', 1).addEvents(3)
+})
+
+test('one large request that does not fit keeps no small ones out', () => {
+  const admission = make()
+  admission.enter('guaranteed', 1).addEvents(5)
+  assert.throws(() => admission.enter('guaranteed', 1).addEvents(6), { code: 'over_capacity' })
+  admission.enter('guaranteed', 1).addEvents(3)
+})

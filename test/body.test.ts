@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { isInexact, MAX_DEPTH, readBody } from '#src/lib/body.js'
+import { isInexact, MAX_DEPTH, MAX_MEMBERS, readBody } from '#src/lib/body.js'
 import { type Code, GateError } from '#src/lib/errors.js'
 
 const read = (text: string) => readBody(Buffer.from(text))
@@ -80,12 +80,18 @@ test('events nest up to the limit', () => {
   }
 })
 
-test('a body of nothing but brackets is refused before it is parsed', () => {
-  assert.throws(() => read(`[${'{},'.repeat(1_000_000)}{}]`), { code: 'body_too_large', status: 413 })
-  assert.throws(() => read(`{"a":[${'[],'.repeat(1_000_000)}[]]}`), { code: 'body_too_large' })
+test('a body of nothing but brackets or keys is refused before it is parsed', () => {
+  const refused = { code: 'body_too_large', status: 413 }
+  const keys = (count: number) => Array.from({ length: count }, (_, n) => `"k${n}":1`).join(',')
+  assert.throws(() => read(`[${'{},'.repeat(MAX_MEMBERS)}{}]`), refused)
+  assert.throws(() => read(`{"a":[${'[],'.repeat(MAX_MEMBERS)}[]]}`), refused)
+  assert.throws(() => read(`{${keys(MAX_MEMBERS)}}`), refused)
   // Nor is it worth parsing to learn that it is not JSON.
-  assert.throws(() => read('['.repeat(3_000_000)), { code: 'body_too_large' })
-  assert.equal(read(`[${'{"a":1},'.repeat(300_000)}{}]`).events.length, 300_001)
+  assert.throws(() => read('['.repeat(3_000_000)), refused)
+  // At the bound, and whatever stands in texts.
+  assert.equal(read(`[${'{"a":1},'.repeat(249_999)}5]`).events.length, 250_000)
+  assert.equal(Object.keys(read(`{${keys(MAX_MEMBERS - 1)}}`).events[0] as object).length, MAX_MEMBERS - 1)
+  assert.deepEqual(read(`{"a":"${'{[:\\"'.repeat(MAX_MEMBERS)}"}`).events.length, 1)
 })
 
 test('numbers by example: what survives is taken, what would change is refused', () => {

@@ -217,6 +217,23 @@ test('what arrives is told live, in batches, with what was missed', async t => {
   await eventually(() => assert.equal(view.entries().at(-1)?.seq, 4))
 })
 
+test('who watched the service before it was started again begins anew', async t => {
+  const service = await startDev(t)
+  await service.post(testEvent())
+  const view = await watch(t, service, '', { 'last-event-id': '5000' })
+  await eventually(() =>
+    assert.deepEqual(
+      view.entries().map(({ seq }) => seq),
+      [1],
+    ),
+  )
+  assert.equal(view.messages[0]?.event, 'reset')
+  const head = await send(`${service.url}/_dev/events/live`, { method: 'HEAD' })
+  assert.deepEqual([head.status, head.body], [200, ''])
+  const wrong = await send(`${service.url}/_dev/events/live?since=x`)
+  assertFailure(wrong, { status: 400, invalid: ['query_refused'] })
+})
+
 test('of more than are kept the oldest go, and who watches is told how many it missed', async t => {
   const service = await startDev(t)
   for (let i = 0; i < 3; i++)

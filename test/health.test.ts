@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -142,6 +143,33 @@ test('SIGTERM: not ready any more, an idle connection still gets its answer, and
   assert.equal(await ended, 0)
 })
 
+test('SIGTERM while nothing is in flight: a request that was under way on an idle connection is answered', async t => {
+  const service = await startService(t)
+  const idle = await connect(t, service.url)
+  idle.write(whole)
+  await idle.until(/^HTTP\/1\.1 201 /)
+  const ended = service.stop()
+  await eventually(() => assert.ok(service.log().some(({ msg }) => String(msg).startsWith('SIGTERM'))))
+  await assert.rejects(send(`${service.url}/_info/ready`), { code: 'ECONNREFUSED' })
+  idle.write(whole)
+  const [, last] = parseAnswers(await idle.closed())
+  assert.equal(last?.status, 201)
+  assert.equal(last?.headers.connection, 'close')
+  assert.equal(await ended, 0)
+})
+
+test('SIGTERM: connections that it has not accepted yet are answered', async t => {
+  const service = await startService(t)
+  service.process.kill('SIGSTOP')
+  const waiting = await Promise.all(Array.from({ length: 50 }, () => connect(t, service.url)))
+  for (const connection of waiting) connection.write(whole)
+  service.process.kill('SIGTERM')
+  const exit = once(service.process, 'exit')
+  service.process.kill('SIGCONT')
+  for (const connection of waiting) assert.equal(parseAnswer(await connection.closed()).status, 201)
+  assert.deepEqual(await exit, [0, null])
+})
+
 test('one connection too many: its events are 503, probes are answered, and it is ended', async t => {
   const service = await startService(t, { max_connections: 3 })
   const inside = await Promise.all(Array.from({ length: 3 }, () => connect(t, service.url)))
@@ -245,5 +273,5 @@ test('Kafka out of reach: ready all the same, unless so configured, and again wi
 
   await broker.restart()
   await eventually(async () => assert.equal(await ready(strict), 200))
-  assert.equal((await strict.post(event)).status, 201)
+  await eventually(async () => assert.equal((await strict.post(event)).status, 201))
 })

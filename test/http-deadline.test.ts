@@ -6,16 +6,18 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { spawnService, startService, temporary, testEvent } from './helpers.js'
+import { send, spawnService, startService, temporary, testEvent } from './helpers.js'
 import {
   assertAccepted,
   assertAlive,
   assertFailure,
   connect,
   eventually,
+  freePort,
   head,
   ONE_ACCEPTED,
   postBytes,
+  samples,
 } from './http-helpers.js'
 
 // No request waits past its deadline, and what the answer says of its events stays true; and the end of the
@@ -65,6 +67,37 @@ test('a schema that does not come in time: 503, and the event never appears', as
   const found = service.produced().map(({ $schema, test }) => test ?? $schema)
   assert.ok(!found.includes('beside it'), 'it was said to be not stored, and is')
   assert.equal(found.filter(name => name === slow.$schema).length, 1)
+})
+
+test('a client that goes away before its answer: the work goes on, and is counted', async t => {
+  const registry = await slowRegistry(t)
+  const metricsPort = await freePort()
+  const service = await startService(
+    t,
+    { schema_base_uris: ['schemas', registry.uri] },
+    { metrics: { type: 'prometheus', port: metricsPort } },
+  )
+  const body = JSON.stringify([slow, testEvent({ test: 'beside it' })])
+  const connection = await connect(t, service.url)
+  connection.write(head({ 'content-length': body.length }) + body)
+  await eventually(() => assert.ok(registry.waiting.length > 0))
+  connection.socket.resetAndDestroy()
+  await eventually(async () =>
+    assert.equal((await send(`${service.url}/_info/health`)).json().connections.open, 1),
+  )
+  registry.answer()
+  await eventually(() => assert.equal(service.produced().length, 2))
+  await eventually(async () => {
+    const found = await samples(metricsPort)
+    const of = 'service="eventgate"'
+    assert.equal(
+      found.get(`eventgate_events_produced_total{${of},stream="slow",schema_uri="/slow/1.0.0.yaml"}`),
+      1,
+    )
+    const answered = `express_router_request_duration_seconds_count{${of},path="v1/events",method="POST",status="201"}`
+    assert.equal(found.get(answered), 1)
+    assert.equal(found.get(`eventgate_in_flight_events{${of},delivery="guaranteed"}`), 0)
+  })
 })
 
 /** A pipe that nobody reads from until told to. */

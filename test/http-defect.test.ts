@@ -11,6 +11,7 @@ import { Connections } from '#src/lib/connections.js'
 import type { EventGate } from '#src/lib/eventgate.js'
 import { Responder } from '#src/lib/http.js'
 import { Metrics } from '#src/lib/metrics.js'
+import { Turns } from '#src/lib/turns.js'
 import { EventsRoute } from '#src/routes/events.js'
 import { send, testEvent } from './helpers.js'
 
@@ -21,6 +22,7 @@ test('a defect once the events were begun does not call them not stored', async 
   const broken = { process: () => Promise.reject(new Error('a defect')) } as unknown as EventGate
   const connections = new Connections({ max: 10, maxAgeMs: 0 })
   const events = new EventsRoute({
+    turns: new Turns(),
     config,
     gate: broken,
     admission,

@@ -50,10 +50,29 @@ test('raw connections', async t => {
       await assertAlive(service)
     })
   }
-  await t.test('a request without a host is refused', async t => {
+  await t.test('a request without a host is refused, one of HTTP/1.0 is not', async t => {
     const connection = await connect(t, url)
-    connection.write('GET /_info HTTP/1.1\r\n\r\n')
-    assert.match(await connection.closed(), /^HTTP\/1\.1 400 /)
+    connection.write('GET /_info HTTP/1.1\r\nconnection: close\r\n\r\n')
+    const answer = parseAnswer(await connection.closed())
+    assertFailure(answer, { status: 400, reason: 'Bad Request', invalid: ['request_malformed'] })
+    const old = await connect(t, url)
+    old.write('GET /_info HTTP/1.0\r\n\r\n')
+    assert.match(await old.closed(), /^HTTP\/1\.1 200 /)
+  })
+  for (const target of ['http://', 'http://[::1/v1/events', 'v1/events']) {
+    await t.test(`a target that is no address is refused: ${target}`, async t => {
+      const connection = await connect(t, url)
+      connection.write(`POST ${target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`)
+      const answer = parseAnswer(await connection.closed())
+      assertFailure(answer, { status: 400, reason: 'Bad Request', invalid: ['request_malformed'] })
+      assert.ok(service.log().every(line => typeof line.msg === 'string'))
+    })
+  }
+  await t.test('a target without a path: 404 in the form of any other', async t => {
+    const connection = await connect(t, url)
+    connection.write('GET foo:// HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n')
+    const answer = parseAnswer(await connection.closed())
+    assertFailure(answer, { status: 404, reason: 'Not Found', invalid: ['route_not_found'] })
   })
   await t.test('headers that are too large: 431', async t => {
     const connection = await connect(t, url)

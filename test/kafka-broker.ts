@@ -14,6 +14,8 @@ export class TcpBroker {
   readonly sockets: Socket[] = []
   /** What to do with the next Produce requests; answer them when empty. */
   readonly deeds: Deed[] = []
+  /** The name by which it says that it can be reached. */
+  host = '127.0.0.1'
   versions = [
     [PRODUCE, 0, 9],
     [METADATA, 0, 9],
@@ -77,7 +79,7 @@ export class TcpBroker {
         int32(0),
       ])
     if (key === METADATA) {
-      const brokers = [int32(0), int32(1), int32(1), string('127.0.0.1'), int32(this.port), int16(-1)]
+      const brokers = [int32(0), int32(1), int32(1), string(this.host), int32(this.port), int16(-1)]
       const cluster = [int16(-1), int32(1)]
       if (body.readInt32BE(0) === 0) return Buffer.concat([...brokers, ...cluster, int32(0), int32(-1)])
       // The first topic that is asked for, whatever it is called.

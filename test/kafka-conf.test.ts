@@ -212,10 +212,15 @@ test('production’s configuration is understood', t => {
     { requestTimeoutMs: 19_000 },
   )
   assert.deepEqual(
-    [read?.guaranteed.sender, read?.hasty.sender].map(sender => [sender?.lingerMs, sender?.maxRequestBytes]),
+    [read?.guaranteed.sender, read?.hasty.sender].map(sender => [
+      sender?.lingerMs,
+      sender?.maxRequestBytes,
+      sender?.requestBytes,
+      sender?.batchBytes,
+    ]),
     [
-      [10, 4194304],
-      [1000, 4194304],
+      [10, 4194304, 4194304, 1000000],
+      [1000, 4194304, 250000, 250000],
     ],
   )
   assert.equal(read?.guaranteed.cluster.family, 4)

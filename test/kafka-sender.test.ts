@@ -20,6 +20,7 @@ const BASE: SenderSettings = {
   partitioner: PARTITIONERS.consistent_random,
   stickyMs: 10,
   maxRequestBytes: 1_000_000,
+  requestBytes: 1_000_000,
   maxQueuedMessages: 100_000,
   maxQueuedBytes: 64 * 1024 * 1024,
   metadataMaxAgeMs: 300_000,
@@ -47,8 +48,11 @@ function setUp(
     sent: (batches, events) => seen.requests.push([batches, events]),
   })
   const answers = new Map<string, Answer>()
-  const send = (value: string, { topic = 't', key = null as string | null, timestamp = 1 } = {}) => {
-    sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp).then(
+  const send = (
+    value: string,
+    { topic = 't', key = null as string | null, timestamp = 1, timeoutMs = Infinity } = {},
+  ) => {
+    sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp, timeoutMs).then(
       () => answers.set(value, { at: clock.time }),
       error => {
         assert.ok(error instanceof GateError)
@@ -92,6 +96,20 @@ test('a request carries all partitions of its leader', async () => {
   assert.deepEqual(
     seen.requests.map(([batches, events]) => [batches > 25, events]),
     [[true, 200]],
+  )
+})
+
+test('a request holds no more than it may, but for one batch, and the rest follows', async () => {
+  const { clock, cluster, send, seen } = setUp({ requestBytes: 1000 })
+  cluster.create('wide', 32, () => 2)
+  for (let i = 0; i < 100; i++) send('v'.repeat(300) + i, { topic: 'wide', key: `k${i}` })
+  send('w'.repeat(5000))
+  await clock.runUntil(1000)
+  assert.equal(cluster.stored('wide').flat().length, 100)
+  assert.equal(cluster.stored('t').flat().length, 1)
+  assert.ok(
+    seen.requests.every(([batches, events]) => batches === 1 || events <= 3),
+    JSON.stringify(seen.requests),
   )
 })
 
@@ -336,25 +354,115 @@ test('one partition backs off while another takes a new epoch: neither disturbs 
   for (let i = 0; i < 30; i++) assert.equal(answers.get(`w${i}`)?.error, undefined)
 })
 
-test('a partition that was in vain for a whole timeout refuses at once, lets one event in, and heals', async () => {
+test('a partition that was in vain for a whole timeout refuses at once, lets one event at a time in for one attempt, and heals', async () => {
   const { clock, cluster, send, answers, outcome } = setUp()
   cluster.partition('t').starved = true
   send('first')
-  await clock.runUntil(TIMEOUT + 1)
-  assert.equal(outcome('first'), 'deadline_not_stored')
-  send('probe')
-  await clock.runUntil(TIMEOUT + 50)
-  send('refused')
-  await clock.runUntil(TIMEOUT + 60)
-  assert.equal(outcome('probe'), undefined)
-  assert.equal(outcome('refused'), 'partition_unavailable')
-  assert.equal(answers.get('refused')?.error?.retriable, true)
-  cluster.partition('t').starved = false
   await clock.runUntil(TIMEOUT + 2000)
-  assert.equal(outcome('probe'), 'stored')
-  send('well')
-  await clock.runUntil(TIMEOUT + 2100)
-  assert.equal(outcome('well'), 'stored')
+  assert.equal(outcome('first'), 'deadline_not_stored')
+  const asked = cluster.asked.length
+  send('probe')
+  send('beside')
+  await clock.runUntil(TIMEOUT + 2010)
+  assert.equal(cluster.asked.length, asked + 1)
+  for (const value of ['probe', 'beside']) {
+    assert.equal(outcome(value), 'partition_unavailable')
+    assert.equal(answers.get(value)?.error?.fate, 'not_stored')
+    assert.equal(answers.get(value)?.error?.retriable, true)
+  }
+  send('too early')
+  await clock.runUntil(TIMEOUT + 2020)
+  assert.equal(outcome('too early'), 'partition_unavailable')
+  assert.equal(cluster.asked.length, asked + 1, 'attempts keep their distance')
+  cluster.partition('t').starved = false
+  await clock.runUntil(TIMEOUT + 4000)
+  for (const value of ['again', 'well']) {
+    send(value)
+    await clock.runUntil(clock.time + 100)
+    assert.equal(outcome(value), 'stored')
+  }
+  assert.deepEqual(cluster.stored('t'), [['again', 'well']])
+})
+
+test('what was accepted before a partition was found stuck waits for its own deadline', async () => {
+  const { clock, cluster, send, outcome } = setUp()
+  cluster.partition('t').starved = true
+  send('first')
+  await clock.runUntil(TIMEOUT - 2000)
+  send('later')
+  await clock.runUntil(TIMEOUT + 1000)
+  assert.deepEqual(['first', 'later'].map(outcome), ['deadline_not_stored', undefined])
+  cluster.partition('t').starved = false
+  await clock.runUntil(TIMEOUT + 3000)
+  assert.equal(outcome('later'), 'stored')
+})
+
+/** A sender whose cluster is away from 1 s on until `back`: no connection, no metadata. */
+function setUpAway(back: number) {
+  let clock: FakeClock | undefined
+  const away = () => clock !== undefined && clock.time >= 1000 && clock.time < back
+  const made = setUp(
+    {},
+    {
+      connect: () => (away() ? 'refused' : undefined),
+      request: () => (away() ? 'lost' : undefined),
+      metadata: () => (away() ? 'fails' : undefined),
+    },
+  )
+  clock = made.clock
+  return made
+}
+
+test('while Kafka is away no event waits for it once one has waited in vain, and the first after its return is stored', async () => {
+  const back = 60_000
+  const { clock, send, answers, outcome } = setUpAway(back)
+  for (let i = 0; i < 4000; i++) clock.at(i * 20, () => send(`v${i}`))
+  await clock.runUntil(100_000)
+  const foundOut = 1000 + TIMEOUT
+  for (let i = 0; i < 4000; i++) {
+    const at = i * 20
+    const answer = answers.get(`v${i}`)
+    if (at < 1000 || at > back + 2000) assert.equal(outcome(`v${i}`), 'stored', `at ${at}`)
+    if (at <= foundOut || at >= back) continue
+    assert.equal(answer?.at, at, `at ${at}`)
+    assert.equal(answer?.error?.code, 'partition_unavailable')
+    assert.match(answer?.error?.message ?? '', /cannot be reached/)
+  }
+})
+
+test('an event that comes once in a while is stored when Kafka is back: nobody had to fail to find that out', async () => {
+  const { clock, cluster, send, outcome } = setUpAway(60_000)
+  send('before')
+  clock.at(5000, () => send('first'))
+  clock.at(30_000, () => send('during'))
+  clock.at(70_000, () => send('after'))
+  await clock.runUntil(71_000)
+  assert.deepEqual(['before', 'first', 'during', 'after'].map(outcome), [
+    'stored',
+    'deadline_unknown',
+    'partition_unavailable',
+    'stored',
+  ])
+  const { connections } = cluster
+  await clock.runUntil(200_000)
+  assert.equal(cluster.connections, connections)
+})
+
+test('a topic that is not known while no broker answers refuses at once, and takes events when one does', async () => {
+  const { clock, cluster, send, answers, outcome } = setUpAway(60_000)
+  cluster.create('other', 1)
+  clock.at(5000, () => send('first', { topic: 'other' }))
+  for (const at of [5000 + TIMEOUT + 10, 20_000, 59_000])
+    clock.at(at, () => send(`${at}`, { topic: 'other' }))
+  clock.at(65_000, () => send('after', { topic: 'other' }))
+  await clock.runUntil(70_000)
+  assert.equal(outcome('first'), 'deadline_not_stored')
+  for (const at of [5000 + TIMEOUT + 10, 20_000, 59_000])
+    assert.deepEqual([outcome(`${at}`), answers.get(`${at}`)?.at], ['partition_unavailable', at])
+  assert.equal(outcome('after'), 'stored')
+  const asked = cluster.metadataRequests.length
+  await clock.runUntil(200_000)
+  assert.equal(cluster.metadataRequests.length, asked, 'what is known is not asked about again')
 })
 
 test('events without a key avoid a partition that is not well, and find out when it is well again', async () => {
@@ -425,6 +533,23 @@ test('a client that may not have a producer id fails its events loudly, and asks
   send('y')
   await clock.runUntil(2100)
   assert.equal(outcome('y'), 'stored')
+})
+
+test('an event whose request has little time left is answered within it, before those that came earlier', async () => {
+  const { clock, cluster, send, answers } = setUp({ timeoutMs: 3000 }, { request: () => 'silent' })
+  send('first')
+  await clock.runUntil(100)
+  send('hurried', { timeoutMs: 200 })
+  send('last')
+  await clock.runUntil(1000)
+  assert.deepEqual(
+    ['first', 'hurried', 'last'].map(id => answers.get(id)?.at),
+    [undefined, 300, undefined],
+  )
+  assert.equal(answers.get('hurried')?.error?.code, 'deadline_not_stored')
+  await clock.runUntil(10_000)
+  assert.deepEqual([answers.get('first')?.at, answers.get('last')?.at], [3000, 3100])
+  assert.deepEqual(cluster.stored('t'), [[]])
 })
 
 test('an event is answered at its deadline, whatever else is out', async () => {

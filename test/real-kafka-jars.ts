@@ -18,11 +18,10 @@ export const KAFKA_VERSION = '4.2.0'
 /** Compiled tests lie in `.build/test`; Java's sources stay where they were written. */
 const TOOL_SOURCE = fileURLToPath(new URL('../../test/java/KafkaTool.java', import.meta.url))
 
-const CACHE = join(
-  process.env.XDG_CACHE_HOME || join(homedir(), '.cache'),
-  'eventgate',
-  `kafka-${KAFKA_VERSION}`,
-)
+/** What the tests and measurements fetch once. */
+export const ALL_CACHES = join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'eventgate')
+
+const CACHE = join(ALL_CACHES, `kafka-${KAFKA_VERSION}`)
 
 /** slf4j-simple, so that a broker that does not start says why: with no binding it would die in silence. */
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -61,7 +60,7 @@ async function runTool(command: 'java' | 'javac' | 'mvn', args: string[]): Promi
  * Makes a folder as a whole or not at all. Several test processes may start at once: each fills a folder of its
  * own, the first to rename it wins, and the others take the winner's.
  */
-async function makeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
+export async function makeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
   if (existsSync(target)) return target
   const folder = `${target}.${process.pid}.${randomBytes(4).toString('hex')}`
   await mkdir(folder, { recursive: true })

@@ -1,4 +1,7 @@
-/** What Kafka's own Java client says: of the records that are stored, and of the partition that a key has. */
+/**
+ * What Kafka's own Java client says: of the records that are stored, and of the partition that a key has; and an
+ * election, which kafkajs cannot ask for.
+ */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createInterface } from 'node:readline'
@@ -121,4 +124,10 @@ export async function javaPartitions(
     answers.push(line.split(' ').map(Number))
   }
   return answers
+}
+
+/** Has the first replica of each partition of the topics elected its leader, as far as it is in sync. */
+export async function electPreferredLeaders(bootstrap: string, topics: readonly string[]): Promise<void> {
+  for await (const line of runJava(['elect', ...topics], javaProperties({ 'bootstrap.servers': bootstrap })))
+    throw new Error(`an election says nothing, but it said: ${line}`)
 }

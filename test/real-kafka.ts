@@ -21,7 +21,7 @@ import kafkajs, { type Admin } from 'kafkajs'
 import { type Credential, type TestAuthority, testAuthority } from './real-kafka-certs.js'
 import { kafkaClassPath } from './real-kafka-jars.js'
 import { readBatches, type StoredBatch } from './real-kafka-log.js'
-import { javaProperties } from './real-kafka-read.js'
+import { electPreferredLeaders, javaProperties } from './real-kafka-read.js'
 
 export type { StoredBatch } from './real-kafka-log.js'
 export { javaPartitions, type KafkaRecord, readRecords, readTopics } from './real-kafka-read.js'
@@ -37,6 +37,11 @@ export interface KafkaOptions {
   properties?: Record<string, string>
   /** Protocols to listen for beside `PLAINTEXT`. TLS ones use an authority made for this cluster. */
   listeners?: Exclude<Protocol, 'PLAINTEXT'>[]
+  /**
+   * For clients that are to reach the brokers through something in between: each broker listens once more, in
+   * plain text. Given the address of that listener, answers the one that such clients are told.
+   */
+  through?: (nodeId: number, address: string) => Promise<string>
   /** User → password, known to SCRAM-SHA-512, SCRAM-SHA-256 and PLAIN. */
   users?: Record<string, string>
   /** Put before `java …`: `['taskset', '-c', '1']`. It must exec, not fork: signals go to its pid. */
@@ -83,8 +88,14 @@ export interface KafkaCluster extends Kafka {
   readonly brokers: readonly Broker[]
   /** What clients need for TLS; only if a TLS listener was asked for. */
   readonly tls: { ca: string; caFile: string; authority: TestAuthority } | undefined
+  /** `host:port,…` of what stands between, where `through` was asked for. */
+  readonly bootstrapThrough: string
   bootstrapOf(protocol: Protocol): string
   broker(nodeId: number): Broker
+  /** Deletes a topic, and returns when no broker that runs knows it any more. */
+  deleteTopic(name: string): Promise<void>
+  /** Has another replica than now lead each partition of the topics; all must be in sync. Returns when they do. */
+  moveLeaders(topics: readonly string[]): Promise<void>
   /** The batches that a broker (default: the leader) holds of a partition, read from its disk. */
   batches(topic: string, partition: number, nodeId?: number): Promise<StoredBatch[]>
 }
@@ -116,6 +127,9 @@ async function until<T>(
   }
 }
 
+/** For `until`, of what has no answer but that it is done. */
+const done = (work: Promise<unknown>) => work.then(() => true)
+
 /** Waiting longer cannot help. */
 class Fatal extends Error {}
 
@@ -124,7 +138,7 @@ class Fatal extends Error {}
  * client's own connection could take a killed broker's port before the broker is back, or, on loopback,
  * a client that dials a dead broker could even connect to itself.
  */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
   while (ports.size < count) {
     const port = 12_000 + Math.floor(Math.random() * 20_000)
@@ -165,7 +179,11 @@ class Client {
   ) {}
 
   /** Asks one broker after the other until one answers. */
-  async #ask<T>(what: string, question: (admin: Admin) => Promise<T>, timeoutMs = 30_000): Promise<T> {
+  protected async ask<T>(
+    what: string,
+    question: (admin: Admin) => Promise<T>,
+    timeoutMs = 30_000,
+  ): Promise<T> {
     let turn = 0
     return until(what, timeoutMs, () => {
       const addresses = this.addresses()
@@ -186,7 +204,7 @@ class Client {
             replicaAssignment: options.assignment.map((replicas, partition) => ({ partition, replicas })),
           }
     const configEntries = Object.entries(options.config ?? {}).map(([name, value]) => ({ name, value }))
-    const created = await this.#ask(`creating the topic ${name}`, async admin => {
+    const created = await this.ask(`creating the topic ${name}`, async admin => {
       try {
         return await admin.createTopics({
           waitForLeaders: false,
@@ -209,11 +227,11 @@ class Client {
       })
     }
     // Brokers know of a leader before that leader knows it: for a moment it answers UNKNOWN_TOPIC_OR_PARTITION.
-    await this.#ask(`the leaders of ${name} answer`, admin => admin.fetchTopicOffsets(name))
+    await this.ask(`the leaders of ${name} answer`, admin => admin.fetchTopicOffsets(name))
   }
 
   partitionsOf(topic: string): Promise<PartitionState[]> {
-    return this.#ask(`the partitions of ${topic}`, admin => states(admin, topic))
+    return this.ask(`the partitions of ${topic}`, admin => states(admin, topic))
   }
 
   async leaderOf(topic: string, partition: number): Promise<number> {
@@ -447,7 +465,7 @@ function commonProperties(brokers: number): Record<string, string> {
     'process.roles': 'broker,controller',
     'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map':
-      'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
+      'CONTROLLER:PLAINTEXT,THROUGH:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
     'inter.broker.listener.name': 'PLAINTEXT',
     'default.replication.factor': replicas,
     'min.insync.replicas': brokers >= 3 ? '2' : '1',
@@ -500,6 +518,7 @@ class Cluster extends Client implements KafkaCluster {
   constructor(
     readonly brokers: readonly Broker[],
     readonly tls: KafkaCluster['tls'],
+    readonly bootstrapThrough: string,
     private readonly watchdog: Watchdog,
   ) {
     super(brokers.map(broker => broker.address).join(','), () =>
@@ -524,6 +543,39 @@ class Cluster extends Client implements KafkaCluster {
     return broker
   }
 
+  async deleteTopic(name: string): Promise<void> {
+    await this.ask(`deleting the topic ${name}`, admin => done(admin.deleteTopics({ topics: [name] })))
+    for (const address of this.addresses()) {
+      await until(`${address} forgets the topic ${name}`, 30_000, async () => {
+        const known = await ask(address, admin => admin.listTopics())
+        return !known.includes(name) || undefined
+      })
+    }
+  }
+
+  async moveLeaders(topics: readonly string[]): Promise<void> {
+    const moved = async (topic: string) => {
+      // The next replica after the leader becomes the preferred one.
+      const partitionAssignment = (await this.partitionsOf(topic)).map(({ partition, replicas, leader }) => {
+        const next = (replicas.indexOf(leader) + 1) % replicas.length
+        return { partition, replicas: [...replicas.slice(next), ...replicas.slice(0, next)] }
+      })
+      return { topic, partitionAssignment }
+    }
+    const wanted = await Promise.all(topics.map(moved))
+    await this.ask('other preferred leaders', admin =>
+      done(admin.alterPartitionReassignments({ topics: wanted })),
+    )
+    await electPreferredLeaders(this.addresses().join(','), topics)
+    for (const { topic, partitionAssignment } of wanted) {
+      const leaders = partitionAssignment.map(({ replicas }) => replicas[0])
+      await until(`the new leaders of ${topic}`, 30_000, async () => {
+        const partitions = await this.partitionsOf(topic)
+        return partitions.every(({ leader }, i) => leader === leaders[i]) || undefined
+      })
+    }
+  }
+
   async batches(topic: string, partition: number, nodeId?: number): Promise<StoredBatch[]> {
     const broker = this.broker(nodeId ?? (await this.leaderOf(topic, partition)))
     return readBatches(broker.files.logDir, topic, partition)
@@ -544,7 +596,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
   const folder = await mkdtemp(join(tmpdir(), 'eventgate-kafka-'))
   const watchdog = new Watchdog(folder)
   const nodeIds = Array.from({ length: count }, (_, index) => index + 1)
-  const ports = await freePorts(count * (protocols.length + 1))
+  const ports = await freePorts(count * (protocols.length + 2))
   const controllers = new Map(nodeIds.map(id => [id, `127.0.0.1:${ports.pop()}`]))
 
   const caFile = join(folder, 'ca.pem')
@@ -570,9 +622,18 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     'kafka.Kafka',
   ]
   const brokers: Broker[] = []
+  const bootstrapThrough: string[] = []
   for (const nodeId of nodeIds) {
     const addresses = Object.fromEntries(protocols.map(protocol => [protocol, `127.0.0.1:${ports.pop()}`]))
     const listeners = Object.entries(addresses).map(([protocol, address]) => `${protocol}://${address}`)
+    const advertised = [...listeners]
+    if (options.through) {
+      const address = `127.0.0.1:${ports.pop()}`
+      const told = await options.through(nodeId, address)
+      listeners.push(`THROUGH://${address}`)
+      advertised.push(`THROUGH://${told}`)
+      bootstrapThrough.push(told)
+    }
     const files = {
       config: join(folder, `broker-${nodeId}.properties`),
       log: join(folder, `broker-${nodeId}.out`),
@@ -584,7 +645,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
       'node.id': String(nodeId),
       'controller.quorum.voters': [...controllers].map(([id, address]) => `${id}@${address}`).join(','),
       listeners: [...listeners, `CONTROLLER://${controllers.get(nodeId)}`].join(','),
-      'advertised.listeners': listeners.join(','),
+      'advertised.listeners': advertised.join(','),
       'log.dirs': files.logDir,
       ...options.properties,
     }
@@ -592,7 +653,7 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     brokers.push(new Broker(nodeId, addresses, files, command, watchdog))
   }
 
-  const cluster = new Cluster(brokers, tls, watchdog)
+  const cluster = new Cluster(brokers, tls, bootstrapThrough.join(','), watchdog)
   try {
     await format(brokers, classPath, users)
     for (const broker of brokers) broker.start()

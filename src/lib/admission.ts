@@ -36,7 +36,9 @@ export class Admission {
 
   /** Lets a request in that announces this many bytes. Throws `over_capacity` if there is no room for them now. */
   enter(delivery: Delivery, bytes: number): Ticket {
-    return new HeldTicket(this.#seats[delivery], bytes)
+    const seat = this.#seats[delivery]
+    seat.check()
+    return new HeldTicket(seat, bytes)
   }
 
   /** How much may be inside. */
@@ -51,11 +53,24 @@ export class Admission {
   }
 }
 
+/** Where a request was refused for its events, those that come are refused unread while more than this share is taken. */
+const FULL_SHARE = 7 / 8
+
 class Seat {
   bytes = 0
   events = 0
+  /** A request was refused for its events, which takes reading them first. */
+  #full = false
 
   constructor(readonly room: Room) {}
+
+  /** Throws where a request's events would most likely not fit. */
+  check(): void {
+    if (!this.#full) return
+    const { maxEvents } = this.room
+    this.#full = this.events > FULL_SHARE * maxEvents
+    if (this.#full) throw full(`${this.events} of ${maxEvents} events are in flight`)
+  }
 
   checkBytes(bytes: number): void {
     if (this.bytes + bytes > this.room.maxBytes)
@@ -75,7 +90,10 @@ class Seat {
         `the body holds ${events} events, more than the ${maxEvents} that fit: send fewer at a time`,
       )
     }
-    if (this.events + events > maxEvents) throw full(`${this.events} of ${maxEvents} events are in flight`)
+    if (this.events + events > maxEvents) {
+      this.#full = true
+      throw full(`${this.events} of ${maxEvents} events are in flight`)
+    }
     this.events += events
   }
 }

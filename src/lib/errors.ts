@@ -128,7 +128,16 @@ export class GateError extends Error {
 
 /** A value from outside, made fit for a message: quoted, on one line, at most 100 characters of it. */
 export function quote(value: unknown): string {
-  const text =
-    (typeof value === 'string' ? JSON.stringify(value) : String(JSON.stringify(value))) ?? 'undefined'
-  return text.length > 100 ? `${text.slice(0, 99)}…` : text
+  // Cut before it is escaped: a text may have millions of characters.
+  const short = typeof value === 'string' ? value.slice(0, MAX_QUOTED + 1) : value
+  const text = (JSON.stringify(short) ?? 'undefined').replace(UNPRINTABLE, escaped)
+  return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED - 1)}…` : text
+}
+
+const MAX_QUOTED = 100
+/** Of what JSON leaves as it is: the controls that terminals obey, and JavaScript's own ends of lines. */
+const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029]/g
+
+function escaped(char: string): string {
+  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
 }

@@ -91,24 +91,36 @@ export interface Steps {
   enrich(event: Event, schema: Schema, stream: Stream, context: Context, index: number): void
   /** Pure. */
   route(event: Event, schema: Schema, stream: Stream, context: Context): Destination
-  /** Resolves once the event is stored; rejects with a GateError that says whether it surely is not. */
-  produce(event: Event, destination: Destination): Promise<void>
+  /** Resolves once the event is stored; rejects with a GateError that says whether it surely is not, by the deadline. */
+  produce(event: Event, destination: Destination, deadline: number): Promise<void>
 }
 
 /** Told of each event's outcome once, when the truth is known, which may be after its request was answered. */
 export type Observer = (outcome: Outcome, context: Context, index: number) => void
 
 /** Events of one request that are taken without letting other requests in between. */
-const SLICE = 64
+const SLICE: Record<Delivery, number> = { guaranteed: 64, hasty: 16 }
+
+/** Until the event loop has come round. */
+export function nextTurn(): Promise<void> {
+  return new Promise(setImmediate)
+}
 
 /** Takes events through their whole way: schema, stream, enrich, validate, route, produce, outcome. */
 export class EventGate {
   readonly #steps: Steps
   readonly #observe: Observer
+  readonly #pause: (context: Context) => Promise<void>
 
-  constructor(steps: Steps, observe: Observer = () => {}) {
+  /** `pause` lets other requests in between two slices of a request's events. */
+  constructor(
+    steps: Steps,
+    observe: Observer = () => {},
+    pause: (context: Context) => Promise<void> = nextTurn,
+  ) {
     this.#steps = steps
     this.#observe = observe
+    this.#pause = pause
   }
 
   /**
@@ -117,11 +129,23 @@ export class EventGate {
    * event that is under way then is of unknown fate, and one that was not begun is surely not stored and never
    * will be.
    */
-  async process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
+  process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
     const outcomes = new Outcomes(events.length, context.deadline)
-    for (let start = 0; start < events.length && outcomes.open; start += SLICE) {
-      if (start > 0) await new Promise(setImmediate)
-      const slice = events.slice(start, start + SLICE)
+    // An async function would keep its arguments while it waits: events that are produced are let go.
+    return this.#begin(events, context, outcomes).then(() => this.#end(context, outcomes))
+  }
+
+  async #end(context: Context, outcomes: Outcomes): Promise<Outcome[]> {
+    const all = await outcomes.all
+    for (let i = outcomes.begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
+    return all
+  }
+
+  async #begin(events: readonly unknown[], context: Context, outcomes: Outcomes): Promise<void> {
+    const size = SLICE[context.delivery]
+    for (let start = 0; start < events.length && outcomes.open; start += size) {
+      if (start > 0) await this.#pause(context)
+      const slice = events.slice(start, start + size)
       try {
         const loading = this.#steps.load(slice, context)
         if (loading) await Promise.race([loading, outcomes.all])
@@ -132,9 +156,6 @@ export class EventGate {
         outcomes.set(i, this.#pass(events[i], context, i))
       }
     }
-    const all = await outcomes.all
-    for (let i = outcomes.begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
-    return all
   }
 
   /** One event's way. */
@@ -156,7 +177,7 @@ export class EventGate {
       steps.enrich(event, schema, stream, context, index)
       schema.validate(event)
       const destination = steps.route(event, schema, stream, context)
-      return steps.produce(event, destination).then(
+      return steps.produce(event, destination, context.deadline).then(
         () => end(),
         thrown => end(thrown instanceof GateError ? thrown : unknownFate(thrown)),
       )

@@ -62,9 +62,17 @@ interface Trial {
 }
 
 const MAX_DETAILS = 16
+/** For one event's searches together: nothing else runs meanwhile. */
+const PATIENCE_MS = 2000
 const MAX_SCHEMA_LENGTH = 8192
 /** Refusals that are mended one after the other. */
 const MAX_ROUNDS = 5
+
+const NOTHING_FOUND = 'no value was found that would satisfy the schema here: it may contradict itself'
+const TOOK_LONG = 'the search for a value that would satisfy the schema here took too long'
+
+/** Found in the text of an event. */
+const OF_TEXT: ReadonlySet<Code> = new Set(['event_number_inexact', 'event_too_deep', 'body_malformed'])
 
 /** Says why an event was refused and what would pass. What it suggests it has tried. */
 export class Explainer {
@@ -85,14 +93,16 @@ export class Explainer {
     const { code, message } = error
     try {
       const trial = await this.#try(refused.event, refused)
+      // What is wrong with the text is not to be seen in what was read of it.
+      if (OF_TEXT.has(code)) trial.error = new GateError(code, message)
       const complaints = code === 'validation_failed' ? this.#complaintsOf(trial) : undefined
       const details = complaints
-        ? complaints
-            .slice(0, MAX_DETAILS)
-            .map(complaint => this.#detail(complaint, complaints, trial, refused))
+        ? this.#detailsOf(complaints, trial, refused)
         : [await this.#ownDetail(refused, trial, error)]
       const passes = details.length === 1 ? details[0]?.suggestion : undefined
-      const mended = passes?.passes ? { text: passes.text, patch: passes.patch } : await this.#mended(refused)
+      const mended = passes?.passes
+        ? { text: passes.text, patch: passes.patch }
+        : await this.#mended(refused, trial)
       return { code, message, details, mended }
     } catch (thrown) {
       const detail = detailOf({
@@ -139,10 +149,23 @@ export class Explainer {
     return complaints && complaints.length > 0 ? complaints : undefined
   }
 
-  #detail(complaint: Complaint, all: readonly Complaint[], trial: Trial, refused: RefusedEvent): Detail {
+  #detailsOf(complaints: readonly Complaint[], trial: Trial, refused: RefusedEvent): Detail[] {
+    const until = performance.now() + PATIENCE_MS
+    return complaints
+      .slice(0, MAX_DETAILS)
+      .map(complaint => this.#detail(complaint, complaints, trial, refused, until - performance.now()))
+  }
+
+  #detail(
+    complaint: Complaint,
+    all: readonly Complaint[],
+    trial: Trial,
+    refused: RefusedEvent,
+    patienceMs: number,
+  ): Detail {
     const { steps, keyword, message, schemaPath, rule, schema } = complaint
     const mender = this.#known.schemas.menderOf(trial.schema as Schema) as Mender
-    mender.begin()
+    mender.begin(patienceMs)
     const made = mender.without(trial.enriched, complaint, all)
     const suggestion = made === undefined ? null : this.#suggestion(made, trial, refused)
     return {
@@ -152,9 +175,7 @@ export class Explainer {
       rule: keyword === 'if' ? conditionOf(schema) : rule,
       schema: JSON.stringify(schema).length > MAX_SCHEMA_LENGTH ? null : schema,
       suggestion,
-      why_not: suggestion
-        ? null
-        : 'no value was found that would satisfy the schema here: it may contradict itself',
+      why_not: suggestion ? null : mender.isExhausted ? TOOK_LONG : NOTHING_FOUND,
     }
   }
 
@@ -207,10 +228,10 @@ export class Explainer {
   }
 
   /** One refusal after the other is mended, until the gate would take the event. */
-  async #mended(refused: RefusedEvent): Promise<Explanation['mended']> {
+  async #mended(refused: RefusedEvent, first: Trial): Promise<Explanation['mended']> {
     let sent = refused.event
     for (let round = 0; round < MAX_ROUNDS; round++) {
-      const trial = await this.#try(sent, refused)
+      const trial = round === 0 ? first : await this.#try(sent, refused)
       if (!trial.error) {
         const patch = diff(refused.event ?? null, sent)
         return patch.length === 0 ? null : { text: deedsOf(patch), patch }
@@ -226,7 +247,7 @@ export class Explainer {
     const { code, message } = trial.error as GateError
     if (code === 'validation_failed') {
       const mender = trial.schema && this.#known.schemas.menderOf(trial.schema)
-      mender?.begin()
+      mender?.begin(PATIENCE_MS)
       const made = mender?.mended(trial.enriched)
       return made === undefined ? undefined : carried(event, trial.enriched, made)
     }

@@ -58,14 +58,23 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: 1000,
     maxHeaderSize: MAX_HEADER_BYTES,
+    // Node would answer without a body.
+    requireHostHeader: false,
+  }
+  const refuse = (req: IncomingMessage, res: ServerResponse, error: GateError) => {
+    unreadable(error.status)
+    responder.refuse(req, res, error)
   }
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
+    if (req.headers.host === undefined && req.httpVersion === '1.1')
+      return refuse(req, res, new GateError('request_malformed', 'the request has no header "host"'))
     if (req.method === 'POST') {
       const { url = '' } = req
       if (url === '/v1/events' || url.startsWith('/v1/events?')) return events.post(req, res, 'v1/events')
       if (url === '/v2/events' || url.startsWith('/v2/events?')) return events.post(req, res, 'v2/events')
     }
-    web(req, res)
+    if (isTarget(req.url as string)) return web(req, res)
+    refuse(req, res, new GateError('request_malformed', `${quote(req.url)} is no target of a request`))
   }
   const server = createHttpServer(options, onRequest)
   server.maxConnections = connections.limits.max + MAX_EXCESS_CONNECTIONS
@@ -75,8 +84,13 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
   server.on('checkContinue', onRequest)
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
     const error = new GateError('expectation_failed', `expect ${quote(req.headers.expect)} is not supported`)
-    unreadable(error.status)
-    responder.refuse(req, res, error)
+    refuse(req, res, error)
+  })
+  // Without a listener node:http cuts the connection, without an answer.
+  server.on('connect', (_req, socket) => {
+    const { status, text } = answerToClientError('CONNECT')
+    unreadable(status)
+    socket.end(text)
   })
   // A client that says at once that it has said all, as some simple ones do, is answered nevertheless.
   ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
@@ -92,13 +106,21 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
     }
     answer()
   })
+  let accepted = 0
   server.on('connection', (socket: Socket) => {
+    accepted++
     connections.opened(socket)
     socket.once('close', () => connections.closed(socket))
   })
   return Object.assign(server, {
     async drain(idleMs: number) {
       connections.closing = true
+      // Connections that the kernel has made, and we have not taken yet, have requests on them.
+      const until = Date.now() + idleMs
+      for (let before = -1; before < accepted && Date.now() < until; ) {
+        before = accepted
+        await turn()
+      }
       // node:http's own `close` would cut idle connections off at once.
       const closed = new Promise(resolve => NetServer.prototype.close.call(server, resolve))
       const idle = setTimeout(() => server.closeIdleConnections(), idleMs)
@@ -111,6 +133,17 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
       for (const socket of connections) if (!answerDueOn(socket)) (socket as Socket).destroySoon()
     },
   })
+}
+
+/** Whether Express can take a path of it. Of others Node would complain on stderr, in the sender's words. */
+function isTarget(url: string): boolean {
+  return url.startsWith('/') || url === '*' || URL.canParse(url)
+}
+
+/** A whole turn of the event loop: the first callback may come in the turn that is under way. */
+async function turn(): Promise<void> {
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
 }
 
 /** The answer that node:http is writing, or waits for, on a connection. */

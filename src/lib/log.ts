@@ -19,8 +19,19 @@ export function makeLog(logging: Logging, name: string): Log {
       },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
-    pino.destination({ fd: stream?.type === 'stderr' ? 2 : 1, sync: true }),
+    printable(pino.destination({ fd: stream?.type === 'stderr' ? 2 : 1, sync: true })),
   )
+}
+
+/**
+ * JSON leaves these as they are, and so does pino; terminals obey some of them, and some readers end a line at
+ * others. What clients wrote stands in the log.
+ */
+const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029]/g
+
+function printable(destination: { write(line: string): unknown }): { write(line: string): void } {
+  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return { write: line => void destination.write(line.replace(UNPRINTABLE, escaped)) }
 }
 
 /** A bunyan stream of type `raw` that writes service-runner's log records through pino; carries `log` to the app. */

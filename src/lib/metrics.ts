@@ -13,6 +13,8 @@ const MAX_LABEL_VALUES = 1000
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 /** A failure that repeats is one line in this time, with a count. */
 const LOG_INTERVAL_MS = 1000
+/** Of a refused event this much is logged, at debug. */
+const MAX_LOGGED_EVENT = 4096
 /** Lines about one stream configuration. */
 const MAX_WARNINGS = 20
 
@@ -164,9 +166,9 @@ export class Metrics {
   }
 
   /** What became of an event is known. */
-  outcome(outcome: Outcome, context: Context): void {
+  outcome(outcome: Outcome, context: Context, index: number): void {
     if (outcome.fate === 'delivered') this.#delivered(outcome)
-    else this.#failed(outcome, context)
+    else this.#failed(outcome, context, index)
   }
 
   #delivered({ stream, schema }: Outcome): void {
@@ -179,7 +181,7 @@ export class Metrics {
     else schemas.set(schemaLabel, { count: 1, reported: 0 })
   }
 
-  #failed(outcome: Exclude<Outcome, { fate: 'delivered' }>, context: Context): void {
+  #failed(outcome: Exclude<Outcome, { fate: 'delivered' }>, context: Context, index: number): void {
     const { error, stream, schema } = outcome
     const labels = { stream: this.#streamLabel(stream, false), schema_uri: schema?.uri ?? 'unknown' }
     if (error.kind === 'invalid')
@@ -187,12 +189,14 @@ export class Metrics {
     else if (context.delivery === 'hasty') this.lost++
     if (context.delivery === 'hasty') this.#hastyLost.inc({ ...this.#service, reason: error.code })
     const level = error.kind === 'invalid' ? 'info' : error.code === 'internal_error' ? 'error' : 'warn'
-    this.#say(level, error.code, `event ${outcome.fate}: ${error.message.slice(0, 500)}`, {
+    const fields = {
       ...labels,
       delivery: context.delivery,
       request_id: context.requestId.slice(0, 200),
       ...(error.code === 'internal_error' ? { err: error.cause } : {}),
-    })
+    }
+    const message = `event ${outcome.fate}: ${error.message.slice(0, 500)}`
+    this.#say(level, error.code, message, fields, () => context.textOf(index))
   }
 
   /** What a Kafka producer has to tell beside the events' outcomes. */
@@ -252,12 +256,16 @@ export class Metrics {
     return name
   }
 
-  /** The first of its kind is said at once; those that follow within a second are one more line. */
+  /**
+   * The first of its kind is said at once; those that follow within a second are one more line. What clients
+   * sent, which may be private, is shown to those only who debug.
+   */
   #say(
     level: 'info' | 'warn' | 'error',
     code: Code | `${'kafka' | 'error_event' | 'stream_config'}_${string}`,
     message: string,
     fields: object,
+    event?: () => string,
   ): void {
     const before = this.#repeats.get(code)
     if (before) {
@@ -266,7 +274,9 @@ export class Metrics {
     }
     const repeats = { count: 0 }
     this.#repeats.set(code, repeats)
-    this.#log[level]({ code, ...fields }, message)
+    const shown =
+      event && this.#log.isLevelEnabled('debug') ? { event: event().slice(0, MAX_LOGGED_EVENT) } : {}
+    this.#log[level]({ code, ...fields, ...shown }, message)
     const again = setTimeout(() => {
       this.#repeats.delete(code)
       if (repeats.count > 0)

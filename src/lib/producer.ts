@@ -26,9 +26,10 @@ export interface Producer {
   probe?(): Promise<void>
   /**
    * Resolves once the event is stored. Rejects with a GateError: with one whose `fate` is `not_stored` only if
-   * the event surely is not stored and never will be. Serialises the event before it returns.
+   * the event surely is not stored and never will be. Serialises the event before it returns. Nobody waits
+   * beyond `deadline`, milliseconds since the epoch.
    */
-  produce(event: Event, destination: Destination): Promise<void>
+  produce(event: Event, destination: Destination, deadline?: number): Promise<void>
   /** From now on nothing waits for company; resolves when all that it has is settled. */
   flush?(): Promise<void>
   /** Takes nothing more; resolves when all that it had is settled, which it makes sure of after `graceMs`. */

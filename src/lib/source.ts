@@ -62,7 +62,11 @@ async function fromHttp(
       ...lowerCased(headers),
     },
   })
-  if (response.ok) return response.text()
+  if (response.ok) {
+    const text = await response.text()
+    // A proxy's page of an error, or a login's: it says nothing of what the source has. YAML may begin with `<<`.
+    return /^\s*<(?!<)/.test(text) ? new Unreachable(`${address} answered with a page of HTML`) : text
+  }
   ;(response.body as Readable | null)?.destroy()
   if (response.status === 404 || response.status === 410) return new NotFound()
   const to = response.headers.get('location')

@@ -22,10 +22,10 @@ export class Trace {
         steps.enrich(event, schema, stream, context, index)
       },
       route: (event, schema, stream, context) => steps.route(event, schema, stream, context),
-      produce: (event, destination) => {
+      produce: (event, destination, deadline) => {
         const place = this.#places.get(event)
         if (place) this.#of(place.context).set(place.index, { event, destination })
-        return steps.produce(event, destination)
+        return steps.produce(event, destination, deadline)
       },
     }
   }

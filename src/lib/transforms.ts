@@ -1,5 +1,6 @@
 import { GateError, quote } from './errors.js'
 import type { Context, Event, Schema, Stream } from './eventgate.js'
+import { guarded } from './regexp.js'
 
 /** Changes an event in place, or throws a GateError to refuse it. Between enrichment and validation. */
 export type Transform = (event: Event, schema: Schema, stream: Stream, context: Context) => void
@@ -85,13 +86,13 @@ function readEnrollments(header: string): Enrollments {
 
 /** Throws an Error where an entry is no regular expression. */
 export function userAgentExpressions(denylist: readonly string[]): RegExp[] {
-  return denylist.flatMap(entry => [new RegExp(entry), ...unquoted(entry)])
+  return denylist.flatMap(entry => [guarded(entry), ...unquoted(entry)])
 }
 
 /** Charts that quote twice leave doubled backslashes, which would match no agent. */
 function unquoted(entry: string): RegExp[] {
   try {
-    return entry.includes('\\\\') ? [new RegExp(entry.replaceAll('\\\\', '\\'))] : []
+    return entry.includes('\\\\') ? [guarded(entry.replaceAll('\\\\', '\\'))] : []
   } catch {
     return []
   }

@@ -98,9 +98,11 @@ export class DevRoutes {
     router.get('/events/live', (req, res) => {
       if (this.#live.size >= MAX_LIVE)
         return refuse(res, new GateError('over_capacity', `${MAX_LIVE} are watching already`))
-      const last = Number(req.headers['last-event-id'] ?? req.query.since ?? recorder.lastSeq)
+      if (req.method === 'HEAD') return void res.type('text/event-stream').end()
+      const since = numberOf(req, 'since', recorder.lastSeq, 0, Infinity)
+      const last = Number(req.headers['last-event-id'] ?? since)
       const ms = numberOf(req, 'timeout_ms', 0, 0, 2 ** 31 - 1)
-      const view = new LiveView(recorder, res, Number.isSafeInteger(last) ? last : recorder.lastSeq)
+      const view = new LiveView(recorder, res, Number.isSafeInteger(last) ? last : since)
       this.#live.add(view)
       if (ms > 0) setTimeout(() => view.end(), ms).unref()
       const leave = () => {
@@ -167,8 +169,9 @@ class LiveView {
   constructor(recorder: Recorder, res: ServerResponse, since: number) {
     this.#recorder = recorder
     this.#res = res
-    this.#told = Math.min(since, recorder.lastSeq)
-    this.#resets = recorder.resets
+    this.#told = since
+    // Who saw later ones saw them of the process before this one: nothing of it is left.
+    this.#resets = since > recorder.lastSeq ? -1 : recorder.resets
     res.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8', 'x-accel-buffering': 'no' })
     res.write(`retry: 1000\n\n`)
     this.#alive = setInterval(() => this.#isSlow || res.write(':\n\n'), ALIVE_MS)

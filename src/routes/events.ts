@@ -14,11 +14,14 @@ import type { Metrics } from '../lib/metrics.js'
 import { makeQueryReader, type QueryReader } from '../lib/query.js'
 import { type Arrival, Receiver } from '../lib/receive.js'
 import type { RefusedRequest } from '../lib/recording.js'
+import type { Turns } from '../lib/turns.js'
 
 export interface EventsOptions {
   config: Config
   gate: EventGate
   admission: Admission
+  /** Of hasty requests. */
+  turns: Turns
   connections: Connections
   responder: Responder
   metrics: Metrics
@@ -38,6 +41,7 @@ export class EventsRoute {
   readonly #config: Config
   readonly #gate: EventGate
   readonly #admission: Admission
+  readonly #turns: Turns
   readonly #connections: Connections
   readonly #responder: Responder
   readonly #metrics: Metrics
@@ -50,10 +54,12 @@ export class EventsRoute {
   #closed = false
   #idle: (() => void) | undefined
 
-  constructor({ config, gate, admission, connections, responder, metrics, refused, dryRun }: EventsOptions) {
+  constructor(options: EventsOptions) {
+    const { config, gate, admission, turns, connections, responder, metrics, refused, dryRun } = options
     this.#config = config
     this.#gate = gate
     this.#admission = admission
+    this.#turns = turns
     this.#connections = connections
     this.#responder = responder
     this.#metrics = metrics
@@ -120,13 +126,14 @@ export class EventsRoute {
     let ticket: Ticket | undefined
     let bytes: Buffer | undefined
     let begun = false
+    let hasty = false
     try {
       if (this.#closed)
         throw new GateError('draining', 'the service is shutting down: send the request again')
       if (this.#connections.isExcess(req.socket)) throw tooManyConnections(this.#connections.limits.max)
       const query = this.#query(req.url as string)
       // Who asks what would become of events waits for it.
-      const hasty = query.delivery === 'hasty' && !dryRun
+      hasty = query.delivery === 'hasty' && !dryRun
       const timeoutMs = this.#config.request_timeout_ms
       const deadline = hasty ? Infinity : receivedAt + timeoutMs
       const arrival = arrive()
@@ -134,7 +141,9 @@ export class EventsRoute {
       // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
       bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
       if (!bytes) return
+      if (hasty) await this.#turns.turn()
       const body = readBody(bytes)
+      const { textOf } = body
       ticket.addEvents(body.events.length)
       if (hasty) {
         refuseUseless(body)
@@ -142,7 +151,6 @@ export class EventsRoute {
       }
       const { delivery, schemaUri, stream } = query
       const { headers } = req
-      const { textOf } = body
       const requestId = headers['x-request-id']?.toString() || randomUUID()
       const clientIp = () => this.#clientAddress.of(req)
       const context: Context = {
@@ -154,13 +162,19 @@ export class EventsRoute {
         return
       }
       begun = true
-      const outcomes = await this.#gate.process(body.events, context)
-      if (!hasty) send(answerTo(outcomes, body.textOf))
+      // What waits for Kafka is to weigh no more than it must: its bytes, and soon its events, are let go.
+      bytes = undefined
+      const processing = this.#gate.process(body.events, context)
+      body.events = []
+      const outcomes = await processing
+      if (!hasty) send(answerTo(outcomes, textOf))
     } catch (thrown) {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
       this.#metrics.refused(error, req.headers['x-request-id']?.toString())
       if (!begun && !dryRun) this.#tellRefused(error, req, receivedAt, bytes)
+      // Else those who come back at once would take more than those who are taken.
+      if (hasty && !res.headersSent) await this.#turns.turn()
       if (!res.headersSent) send(refusal(error))
     } finally {
       // A long answer takes room until its client has read it.

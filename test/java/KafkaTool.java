@@ -12,11 +12,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
+import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.internals.BuiltInPartitioner;
+import org.apache.kafka.common.ElectionType;
 import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.ElectionNotNeededException;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 
@@ -27,6 +30,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  *                         beginning to the end they had when it started, one JSON object a line.
  * partition N...          stdin: one key a line, in base64. Prints a line for each: the partition that Java's
  *                         producer chooses for it among each number of partitions, separated by spaces.
+ * elect TOPIC...          stdin: the admin client's properties. Has the preferred replica of each partition of
+ *                         the topics elected its leader.
  */
 public class KafkaTool {
     private static final PrintStream OUT = new PrintStream(new BufferedOutputStream(System.out, 1 << 16), false);
@@ -36,6 +41,7 @@ public class KafkaTool {
         switch (args[0]) {
             case "read" -> read(rest, System.in);
             case "partition" -> partition(rest, System.in);
+            case "elect" -> elect(rest, System.in);
             default -> throw new IllegalArgumentException("no such mode: " + args[0]);
         }
         OUT.flush();
@@ -69,6 +75,24 @@ public class KafkaTool {
                     if (record.offset() < ends.get(new TopicPartition(record.topic(), record.partition()))) {
                         print(record);
                     }
+                }
+            }
+        }
+    }
+
+    private static void elect(List<String> topics, InputStream properties) throws Exception {
+        Properties config = new Properties();
+        config.load(new InputStreamReader(properties, StandardCharsets.UTF_8));
+        try (var admin = Admin.create(config)) {
+            Set<TopicPartition> all = new HashSet<>();
+            for (var topic : admin.describeTopics(topics).allTopicNames().get().values()) {
+                topic.partitions().forEach(info -> all.add(new TopicPartition(topic.name(), info.partition())));
+            }
+            for (var result : admin.electLeaders(ElectionType.PREFERRED, all).partitions().get().entrySet()) {
+                Throwable error = result.getValue().orElse(null);
+                // Not needed: it leads already.
+                if (error != null && !(error instanceof ElectionNotNeededException)) {
+                    throw new Exception(result.getKey() + ": " + error.getMessage(), error);
                 }
             }
         }

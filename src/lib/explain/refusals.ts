@@ -1,5 +1,6 @@
 import { load as parseYaml } from 'js-yaml'
-import type { Code } from '../errors.js'
+import { readBody } from '../body.js'
+import { type Code, GateError } from '../errors.js'
 import type { Context, Event, Schema, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
 import { GONE, put } from '../patch.js'
@@ -77,10 +78,8 @@ export async function waysOutOf(refused: Refused, known: Known): Promise<Way> {
       const times = [...timesLike(value), refused.context.receivedAt].map(ms => new Date(ms).toISOString())
       return setting(steps, [...times, GONE])
     }
-    case 'event_number_inexact': {
-      const { steps, digits } = inexact(refused)
-      return digits === undefined ? { steps, tries: [] } : setting(steps, [digits])
-    }
+    case 'event_number_inexact':
+      return numbersAsText(refused)
     case 'event_not_an_object':
       return { steps: [], tries: objectsIn(event) }
     case 'body_malformed':
@@ -154,10 +153,37 @@ function timesLike(value: unknown): number[] {
   return [number < 1e11 ? number * 1000 : number, read].filter(ms => ms >= 0 && ms < 8.64e15)
 }
 
+/** Each number that cannot be kept made text, in the text: once it is parsed it is another number. */
+function numbersAsText({ event, text, message }: Refused): Way {
+  const steps = walk(event, inexact(message).path) ?? []
+  let [next, reason] = [text, message]
+  for (let i = 0; i < MAX_NUMBERS; i++) {
+    const { digits } = inexact(reason)
+    const number = new RegExp(`(?<=[[:,]\\s*)${digits.replace(/[.+]/g, '\\$&')}(?=\\s*[\\],}])`)
+    const replaced = next.replace(number, `"${digits}"`)
+    if (digits === '' || replaced === next) break
+    next = replaced
+    const [read] = eventsIn(next)
+    if (!(read instanceof GateError)) return { steps, tries: read === undefined ? [] : [read] }
+    reason = read.message
+  }
+  return { steps, tries: [] }
+}
+
+const MAX_NUMBERS = 20
+
+function eventsIn(text: string): unknown[] {
+  try {
+    return readBody(Buffer.from(text)).events
+  } catch {
+    return []
+  }
+}
+
 /** The message names the number as `'.path' is "digits"`. */
-function inexact({ event, message }: Refused): { steps: Step[]; digits: string | undefined } {
-  const [, path = '', digits] = /^'(.*)' is "([^"]+)", which/s.exec(message) ?? []
-  return { steps: walk(event, path) ?? [], digits: digits?.endsWith('…') ? undefined : digits }
+function inexact(message: string): { path: string; digits: string } {
+  const [, path = '', digits = ''] = /^'(.*)' is "([-+.\deE]+)", which/s.exec(message) ?? []
+  return { path, digits }
 }
 
 function walk(value: unknown, path: string): Step[] | undefined {

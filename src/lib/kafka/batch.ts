@@ -3,8 +3,10 @@ import { BATCH_OVERHEAD, type Identity, RECORD_OVERHEAD, type RecordData } from 
 
 /** One event, from its acceptance to its outcome. */
 export interface Pending extends RecordData {
-  /** When it is answered at the latest, by the sender's clock. */
+  /** When it is answered at the latest, by the sender's clock. Not in the order of acceptance: requests have their own. */
   readonly deadline: number
+  /** How long it had until then when it was accepted. */
+  readonly patience: number
   /** Whether it has its outcome. It may still be part of a batch that is on its way. */
   settled: boolean
   resolve: () => void
@@ -14,6 +16,11 @@ export interface Pending extends RecordData {
 /** What a record takes of a batch, at most. */
 export function sizeOf(record: RecordData): number {
   return RECORD_OVERHEAD + record.valueBytes + (record.key?.length ?? 0)
+}
+
+/** Whether an event had as good as the whole timeout: one that came with its deadline near proves nothing by it. */
+export function isWhole({ patience }: Pending, timeoutMs: number): boolean {
+  return patience >= 0.9 * timeoutMs
 }
 
 /**
@@ -31,6 +38,12 @@ export class Batch {
   encoded?: Buffer
   /** Attempts that may have stored it: those which no answer of their own has refused. */
   open = 0
+  /** When the first of its events that are not answered must be. */
+  deadline = Infinity
+  /** Whether an event of it has been answered already: then nothing of it may be sent again. */
+  answered = false
+  /** It was let into a partition that is stuck, to find out whether that is well again. */
+  trial = false
   /** How often it was sent. */
   attempts = 0
   /** Attempts that were refused because the checksum did not match. */
@@ -46,15 +59,21 @@ export class Batch {
   add(record: Pending): void {
     this.records.push(record)
     this.size += sizeOf(record)
+    this.deadline = Math.min(this.deadline, record.deadline)
   }
 
-  get deadline(): number {
-    return (this.records[0] as Pending).deadline
-  }
-
-  /** Whether an event of it has been answered already: then nothing of it may be sent again. */
-  get answered(): boolean {
-    return (this.records[0] as Pending).settled
+  /** The events whose deadline has come; they must be answered. */
+  takeDue(now: number): Pending[] {
+    if (this.deadline > now) return []
+    const due: Pending[] = []
+    this.deadline = Infinity
+    for (const record of this.records) {
+      if (record.settled) continue
+      if (record.deadline <= now) due.push(record)
+      else this.deadline = Math.min(this.deadline, record.deadline)
+    }
+    this.answered = true
+    return due
   }
 
   /** These records again, to be frozen anew. */
@@ -62,6 +81,7 @@ export class Batch {
     const batch = new Batch(this.topic, this.partition, this.since)
     for (const record of records) batch.add(record)
     batch.closed = true
+    batch.trial = this.trial
     batch.corrupt = this.corrupt
     batch.attempts = this.attempts
     return batch

@@ -36,7 +36,10 @@ type Value = string | number | boolean
 type Given = Map<string, { value: Value; path: string }>
 
 /** How much sooner than its request an event is answered, at most. */
-const ANSWER_MARGIN_MS = 100
+export const ANSWER_MARGIN_MS = 100
+
+/** Encoding a request, and settling its events, is done at one go, which guaranteed events must wait for. */
+const HASTY_REQUEST_BYTES = 250_000
 
 /**
  * Reads `kafka`: `conf`, with `topic_conf` over it, and `guaranteed.conf` and `hasty.conf` over both. Finds
@@ -145,6 +148,8 @@ class ProducerReader {
     if (lingerMs >= timeoutMs)
       this.#problem('queue.buffering.max.ms', `must be less than message.timeout.ms, which is ${timeoutMs}`)
     const maxRequestBytes = this.#number('message.max.bytes')
+    const requestBytes =
+      this.delivery === 'hasty' ? Math.min(maxRequestBytes, HASTY_REQUEST_BYTES) : maxRequestBytes
     const maxQueuedBytes = this.#number('queue.buffering.max.kbytes') * 1024
     if (maxQueuedBytes < maxRequestBytes)
       this.#problem('queue.buffering.max.kbytes', 'must have room for message.max.bytes')
@@ -172,13 +177,14 @@ class ProducerReader {
         timeoutMs,
         lingerMs,
         batchMessages: this.#number('batch.num.messages'),
-        batchBytes: Math.min(this.#number('batch.size'), maxRequestBytes),
+        batchBytes: Math.min(this.#number('batch.size'), requestBytes),
         retries: this.#number('retries'),
         retryBackoffMs: this.#number('retry.backoff.ms'),
         retryBackoffMaxMs: this.#number('retry.backoff.max.ms'),
         partitioner: PARTITIONERS[this.#text('partitioner') as keyof typeof PARTITIONERS],
         stickyMs: this.#number('sticky.partitioning.linger.ms'),
         maxRequestBytes,
+        requestBytes,
         maxQueuedMessages: this.#number('queue.buffering.max.messages') || Infinity,
         maxQueuedBytes,
         metadataMaxAgeMs: this.#number('topic.metadata.refresh.interval.ms'),

@@ -41,7 +41,7 @@ const MAX_ASKED = 100
  */
 export class Directory {
   readonly #topics = new Map<string, Topic>()
-  /** Topics with events that wait to learn their partition. */
+  /** Topics with events that wait to learn their partition, or that had some while no broker answered. */
   readonly #unknown = new Set<Topic>()
   #asking = false
   #wanted = false
@@ -77,7 +77,7 @@ export class Directory {
     if (this.#unknown.size >= MAX_UNKNOWN) return false
     if (this.#topics.size < MAX_TOPICS) return true
     for (const [name, topic] of this.#topics) {
-      if (!topic.known && topic.idle) return this.#topics.delete(name)
+      if (!topic.known && topic.idle && !this.#unknown.has(topic)) return this.#topics.delete(name)
     }
     return false
   }
@@ -89,7 +89,7 @@ export class Directory {
 
   /** Keeps an event until its topic's partitions are known. */
   await(topic: Topic, record: Pending): void {
-    topic.waiting.push(record)
+    topic.wait(record)
     this.#unknown.add(topic)
   }
 
@@ -98,9 +98,8 @@ export class Directory {
     let next = Infinity
     for (const topic of this.#unknown) {
       topic.expire(now)
-      const first = topic.waiting[0]
-      if (first) next = Math.min(next, first.deadline)
-      else this.#unknown.delete(topic)
+      if (topic.waiting.length === 0 && !topic.sought) this.#unknown.delete(topic)
+      next = Math.min(next, topic.deadline)
     }
     return next
   }
@@ -166,6 +165,7 @@ export class Directory {
   #learned(answer: TopicMetadata, asNew: boolean): void {
     const topic = this.#topics.get(answer.topic)
     if (!topic) return
+    topic.reached()
     topic.update(answer)
     const now = this.clock.now()
     if (topic.known) {

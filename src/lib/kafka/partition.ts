@@ -1,5 +1,5 @@
 import { GateError } from '../errors.js'
-import { Batch, type Pending, sizeOf } from './batch.js'
+import { Batch, isWhole, type Pending, sizeOf } from './batch.js'
 import { describe, type Fate, fateOf } from './fates.js'
 import type { PartitionResult } from './protocol.js'
 import { BATCH_OVERHEAD } from './records.js'
@@ -70,6 +70,8 @@ export class Partition {
   #notBefore = 0
   /** Whether an event waited a whole timeout without any success: see `refuses`. */
   #stuck = false
+  /** Of a stuck partition: the sender has reached its leader since it became so, or since it failed last. */
+  #reached = false
   #lastSuccess = -Infinity
   /** Less than the settings' once the broker has found a batch too large. */
   #batchBytes: number
@@ -91,25 +93,39 @@ export class Partition {
 
   /** When its next event must be answered. */
   get deadline(): number {
-    for (const batch of this.#queue) {
-      // Within a batch the answered ones come first.
-      for (const record of batch.records) if (!record.settled) return record.deadline
-    }
-    return Infinity
+    let deadline = Infinity
+    for (const batch of this.#queue) deadline = Math.min(deadline, batch.deadline)
+    return deadline
   }
 
   /**
    * Whether an event would be refused now: its forerunner has waited a whole timeout in vain, and nothing has
-   * succeeded since. One event at a time is let in all the same, to find out when the partition is well again;
-   * without it nothing would ever be sent, and so nothing would ever succeed.
+   * succeeded since. While its leader cannot be reached none is let in, for it could only wait; once it is, one at
+   * a time, to find out whether the partition is well again, which gets one attempt: its client shall not wait
+   * either.
    */
   get refuses(): boolean {
-    return this.#stuck && this.#queue.length > 0
+    return this.#stuck && (!this.#reached || this.#queue.length > 0)
   }
 
   /** Whether the partition is stuck, and events that may go anywhere had better go elsewhere. */
   get stuck(): boolean {
     return this.#stuck
+  }
+
+  /** Whether the sender is to find out if its leader can be reached: it is stuck, and has no event that would. */
+  get sought(): boolean {
+    return this.#stuck && !this.#reached && this.#queue.length === 0
+  }
+
+  /** Its leader can be reached. */
+  reached(): void {
+    this.#reached = true
+  }
+
+  /** Not before this time is it worth another attempt. */
+  get notBefore(): number {
+    return this.#notBefore
   }
 
   /** Takes an event. Answers whether a batch is full, and need not linger. */
@@ -121,10 +137,11 @@ export class Partition {
       !batch.closed &&
       batch.records.length < batchMessages &&
       batch.size + sizeOf(record) <= this.#batchBytes &&
-      record.deadline - batch.deadline <= timeoutMs * SPREAD
+      Math.abs(record.deadline - (batch.records[0] as Pending).deadline) <= timeoutMs * SPREAD
     if (!batch || !fits) {
       if (batch) batch.closed = true
       batch = new Batch(this.topic, this.index, now)
+      batch.trial = this.#stuck
       this.#queue.push(batch)
     }
     batch.add(record)
@@ -163,7 +180,7 @@ export class Partition {
     return batch
   }
 
-  /** Leaves what has a later deadline for the next batch. */
+  /** Leaves what comes last and has a later deadline for the next batch. */
   #cut(batch: Batch, latest: number): void {
     const { records } = batch
     let count = records.length
@@ -180,6 +197,7 @@ export class Partition {
     if (leader === this.leader) return
     this.leader = leader
     this.#notBefore = 0
+    this.#reached = false
   }
 
   /** The batch that is out was answered. */
@@ -189,6 +207,7 @@ export class Partition {
     const fate = fateOf(code, baseOffset)
     if (fate !== 'stored') this.problem = describe(code) + (result.message ? ` (${result.message})` : '')
     if (REFUSED.has(fate)) batch.open--
+    if (fate !== 'stored') this.#reached = false
     switch (fate) {
       case 'stored':
         this.#stored(batch, now)
@@ -199,12 +218,15 @@ export class Partition {
         else this.#backOff(batch, now)
         break
       case 'open':
-      case 'moved':
         this.ledger.refresh()
         this.#backOff(batch, now)
         break
+      case 'moved':
+        this.ledger.refresh()
+        this.#refused(batch, now)
+        break
       case 'wait':
-        this.#backOff(batch, now)
+        this.#refused(batch, now)
         break
       case 'corrupt':
         if (++batch.corrupt < MAX_CORRUPT) this.#backOff(batch, now)
@@ -238,41 +260,44 @@ export class Partition {
     const batch = this.#landed()
     this.problem = problem
     this.slow = true
+    this.#reached = false
     this.ledger.refresh()
     this.#backOff(batch, now)
   }
 
   /** Answers the events whose deadline has come. */
   expire(now: number): void {
-    let i = 0
-    for (let batch = this.#queue[i]; batch && this.#expireIn(batch, now); batch = this.#queue[i]) {
-      if (this.out?.batch === batch) i++
-      else {
-        this.#queue.splice(i, 1)
-        const frozen = batch.identity !== undefined
-        const rest = this.#takeBack(batch)
-        if (rest) {
-          // Of a batch that grows, what is left goes on growing.
-          if (!frozen && i === this.#queue.length) rest.closed = batch.closed
-          this.#queue.splice(i, 0, rest)
-          return
-        }
-      }
+    for (let i = 0; i < this.#queue.length; i++) {
+      const batch = this.#queue[i] as Batch
+      if (!this.#expireIn(batch, now) || this.out?.batch === batch) continue
+      this.#queue.splice(i, 1)
+      const frozen = batch.identity !== undefined
+      const rest = this.#takeBack(batch)
+      if (rest) {
+        // Of a batch that grows, what is left goes on growing.
+        if (!frozen && i === this.#queue.length) rest.closed = batch.closed
+        this.#queue.splice(i, 0, rest)
+      } else i--
     }
   }
 
   /** Answers those of a batch's events whose deadline has come; false if there are none. */
   #expireIn(batch: Batch, now: number): boolean {
-    if (batch.deadline > now) return false
+    const due = batch.takeDue(now)
     let error: GateError | undefined
-    for (const record of batch.records) {
-      if (record.deadline > now) break
-      if (record.settled) continue
-      if (this.#lastSuccess < record.deadline - this.settings.timeoutMs) this.#stuck = true
+    for (const record of due) {
+      const { timeoutMs } = this.settings
+      const waited = isWhole(record, timeoutMs) && this.#lastSuccess < record.deadline - timeoutMs
+      if (waited) this.#stick()
       error ??= this.#error(batch.open > 0 ? 'deadline_unknown' : 'deadline_not_stored')
       this.ledger.settle(record, error)
     }
-    return true
+    return due.length > 0
+  }
+
+  #stick(): void {
+    if (!this.#stuck) this.#reached = false
+    this.#stuck = true
   }
 
   /** Answers everything now; what was never sent, or surely not stored, by `code`. */
@@ -308,6 +333,13 @@ export class Partition {
       else this.ledger.settle(record, undefined)
     }
     if (late > 0) this.ledger.late(late)
+  }
+
+  /** Refused for now. What was let in to find that out is told so; what came before waits for its deadline. */
+  #refused(batch: Batch, now: number): void {
+    this.#backOff(batch, now)
+    if (batch.trial && batch.open === 0 && this.#queue[0] === batch)
+      this.#fail(batch, 'partition_unavailable')
   }
 
   #backOff(batch: Batch, now: number): void {
@@ -425,6 +457,7 @@ const OUTCOMES = {
   deadline_not_stored: 'not produced in time: the event is not stored',
   deadline_unknown: 'not acknowledged in time: the event may have been stored, or may yet be',
   produce_failed: 'the broker refused the event: it is not stored',
+  partition_unavailable: 'nothing could be stored for a while, nor can it now: the event is not stored',
   produce_unknown: 'not acknowledged: the event may have been stored, or may yet be',
   event_too_large: 'the event is larger than the broker takes',
   record_refused: 'the broker refused the event',

@@ -1,7 +1,7 @@
 import type { Destination, Event } from '../eventgate.js'
 import type { Producer, ProducerState } from '../producer.js'
 import { Cluster } from './cluster.js'
-import type { ProducerSettings } from './conf.js'
+import { ANSWER_MARGIN_MS, type ProducerSettings } from './conf.js'
 import { Sender, type SenderObserver } from './sender.js'
 import { REAL_CLOCK } from './transport.js'
 
@@ -41,8 +41,12 @@ export class KafkaProducer implements Producer {
     this.#probing = undefined
   }
 
-  produce(event: Event, { topic, key, timestamp }: Destination): Promise<void> {
-    return this.#sender.send(topic, key === null ? null : Buffer.from(key), JSON.stringify(event), timestamp)
+  produce(event: Event, { topic, key, timestamp }: Destination, deadline = Infinity): Promise<void> {
+    const value = JSON.stringify(event)
+    // Sooner than its request, so that it is known whether it was stored when that is answered.
+    const left = Math.max(0, deadline - Date.now())
+    const timeoutMs = left - Math.min(ANSWER_MARGIN_MS, left / 10)
+    return this.#sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp, timeoutMs)
   }
 
   /** Asks the configured brokers, one after the other: rejects if none answers. For a start that shall fail without Kafka. */

@@ -152,7 +152,11 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
     { librdkafka: 1_048_576 },
   ),
   'batch.num.messages': number('Events of one batch.', [1, 1_000_000], 10_000),
-  'batch.size': number('Bytes of one batch, before compression.', [1, INT], 1_000_000),
+  'batch.size': number(
+    'Bytes of one batch, before compression. Of hasty events at most 250000: while a batch is made nothing else is done.',
+    [1, INT],
+    1_000_000,
+  ),
   'message.max.bytes': number(
     'Bytes of the largest event, and of a request.',
     [1000, 1_000_000_000],

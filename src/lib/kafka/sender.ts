@@ -11,8 +11,10 @@ import type { Acks, Clock, OutgoingBatch, Transport } from './transport.js'
 
 export interface SenderSettings extends TopicSettings, DirectorySettings {
   readonly acks: Acks
-  /** The largest event, and the largest request but for one that is a single batch. */
+  /** The largest event. */
   readonly maxRequestBytes: number
+  /** The batches of one request, but for one that is a single batch. */
+  readonly requestBytes: number
   /** What may wait, and be on its way; over either, events are refused. */
   readonly maxQueuedMessages: number
   readonly maxQueuedBytes: number
@@ -54,6 +56,8 @@ export class Sender {
   readonly #brokers = new Map<number, Broker>()
   /** Partitions with something to send, those that were served longest ago first. */
   readonly #active = new Set<Partition>()
+  /** Partitions that are stuck, or were. */
+  readonly #stuck = new Set<Partition>()
   #turning = false
   #wakeAt = Infinity
   #cancelWake: (() => void) | undefined
@@ -87,11 +91,19 @@ export class Sender {
 
   /**
    * Takes an event. Resolves when it is stored; rejects with a GateError, whose `fate` is `not_stored` only if
-   * the event surely is not stored and never will be.
+   * the event surely is not stored and never will be. It is answered after `timeoutMs` where that is less than
+   * the settings'.
    */
-  send(topicName: string, key: Buffer | null, value: string | Buffer, timestamp: number): Promise<void> {
+  send(
+    topicName: string,
+    key: Buffer | null,
+    value: string | Buffer,
+    timestamp: number,
+    timeoutMs = Infinity,
+  ): Promise<void> {
     const { settings } = this
     const now = this.clock.now()
+    const patience = Math.min(settings.timeoutMs, timeoutMs)
     const valueBytes = Buffer.byteLength(value)
     const size = valueBytes + (key?.length ?? 0)
     if (this.#state !== 'open')
@@ -105,7 +117,8 @@ export class Sender {
       value,
       valueBytes,
       timestamp,
-      deadline: now + settings.timeoutMs,
+      deadline: now + patience,
+      patience,
       settled: false,
       resolve: nothing,
       reject: nothing,
@@ -240,7 +253,10 @@ export class Sender {
     const ready = new Map<Channel, Partition[]>()
     const needsId: Partition[] = []
     for (const partition of this.#active) {
-      if (partition.deadline <= now) partition.expire(now)
+      if (partition.deadline <= now) {
+        partition.expire(now)
+        if (partition.stuck) this.#stuck.add(partition)
+      }
       if (partition.empty) {
         this.#active.delete(partition)
         continue
@@ -270,8 +286,34 @@ export class Sender {
     }
     for (const [channel, partitions] of ready) next = Math.min(next, this.#dispatch(channel, partitions, now))
     if (needsId.length > 0) next = Math.min(next, this.#identify(needsId, now))
+    if (this.#state === 'open') next = Math.min(next, this.#seek(now))
     next = Math.min(next, this.#directory.learn(now))
     this.#wake(next)
+  }
+
+  /**
+   * Looks for the way to the leaders of stuck partitions, so that no client's event need wait to find out that
+   * there is none. Answers when to try again, where no answer will say so.
+   */
+  #seek(now: number): number {
+    let next = Infinity
+    for (const partition of this.#stuck) {
+      if (!partition.stuck) this.#stuck.delete(partition)
+      if (!partition.sought) continue
+      if (partition.leader === undefined) {
+        partition.problem = 'it has no leader'
+        this.#directory.refresh()
+        continue
+      }
+      const channel = this.#channel(partition.leader, partition)
+      const readyAt = Math.max(partition.notBefore, channel.readyAt)
+      if (channel.failures > 0) partition.problem = channel.problem
+      if (partition.notBefore <= now && channel.connected) partition.reached()
+      else if (readyAt > now) next = Math.min(next, readyAt)
+      else this.#connect(channel)
+      if (!channel.connected) this.#directory.refresh()
+    }
+    return next
   }
 
   /** Has an id asked for. Partitions that cannot have one say why; when that is for good, to their events. */
@@ -302,16 +344,20 @@ export class Sender {
     return partition.slow ? known.slow : known.fast
   }
 
+  #connect(channel: Channel): void {
+    channel.connect().then(() => {
+      if (channel.failures > 0) this.observer.trouble?.(channel.problem)
+      this.#turnSoon()
+    })
+  }
+
   /** Sends what is ready for a channel, if it is free. Answers when to try again, where no answer will say so. */
   #dispatch(channel: Channel, ready: readonly Partition[], now: number): number {
     const broker = this.#brokers.get(channel.broker) as Broker
     const readyAt = Math.max(channel.readyAt, broker.throttledUntil)
     if (readyAt > now) return readyAt
     if (!channel.connected) {
-      channel.connect().then(() => {
-        if (channel.failures > 0) this.observer.trouble?.(channel.problem)
-        this.#turnSoon()
-      })
+      this.#connect(channel)
       return Infinity
     }
     const batches: OutgoingBatch[] = []
@@ -324,7 +370,7 @@ export class Sender {
     let deadline = Infinity
     for (const partition of ready) {
       bytes += partition.nextSize
-      if (taken.length > 0 && bytes > this.settings.maxRequestBytes) break
+      if (taken.length > 0 && bytes > this.settings.requestBytes) break
       const batch = partition.take(request, now)
       batches.push(batch)
       taken.push(partition)

@@ -1,5 +1,5 @@
 import { GateError } from '../errors.js'
-import type { Pending } from './batch.js'
+import { isWhole, type Pending } from './batch.js'
 import { type Ledger, Partition, type QueueSettings } from './partition.js'
 import type { Partitioner } from './partitioner.js'
 import type { TopicMetadata } from './protocol.js'
@@ -18,6 +18,8 @@ export class Topic {
   readonly partitions: Partition[] = []
   /** Events whose partition is not known, first in first out. */
   waiting: Pending[] = []
+  /** When the first of them must be answered. */
+  deadline = Infinity
   /** Why its partitions are not known, for a person. */
   problem = 'no broker was asked yet'
   /** When it was last produced to. */
@@ -28,6 +30,8 @@ export class Topic {
   asked = 0
   /** As a partition's: an event waited a whole timeout in vain. */
   #stuck = false
+  /** While it is stuck: a broker has answered for it since. */
+  #reached = false
   /** How many partitions it has: fewer than are kept here where it was made anew with fewer. */
   #count = 0
   #sticky: Partition | undefined
@@ -47,7 +51,17 @@ export class Topic {
 
   /** Whether an event would be refused while the topic is unknown: see `Partition.refuses`. */
   get refuses(): boolean {
-    return this.#stuck && this.waiting.length > 0
+    return this.#stuck && (!this.#reached || this.waiting.length > 0)
+  }
+
+  /** Whether it is to be asked about though no event waits: see `Partition.sought`. */
+  get sought(): boolean {
+    return this.#stuck && !this.#reached
+  }
+
+  /** A broker has answered for it. */
+  reached(): void {
+    this.#reached = true
   }
 
   get idle(): boolean {
@@ -75,8 +89,12 @@ export class Topic {
     const led = all.filter(partition => partition.leader !== undefined)
     const well = led.filter(partition => !partition.stuck && !partition.slow)
     const probes =
-      now < this.#probeAt ? [] : led.filter(partition => partition.empty && !well.includes(partition))
-    if (probes.length > 0) this.#probeAt = now + PROBE_MS
+      now < this.#probeAt
+        ? []
+        : led.filter(partition => partition.empty && !partition.refuses && !well.includes(partition))
+    // What is tried on a stuck partition may well fail, though there are others that would have taken it.
+    const risky = probes.some(partition => partition.stuck)
+    if (probes.length > 0) this.#probeAt = now + (risky ? this.settings.timeoutMs : PROBE_MS)
     const open = all.filter(partition => !partition.refuses)
     const from = [probes, well, open, all].find(some => some.length > 0) as Partition[]
     return from[Math.floor(this.random() * from.length)] as Partition
@@ -96,20 +114,33 @@ export class Topic {
     if (this.#sticky && this.#sticky.index >= this.#count) this.#sticky = undefined
   }
 
+  /** Keeps an event until the partitions are known. */
+  wait(record: Pending): void {
+    this.waiting.push(record)
+    this.deadline = Math.min(this.deadline, record.deadline)
+  }
+
   /** The waiting events, no longer waiting. */
   takeWaiting(): Pending[] {
     const waiting = this.waiting
     this.waiting = []
+    this.deadline = Infinity
     return waiting
   }
 
   /** Answers the waiting events whose deadline has come. */
   expire(now: number): void {
-    let due = 0
-    for (; due < this.waiting.length; due++) if ((this.waiting[due] as Pending).deadline > now) break
-    if (due === 0) return
-    this.#stuck = true
-    this.fail('deadline_not_stored', this.waiting.splice(0, due))
+    if (this.deadline > now) return
+    const due: Pending[] = []
+    for (const record of this.takeWaiting()) {
+      if (record.deadline <= now) due.push(record)
+      else this.wait(record)
+    }
+    if (due.some(record => isWhole(record, this.settings.timeoutMs))) {
+      if (!this.#stuck) this.#reached = false
+      this.#stuck = true
+    }
+    this.fail('deadline_not_stored', due)
   }
 
   /** Answers events that were never sent. */

@@ -5,11 +5,13 @@ import { load as parseYaml } from 'js-yaml'
 import traverse from 'json-schema-traverse'
 import { GateError, quote } from '../errors.js'
 import type { Event, Schema } from '../eventgate.js'
+import { guarded } from '../regexp.js'
 import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8, textOf } from './ajv6.js'
 import { declares, type JsonSchema } from './declares.js'
 import { formats } from './formats.js'
 import { freed } from './free.js'
 import { Mender } from './mender.js'
+import { OutOfTime, slowPattern } from './patterns.js'
 
 const AjvDraft04 = AjvDraft04Module.default
 const require = createRequire(import.meta.url)
@@ -63,6 +65,8 @@ const OPTIONS: Options = {
   ignoreKeywordsWithRef: true,
   logger: false,
   formats,
+  // `code` is for validators that are written out, which these are not.
+  code: { regExp: Object.assign(guarded, { code: '' }) },
 }
 
 /** Turns the text of schemas into what validates events. */
@@ -84,19 +88,27 @@ export class Compiler {
   read(uri: string, text: string): Document {
     const schema = parse(uri, text)
     const dialect = dialectOf(uri, schema.$schema)
-    if (!this.#allowInsecure && !this.#isSecure(schema)) {
-      const [first] = this.#isSecure.errors ?? []
-      throw new GateError(
-        'schema_insecure',
-        `schema ${uri} is not secure against slow validation: ${first?.instancePath || '/'} ${first?.message}`,
-      )
-    }
+    if (!this.#allowInsecure) this.#refuseSlow(uri, schema)
     stripIdentities(schema)
     const references = resolveReferences(uri, schema)
     const meta = this.#metaSchemas[dialect]
     if (!meta.validateSchema(schema)) throw broken(uri, meta.errorsText(meta.errors, { dataVar: '' }))
     mergeLimits(schema)
     return { uri, schema, references }
+  }
+
+  /** Unbounded strings, and expressions that may be slow on bounded ones. */
+  #refuseSlow(uri: string, schema: JsonSchema): void {
+    if (!this.#isSecure(schema)) {
+      const [first] = this.#isSecure.errors ?? []
+      throw insecure(uri, `${first?.instancePath || '/'} ${first?.message}`)
+    }
+    const slow = slowPattern(patternsOf(uri, schema))
+    if (slow instanceof OutOfTime) {
+      const message = `the patterns of schema ${uri} are still being looked at: send the event again`
+      throw new GateError('schema_unavailable', message)
+    }
+    if (slow !== undefined) throw insecure(uri, `its pattern ${quote(slow)} may take very long`)
   }
 
   /** The meta-schema of a dialect as a document, if that is what a reference means. */
@@ -266,6 +278,24 @@ function resolveReferences(uri: string, schema: JsonSchema): string[] {
   return [...references]
 }
 
+/** Its regular expressions. Throws `schema_broken` for one that is none. */
+function patternsOf(uri: string, schema: JsonSchema): string[] {
+  const patterns: string[] = []
+  // All keys: a reference may lead anywhere.
+  traverse(schema, { allKeys: true }, ({ pattern, patternProperties }: traverse.SchemaObject) => {
+    if (typeof pattern === 'string') patterns.push(pattern)
+    patterns.push(...Object.keys(patternProperties ?? {}))
+  })
+  for (const pattern of patterns) {
+    try {
+      guarded(pattern)
+    } catch (error) {
+      throw broken(uri, (error as Error).message)
+    }
+  }
+  return patterns
+}
+
 /**
  * Of an inclusive and an exclusive limit leaves the narrower, of which alone Ajv 6 complains; and makes numbers of
  * draft-04's boolean ones.
@@ -296,4 +326,8 @@ function resolve(uri: string, reference: string): string {
 
 function broken(uri: string, reason: string): GateError {
   return new GateError('schema_broken', `schema ${uri} cannot be used: ${reason}`)
+}
+
+function insecure(uri: string, reason: string): GateError {
+  return new GateError('schema_insecure', `schema ${uri} is not secure against slow validation: ${reason}`)
 }

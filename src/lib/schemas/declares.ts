@@ -1,4 +1,5 @@
 import traverse from 'json-schema-traverse'
+import { guarded } from '../regexp.js'
 
 /** A JSONSchema as it stands in its document. */
 export type JsonSchema = Record<string, unknown>
@@ -33,7 +34,7 @@ function fieldOf(schema: JsonSchema, name: string): unknown[] {
   if (isObject(properties) && Object.hasOwn(properties, name)) found.push(properties[name])
   if (isObject(patternProperties)) {
     for (const [pattern, schema] of Object.entries(patternProperties))
-      if (new RegExp(pattern).test(name)) found.push(schema)
+      if (guarded(pattern).test(name)) found.push(schema)
   }
   // `additionalProperties: true` only allows what it does not know; a schema there makes a map.
   if (found.length > 0 || additionalProperties === undefined || additionalProperties === true) return found

@@ -2,6 +2,7 @@ import { Ajv, type Options, type ValidateFunction } from 'ajv'
 import type { SchemaError } from '../errors.js'
 import { GONE, put } from '../patch.js'
 import { at, type Step, stepsOf } from '../pointer.js'
+import { guarded } from '../regexp.js'
 import { nearest } from '../spelling.js'
 import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8 } from './ajv6.js'
 import type { JsonSchema } from './declares.js'
@@ -49,6 +50,7 @@ export class Mender {
   readonly #validators = new WeakMap<object, ValidateFunction>()
   readonly #made = new WeakMap<object, Map<string, JsonSchema>>()
   #looks = 0
+  #until = Infinity
 
   /** The documents are freed ones, by their URIs. */
   constructor(uri: string, documents: ReadonlyMap<string, JsonSchema>, options: Options) {
@@ -64,9 +66,15 @@ export class Mender {
     return this.#complaintsOf(this.#whole, structuredClone(event))
   }
 
-  /** Begins a search of its own. */
-  begin(): void {
+  /** Begins a search of its own, which ends unfinished after so many milliseconds. */
+  begin(patienceMs = Infinity): void {
     this.#looks = 0
+    this.#until = performance.now() + patienceMs
+  }
+
+  /** Whether the search ended unfinished. */
+  get isExhausted(): boolean {
+    return !this.#hasTime()
   }
 
   /**
@@ -175,7 +183,7 @@ export class Mender {
   }
 
   #hasTime(): boolean {
-    return this.#looks < MAX_LOOKS
+    return this.#looks < MAX_LOOKS && performance.now() < this.#until
   }
 
   #satisfies(value: unknown, schema: SubSchema): boolean {
@@ -406,7 +414,7 @@ export class Mender {
     const may = (name: string) => this.#satisfies(name, names)
     for (const name of Object.keys((schema.properties ?? {}) as object)) if (may(name)) yield name
     for (const pattern of Object.keys((schema.patternProperties ?? {}) as object))
-      for (const name of texts({ pattern })) if (new RegExp(pattern).test(name) && may(name)) yield name
+      for (const name of texts({ pattern })) if (guarded(pattern).test(name) && may(name)) yield name
     if (typeof names === 'object' && Array.isArray(names.enum)) yield* names.enum.map(String).filter(may)
     for (let i = 1; i <= 200; i++) {
       const name = `property_${i}`
@@ -556,7 +564,7 @@ function schemasOf(schema: JsonSchema, name: string): SubSchema[] {
   const found: unknown[] = []
   if (Object.hasOwn(properties, name)) found.push(properties[name])
   for (const pattern of Object.keys(patternProperties))
-    if (new RegExp(pattern).test(name)) found.push(patternProperties[pattern])
+    if (guarded(pattern).test(name)) found.push(patternProperties[pattern])
   if (found.length === 0 && additionalProperties !== undefined) found.push(additionalProperties)
   return found as SubSchema[]
 }

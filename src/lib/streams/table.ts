@@ -2,6 +2,7 @@ import { load as parseYaml } from 'js-yaml'
 import { quote } from '../errors.js'
 import type { Event, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
+import { guarded } from '../regexp.js'
 
 export interface TableOptions {
   /** Dotted path of the map of streams in the answer; undefined where the answer is that map. */
@@ -23,6 +24,9 @@ type Settings = Readonly<Record<string, unknown>>
 
 /** What Kafka takes as a topic's name; `.` and `..` it does not. */
 const LEGAL_TOPIC = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
+/** Of YAML, with what its aliases stand for. */
+const MAX_VALUES = 1_000_000
+const MAX_DEPTH = 200
 /** Names found, or not, by regular expressions that are remembered. */
 const MAX_MATCHED = 10_000
 
@@ -54,7 +58,7 @@ export class StreamTable {
     for (const [name, own] of Object.entries(settings)) {
       if (name.length > 2 && name.startsWith('/') && name.endsWith('/')) {
         try {
-          this.#expressions.push({ expression: new RegExp(name.slice(1, -1)), name, settings: own })
+          this.#expressions.push({ expression: guarded(name.slice(1, -1)), name, settings: own })
         } catch (error) {
           warnings.push(`stream ${quote(name)} is left out: ${(error as Error).message}`)
         }
@@ -119,10 +123,23 @@ export class StreamTable {
 
 function parse(text: string): unknown {
   try {
-    return /^\s*[{[]/.test(text) ? JSON.parse(text) : parseYaml(text)
+    return /^\s*[{[]/.test(text) ? JSON.parse(text) : bounded(parseYaml(text))
   } catch (error) {
     throw new Error(`it is neither JSON nor YAML: ${(error as Error).message.split('\n')[0]}`)
   }
+}
+
+/** A few lines of YAML's aliases can stand for more than any memory holds, once they are written out. */
+function bounded(value: unknown): unknown {
+  let values = 0
+  const count = (value: unknown, depth: number): void => {
+    if (++values > MAX_VALUES || depth > MAX_DEPTH)
+      throw new Error(`it has more than ${MAX_VALUES} values, or nests deeper than ${MAX_DEPTH} levels`)
+    if (typeof value === 'object' && value !== null)
+      for (const item of Object.values(value)) count(item, depth + 1)
+  }
+  count(value, 0)
+  return value
 }
 
 function isFor(destination: string | undefined, { destination_event_service: own }: Settings): boolean {

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Turns } from '#src/lib/turns.js'
+
+function busy(ms: number): void {
+  for (const end = performance.now() + ms; performance.now() < end; );
+}
+
+test('turns come in the order of their asking, and each goes on before the next begins', async () => {
+  const turns = new Turns()
+  const seen: string[] = []
+  const work = async (name: string) => {
+    await turns.turn()
+    seen.push(`${name} begins`)
+    await Promise.resolve()
+    seen.push(`${name} goes on`)
+    await turns.turn()
+    seen.push(`${name} ends`)
+  }
+  await Promise.all(['a', 'b', 'c'].map(work))
+  assert.deepEqual(
+    seen.filter(line => !line.endsWith('goes on')),
+    ['a begins', 'b begins', 'c begins', 'a ends', 'b ends', 'c ends'],
+  )
+})
+
+test('however much work there is, the event loop comes round before the next piece of it', async () => {
+  const turns = new Turns()
+  let rounds = 0
+  let counting = true
+  const count = () => {
+    rounds++
+    if (counting) setImmediate(count)
+  }
+  count()
+  const seen: number[] = []
+  const work = async () => {
+    await turns.turn()
+    seen.push(rounds)
+    busy(3)
+  }
+  await Promise.all(Array.from({ length: 30 }, work))
+  counting = false
+  assert.equal(new Set(seen).size, 30, `${seen}`)
+})
+
+test('many small pieces share a slice, and thousands of them all have their turn', async () => {
+  const turns = new Turns()
+  let rounds = 0
+  let counting = true
+  const count = () => {
+    rounds++
+    if (counting) setImmediate(count)
+  }
+  count()
+  const order: number[] = []
+  const work = async (i: number) => {
+    await turns.turn()
+    order.push(i)
+  }
+  const first = Array.from({ length: 5000 }, (_, i) => work(i))
+  await first[2500]
+  const later = Array.from({ length: 5000 }, (_, i) => work(5000 + i))
+  await Promise.all([...first, ...later])
+  counting = false
+  assert.deepEqual(
+    order,
+    Array.from({ length: 10_000 }, (_, i) => i),
+  )
+  assert.ok(rounds < 5000, `${rounds}`)
+})
