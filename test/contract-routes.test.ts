@@ -224,12 +224,16 @@ test('/?spec', async t => {
       ...['/', '/_info', '/_info/home', '/_info/name', '/_info/version', '/robots.txt'],
       ...['/_info/health', '/_info/live', '/_info/ready', '/_info/startup'],
       ...['/_dev/counts', '/_dev/events', '/_dev/events/live', '/_dev/events/wait', '/_dev/events/{seq}'],
-      ...['/_dev/schemas', '/_dev/schemas/{uri}', '/v1/validate'],
+      ...['/_dev/schemas', '/_dev/schemas/{uri}', '/_dev/static/{name}', '/v1/validate'],
       ...['/v1/_test/events', '/v1/events', '/v1/stream-configs', '/v1/stream-configs/{names}', '/v2/events'],
     ]
     assert.deepEqual(Object.keys(spec.paths).sort(), answered.sort())
     for (const path of answered) {
-      const filled = path.replace('{names}', 'x').replace('{uri}', 'test/event/1.0.0').replace('{seq}', '1')
+      const filled = path
+        .replace('{names}', 'x')
+        .replace('{uri}', 'test/event/1.0.0')
+        .replace('{seq}', '1')
+        .replace('{name}', 'main.js')
       const query = path === '/' ? '?spec' : '?timeout_ms=1'
       const reply = await send(`${service.url}${filled}${query}`)
       if (path === '/_dev/events/{seq}') assert.match(reply.body, /entry_not_found/)

@@ -2,7 +2,7 @@
 // One entry, whole.
 import { api, curlOf } from './api.js'
 import { copy, h } from './dom.js'
-import { complaints, diffView, inOrder, jsonView } from './explain.js'
+import { complaints, inOrder, jsonView, mendAll } from './explain.js'
 import { patched, pretty } from './json.js'
 import { clock, SIGN, WORD } from './lane.js'
 import { isSameEntry } from './store.js'
@@ -40,7 +40,7 @@ export function detailView(entry, isWhole, does) {
   const details = inOrder(error?.details ?? [], text)
   const apply = (/** @type {import('./json.js').Operation[]} */ patch) =>
     does.edit(patched(isPatchable(text) ? text : 'null', patch), entry)
-  const mended = error?.mended && details.length > 1 ? error.mended : null
+  const mend = mendAll(error, entry.event, apply, ' in the editor')
 
   return [
     h('header.entry-head', null, [
@@ -102,19 +102,9 @@ export function detailView(entry, isWhole, does) {
   function refused() {
     return h('div.why', null, [
       h('section.reasons', { 'aria-label': 'Why' }, [
-        h('p.summary', null, [summary(), h('code.code', null, error?.code ?? '')]),
-        mended
-          ? h('div.mend-all', null, [
-              h('h3', null, 'All of it at once'),
-              diffView(mended.patch, entry.event),
-              h(
-                'button.primary',
-                { type: 'button', onclick: () => apply(mended.patch) },
-                `Mend all ${details.length} in the editor`,
-              ),
-            ])
-          : null,
+        h('p.summary', null, [summary(), h('code.code', null, error?.code ?? ''), mend?.button]),
         complaints(details, entry.event, { apply, applyLabel: 'Apply in the editor', go: showLine }),
+        mend?.box,
       ]),
       h('section.event', { 'aria-label': 'The event' }, [
         h('h3', null, 'As it was received'),

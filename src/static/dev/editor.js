@@ -3,7 +3,7 @@
 import { api, curlOf } from './api.js'
 import { addedPointers } from './detail.js'
 import { byId, copy, h, say } from './dom.js'
-import { complaints, culprits, diffView, inOrder, jsonView } from './explain.js'
+import { complaints, culprits, inOrder, jsonView, mendAll } from './explain.js'
 import { linesOf, nearestOf, parseExactly, patched, pretty, syntaxError } from './json.js'
 
 /** @typedef {import('./json.js').Operation} Operation */
@@ -242,28 +242,20 @@ export class Editor {
       ])
     }
     const details = inOrder(error?.details ?? [], JSON.stringify(event))
+    const mend = mendAll(error, event, apply, '')
     return h('section', null, [
       h('h3', null, [
         `✗ Would be ${outcome === 'refused' ? 'refused' : 'not stored'}${which} `,
         h('code.code', null, error?.code ?? ''),
       ]),
       details.length === 0 ? h('p', null, error?.message ?? '') : null,
-      error?.mended && details.length > 1
-        ? h('div.mend-all', null, [
-            h('h3', null, 'All of it at once'),
-            diffView(error.mended.patch, event),
-            h(
-              'button.primary',
-              { type: 'button', onclick: () => apply(/** @type {any} */ (error.mended).patch) },
-              `Mend all ${details.length}`,
-            ),
-          ])
-        : null,
+      mend ? h('div.actions', null, mend.button) : null,
       complaints(details, event, {
         apply,
         applyLabel: 'Apply',
         go: path => this.#goTo(lines.get(nearestOf(lines, prefix + path)) ?? 0),
       }),
+      mend?.box,
     ])
   }
 

@@ -88,23 +88,48 @@ export function jsonView(text, { details = [], added = new Map(), label }) {
   }
   show(0, MAX_LINES)
   box.append(list)
-  if (lines.length > MAX_LINES) {
-    const more = h(
-      'button',
-      {
-        type: 'button',
-        onclick: () => {
-          more.remove()
-          show(MAX_LINES, lines.length)
-        },
+  let upTo = MAX_LINES
+  if (upTo < lines.length) {
+    const button = h('button', {
+      type: 'button',
+      onclick: () => {
+        show(upTo, upTo + MAX_LINES)
+        upTo += MAX_LINES
+        if (upTo < lines.length) label()
+        else button.remove()
       },
-      `Show ${lines.length - MAX_LINES} more lines`,
-    )
-    box.append(more)
-    const hidden = lines.slice(MAX_LINES).some(line => !line.closes && faults.has(line.pointer))
-    if (hidden) more.append(', faults among them')
+    })
+    const label = () => {
+      const rest = lines.slice(upTo)
+      const isBad = rest.some(line => !line.closes && faults.has(line.pointer))
+      button.textContent = `Show more: ${rest.length} lines${isBad ? ', faults among them' : ''}`
+    }
+    label()
+    box.append(button)
   }
   return box
+}
+
+/**
+ * All complaints mended at once, where that is more than the only complaint's own suggestion: a button, and what it does.
+ * @param {import('./api.js').Refusal | null} error @param {any} event
+ * @param {(patch: Operation[]) => void} apply @param {string} where
+ */
+export function mendAll(error, event, apply, where) {
+  const { mended, details = [] } = error ?? {}
+  if (!mended || (details.length === 1 && details[0]?.suggestion?.passes)) return null
+  const what = details.length > 1 ? `all ${details.length}` : 'all of it'
+  return {
+    button: h(
+      'button.primary',
+      { type: 'button', onclick: () => apply(mended.patch) },
+      `Mend ${what}${where}`,
+    ),
+    box: h('div.mend-all', null, [
+      h('h3', null, ['What would pass', h('span.note.ok', null, '✓ tried')]),
+      diffView(mended.patch, event),
+    ]),
+  }
 }
 
 /**
@@ -148,7 +173,7 @@ export function complaints(details, event, { apply, applyLabel, go }) {
                 'What would pass here',
                 suggestion.passes
                   ? h('span.note.ok', null, '✓ tried')
-                  : h('span.note', null, '✓ tried, the rest is to be mended too'),
+                  : h('span.note', null, 'one of several'),
               ]),
               h('p', null, suggestion.text),
               // One deed is said in words already.

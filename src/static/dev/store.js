@@ -199,7 +199,7 @@ export class Store {
       const ahead = (entries[0]?.seq ?? 0) - this.lastSeq
       if (ahead > 0 && this.#ahead > 0 && Date.now() - this.#heardAt > CHECK_MS) this.connect()
       else if (ahead > 2000 || (ahead > 0 && Date.now() - this.#heardAt > 2000))
-        this.#become('behind', `${ahead} events behind`)
+        this.#become('behind', `${ahead} events`)
       else this.#become('live')
       this.#ahead = ahead
     } catch {
