@@ -173,7 +173,7 @@ export function complaints(details, event, { apply, applyLabel, go }) {
                 'What would pass here',
                 suggestion.passes
                   ? h('span.note.ok', null, '✓ tried')
-                  : h('span.note', null, 'one of several'),
+                  : h('span.note', null, 'and more after it'),
               ]),
               h('p', null, suggestion.text),
               // One deed is said in words already.

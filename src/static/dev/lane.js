@@ -170,12 +170,13 @@ function countAfter(items, seq) {
 /** @param {Entry} entry @param {string} id */
 function rowOf(entry, id) {
   const { outcome, stream, schema_uri, received_at } = entry
+  const what = outcome === 'accepted' ? (schema_uri ?? '(no schema)') : reasonOf(entry)
   return h(`div.row.${outcome}`, { role: 'option', id }, [
     h('span.sign', { 'aria-hidden': 'true' }, SIGN[outcome]),
     h('span.visually-hidden', null, `${WORD[outcome]}: `),
     h('span.stream', null, stream ?? '(no stream)'),
     h('time', { datetime: received_at }, clock(received_at).slice(0, 8)),
-    h('span.what', null, outcome === 'accepted' ? (schema_uri ?? '(no schema)') : reasonOf(entry)),
+    h('span.what', { title: what }, what),
   ])
 }
 
