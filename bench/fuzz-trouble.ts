@@ -190,13 +190,14 @@ export async function makeTrouble(tally: Tally): Promise<void> {
         async trouble => {
           for (const stream of ['schema.throws', 'produce.throws', 'load.hangs', 'produce.hangs'])
             await trouble.post(eventOf(stream))
-          // While an error event is still being stored, and nothing else is under way, requests that were begun are refused.
+          // While an error event is still being stored, and nothing else is under way, requests that were begun are
+          // refused, but for those that come within the second that idle connections have.
           const late = await Wire.open(trouble.service.port)
           const bytes = bytesOf(eventOf('a'))
           await late.send([bytes.subarray(0, 60), 100])
           await trouble.post(eventOf('a', { test: 7 }))
           const ending = trouble.service.stop()
-          await late.send([300, bytes.subarray(60)])
+          await late.send([1200, bytes.subarray(60)])
           await trouble.answerOn(late)
           late.destroy()
           await ending
