@@ -27,7 +27,7 @@ export class PageRoutes {
     this.#localOnly = localOnly
     for (const name of readdirSync(folder)) {
       const type = TYPES[extname(name)]
-      if (type === undefined) throw new Error(`${name} is of no type that is served`)
+      if (type === undefined) continue
       this.#files.set(name, { type: `${type}; charset=utf-8`, body: readFileSync(join(folder, name)) })
     }
   }

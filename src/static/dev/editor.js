@@ -12,7 +12,7 @@ import { linesOf, nearestOf, parseExactly, patched, pretty, syntaxError } from '
 const WAIT_MS = 200
 const DRAFT = 'eventgate.draft'
 /** Lines that are numbered. */
-const MAX_NUMBERED = 5000
+const MAX_NUMBERED = 2000
 
 export class Editor {
   #area

@@ -6,7 +6,7 @@ import { layout, nearestOf, stepsOf } from './json.js'
 /** @typedef {import('./api.js').Detail} Detail */
 /** @typedef {import('./json.js').Operation} Operation */
 
-const MAX_LINES = 1000
+const MAX_LINES = 500
 /** These say of a whole that something in it should not be there. */
 const ABOUT_PARTS = new Set([
   'additionalProperties',

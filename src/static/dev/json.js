@@ -110,6 +110,16 @@ export function isJson(text) {
 
 /** Lines for reading, tokens as they stand in the text; null if it is not JSON. @param {string} text @returns {Line[] | null} */
 export function layout(text) {
+  // The same event is asked for several times in a row.
+  if (text !== latest.text) latest = { text, lines: laidOut(text) }
+  return latest.lines
+}
+
+/** @type {{ text: string | null, lines: Line[] | null }} */
+let latest = { text: null, lines: null }
+
+/** @param {string} text @returns {Line[] | null} */
+function laidOut(text) {
   if (!isJson(text)) return null
   /** @type {Line[]} */
   const lines = []
