@@ -108,7 +108,11 @@ export async function startService(
  * The start command with any configuration, a text being that of the file as it is; resolves when the service
  * says that it is ready.
  */
-export async function spawnService(t: TestContext, folder: string, config: object | string) {
+export async function spawnService(
+  t: { after(end: () => void): void },
+  folder: string,
+  config: object | string,
+) {
   const path = join(folder, 'config.yaml')
   writeFileSync(path, typeof config === 'string' ? config : dump(config))
   const child = spawn(globalThis.process.execPath, ['dist/server.js', '-c', path], {

@@ -6,6 +6,7 @@ import { type Body, decodeBody, membersOf, parseBody } from '../lib/body.js'
 import { ClientAddress } from '../lib/client-ip.js'
 import type { Config } from '../lib/config.js'
 import type { Connections } from '../lib/connections.js'
+import type { DryRun, Prospect } from '../lib/dry-run.js'
 import { GateError } from '../lib/errors.js'
 import type { Context, Delivery, EventGate, Outcome } from '../lib/eventgate.js'
 import type { Responder } from '../lib/http.js'
@@ -13,6 +14,7 @@ import type { Metrics } from '../lib/metrics.js'
 import type { Parsing } from '../lib/parsing.js'
 import { makeQueryReader, type QueryReader } from '../lib/query.js'
 import { type Arrival, Receiver } from '../lib/receive.js'
+import type { RefusedRequest } from '../lib/recording.js'
 import type { Tracing } from '../lib/tracing.js'
 import type { Turns } from '../lib/turns.js'
 
@@ -28,6 +30,10 @@ export interface EventsOptions {
   metrics: Metrics
   /** Undefined where nobody traces. */
   tracing?: Tracing | undefined
+  /** Told of each request that is refused before any of its events was taken. */
+  refused?: ((error: GateError, request: RefusedRequest) => void) | undefined
+  /** Undefined where nobody may ask what would become of events. */
+  dryRun?: DryRun | undefined
 }
 
 const ALLOW = 'POST, OPTIONS'
@@ -51,12 +57,15 @@ export class EventsRoute {
   readonly #query: QueryReader
   readonly #receiver: Receiver
   readonly #clientAddress: ClientAddress
+  readonly #refused: EventsOptions['refused']
+  readonly #dryRun: DryRun | undefined
   #underWay = 0
   #closed = false
   #idle: (() => void) | undefined
 
   constructor(options: EventsOptions) {
-    const { config, gate, admission, turns, parsing, connections, responder, metrics, tracing } = options
+    const { config, gate, admission, turns, parsing, connections, responder, metrics } = options
+    const { tracing, refused, dryRun } = options
     this.#config = config
     this.#gate = gate
     this.#admission = admission
@@ -66,6 +75,8 @@ export class EventsRoute {
     this.#responder = responder
     this.#metrics = metrics
     this.#tracing = tracing
+    this.#refused = refused
+    this.#dryRun = dryRun
     this.#query = makeQueryReader(config)
     this.#clientAddress = new ClientAddress(config.trusted_proxies)
     this.#receiver = new Receiver({ maxBytes: config.max_body_size })
@@ -95,6 +106,11 @@ export class EventsRoute {
     this.#take(req, res, path, () => this.#receiver.arrival(req, res))
   }
 
+  /** Says what would become of events. */
+  validate(req: IncomingMessage, res: ServerResponse, path: string): void {
+    this.#take(req, res, path, () => this.#receiver.arrival(req, res), this.#dryRun)
+  }
+
   /** Takes the configured test events as if they had been posted. */
   postTestEvents(req: IncomingMessage, res: ServerResponse, path: string): void {
     const bytes = Buffer.from(JSON.stringify(this.#config.test_events))
@@ -102,7 +118,13 @@ export class EventsRoute {
   }
 
   /** One request's way: admit, receive, read, process, answer. */
-  async #take(req: IncomingMessage, res: ServerResponse, path: string, arrive: () => Arrival): Promise<void> {
+  async #take(
+    req: IncomingMessage,
+    res: ServerResponse,
+    path: string,
+    arrive: () => Arrival,
+    dryRun?: DryRun,
+  ): Promise<void> {
     const receivedAt = Date.now()
     this.#underWay++
     const requestId = req.headers['x-request-id']?.toString() || randomUUID()
@@ -118,6 +140,7 @@ export class EventsRoute {
       span?.answered(answer.status)
     }
     let ticket: Ticket | undefined
+    let received: Buffer | undefined
     let begun = false
     let hasty = false
     try {
@@ -125,7 +148,9 @@ export class EventsRoute {
         throw new GateError('draining', 'the service is shutting down: send the request again')
       if (this.#connections.isExcess(req.socket)) throw tooManyConnections(this.#connections.limits.max)
       const query = this.#query(req.url as string)
-      const { delivery, schemaUri, stream } = query
+      const { schemaUri, stream } = query
+      // Who asks what would become of events waits for it.
+      const delivery = dryRun ? 'guaranteed' : query.delivery
       hasty = delivery === 'hasty'
       const timeoutMs = this.#config.request_timeout_ms
       const deadline = hasty ? Infinity : receivedAt + timeoutMs
@@ -133,7 +158,10 @@ export class EventsRoute {
       ticket = this.#admission.enter(delivery, arrival.length)
       // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
       const receiving = arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
-      const text = await textOf(receiving, bytes => this.#metrics.bodyReceived(delivery, bytes))
+      const text = await textOf(receiving, bytes => {
+        this.#metrics.bodyReceived(delivery, bytes.length)
+        if (this.#refused) received = bytes
+      })
       if (text === undefined) return
       if (hasty) await this.#turns.turn()
       const { headers } = req
@@ -144,6 +172,11 @@ export class EventsRoute {
       if (room) await room
       let processing: Processing
       try {
+        if (dryRun) {
+          const { events, textOf } = parseBody(text)
+          ticket.addEvents(events.length)
+          return send(prospects(await dryRun.process(events, { ...about, textOf })))
+        }
         processing = this.#process(parseBody(text), about, ticket, count => {
           if (hasty) send(success(count, 'hasty'))
           begun = true
@@ -158,6 +191,7 @@ export class EventsRoute {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
       this.#metrics.refused(error, { requestId, trace })
+      if (!begun && !dryRun) this.#tellRefused(error, req, { requestId, receivedAt, bytes: received })
       // Else those who come back at once would take more than those who are taken.
       if (hasty && !res.headersSent && this.#turns.length < MAX_REFUSED) await this.#turns.turn()
       if (!res.headersSent) send(refusal(error))
@@ -184,6 +218,18 @@ export class EventsRoute {
     begins(events.length)
     return { ...this.#gate.start(events, { ...about, textOf }), textOf }
   }
+
+  #tellRefused(
+    error: GateError,
+    req: IncomingMessage,
+    request: Pick<RefusedRequest, 'requestId' | 'receivedAt' | 'bytes'>,
+  ): void {
+    this.#refused?.(error, { ...request, headers: req.headers, clientIp: this.#clientAddress.of(req) })
+  }
+}
+
+function prospects(results: readonly Prospect[]): Answer {
+  return { status: 200, reason: 'OK', body: JSON.stringify({ results }), retryAfter: false }
 }
 
 interface Processing {
@@ -195,11 +241,11 @@ interface Processing {
 /** Apart, for the same reason: the bytes are let go. */
 async function textOf(
   body: Promise<Buffer | undefined>,
-  received: (bytes: number) => void,
+  received: (bytes: Buffer) => void,
 ): Promise<string | undefined> {
   const bytes = await body
   if (!bytes) return undefined
-  received(bytes.length)
+  received(bytes)
   return decodeBody(bytes)
 }
 
