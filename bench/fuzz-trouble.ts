@@ -57,9 +57,9 @@ class Trouble {
     }
   }
 
-  async get(path: string): Promise<Answer | undefined> {
+  async get(path: string, headers = ''): Promise<Answer | undefined> {
     const wire = await Wire.open(this.service.port)
-    await wire.send([Buffer.from(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`)])
+    await wire.send([Buffer.from(`GET ${path} HTTP/1.1\r\nhost: x\r\n${headers}\r\n`)])
     return this.answerOn(wire).finally(() => wire.destroy())
   }
 
@@ -170,6 +170,16 @@ export async function makeTrouble(tally: Tally): Promise<void> {
         await trouble.post(eventOf('a'))
         await trouble.get('/_info/ready')
       }),
+      withService(
+        'a development page',
+        { output_path: '/dev/null', dev_ui: true, dev_hosts: ['x'] },
+        tally,
+        async trouble => {
+          await trouble.get('/_dev/events', 'origin: http://y\r\n')
+          await trouble.get('/_dev/events/1')
+          await trouble.get('/_dev/events/wait?timeout_ms=1')
+        },
+      ),
       withService('a full disk', { output_path: '/dev/full' }, tally, async trouble => {
         await trouble.post([eventOf('a'), eventOf('b')])
       }),
@@ -180,13 +190,14 @@ export async function makeTrouble(tally: Tally): Promise<void> {
         async trouble => {
           for (const stream of ['schema.throws', 'produce.throws', 'load.hangs', 'produce.hangs'])
             await trouble.post(eventOf(stream))
-          // While an error event is still being stored, and nothing else is under way, requests that were begun are refused.
+          // While an error event is still being stored, and nothing else is under way, requests that were begun are
+          // refused, but for those that come within the second that idle connections have.
           const late = await Wire.open(trouble.service.port)
           const bytes = bytesOf(eventOf('a'))
           await late.send([bytes.subarray(0, 60), 100])
           await trouble.post(eventOf('a', { test: 7 }))
           const ending = trouble.service.stop()
-          await late.send([300, bytes.subarray(60)])
+          await late.send([1200, bytes.subarray(60)])
           await trouble.answerOn(late)
           late.destroy()
           await ending

@@ -2,32 +2,48 @@ import { readFileSync } from 'node:fs'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
 import { load as parseYaml } from 'js-yaml'
 import { register } from 'prom-client'
-import { Admission } from './lib/admission.js'
+import { Admission, type Room } from './lib/admission.js'
+import { MAX_MEMBERS } from './lib/body.js'
 import { type Config, type Logging, readConf } from './lib/config.js'
 import { Connections } from './lib/connections.js'
-import { makeEnrich } from './lib/enrich.js'
+import { DryRun } from './lib/dry-run.js'
+import { wholly } from './lib/entry-view.js'
 import { ErrorEvents } from './lib/error-events.js'
 import { GateError, quote } from './lib/errors.js'
 import { type Delivery, EventGate, nextTurn, type Observer, type Steps } from './lib/eventgate.js'
+import { Explainer } from './lib/explain.js'
 import { applyFactory } from './lib/factory.js'
 import { Health } from './lib/health.js'
 import { Responder } from './lib/http.js'
 import { createServer } from './lib/http-server.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
+import { LocalOnly } from './lib/local-only.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { Metrics } from './lib/metrics.js'
+import { Parsing } from './lib/parsing.js'
 import { FileProducer, MemoryProducer, type Producer } from './lib/producer.js'
-import { makeRoute } from './lib/route.js'
-import { SchemaRepository } from './lib/schemas.js'
-import { StreamConfigs, Streams } from './lib/streams.js'
-import { makeTransforms } from './lib/transforms.js'
+import { Recorder } from './lib/recorder.js'
+import { Recording } from './lib/recording.js'
+import type { SchemaRepository } from './lib/schemas.js'
+import type { StreamConfigs } from './lib/streams.js'
+import { Tracing } from './lib/tracing.js'
 import { Turns } from './lib/turns.js'
-import { EventsRoute } from './routes/events.js'
+import {
+  knownTo,
+  makeSchemas,
+  makeSteps,
+  openStreamConfigs,
+  packaged,
+  readInfo,
+  userAgentOf,
+} from './parts.js'
+import { DevRoutes } from './routes/dev.js'
+import { type EventsOptions, EventsRoute } from './routes/events.js'
 import { type Info, infoRoutes } from './routes/info.js'
+import { PageRoutes } from './routes/page.js'
 import { rootRoutes, type Spec } from './routes/root.js'
 import { streamRoutes } from './routes/streams.js'
 
@@ -50,8 +66,6 @@ const GRACE_SHARE = 0.8
 /** On shutdown an idle connection, on which a request may be under way, is left for so long, milliseconds. */
 const DRAIN_IDLE_MS = 1000
 const IDLE_SHARE = 0.1
-/** Within the package, from `dist/`. */
-const packaged = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
 /** service-runner's entry: wires everything, top to bottom, and listens. Resolves once it is ready for events. */
 export async function app({ name, config: conf }: AppOptions): Promise<App> {
@@ -59,24 +73,31 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const info = readInfo()
   const log = logOf(conf.logging, name)
   const metrics = new Metrics(register, log, serviceLabel(conf.metrics, name))
+  metrics.ofBuild(register, info.version)
+  const tracing = Tracing.open(info.version)
   const admission = new Admission({
-    guaranteed: { maxBytes: config.max_bytes_in_flight, maxEvents: config.max_events_in_flight },
-    hasty: { maxBytes: config.hasty_max_bytes, maxEvents: config.hasty_max_events },
+    guaranteed: roomOf(config.max_bytes_in_flight, config.max_events_in_flight),
+    hasty: roomOf(config.hasty_max_bytes, config.hasty_max_events),
   })
   const schemas = makeSchemas(config, info)
-  const configs = await openStreamConfigs(config, info, metrics)
+  const configs = await openStreamConfigs(config, info, metrics.ofStreamConfigs())
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
-  const producers = await openProducers(config, metrics)
-  const own = makeSteps(config, schemas, configs, producers)
+  const producers = await openProducers(config, metrics, tracing)
+  const own = makeSteps(config, schemas, configs, (event, destination, deadline) =>
+    producers[destination.delivery].produce(event, destination, deadline),
+  )
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
+  const explainer = new Explainer(steps, knownTo(config, schemas, configs))
+  const dev = config.dev_ui ? makeDev(config, schemas, explainer) : undefined
   const turns = new Turns()
   const observe: Observer = (outcome, context, index) => {
     metrics.outcome(outcome, context, index)
     errorEvents?.consider(outcome, context, index)
+    dev?.recording.outcome(outcome, context, index)
   }
-  const gate = new EventGate(steps, observe, ({ delivery }) =>
+  const gate = new EventGate(dev?.recording.watch(steps) ?? steps, observe, ({ delivery }) =>
     delivery === 'hasty' ? turns.turn() : nextTurn(),
   )
 
@@ -85,10 +106,17 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const health = new Health(watched, config.unready_without_kafka_ms)
   metrics.watch(register, watched, health)
   const responder = new Responder(config, connections)
-  const events = new EventsRoute({ config, gate, admission, turns, connections, responder, metrics })
+  const refused: EventsOptions['refused'] = dev && ((...what) => dev.recording.refusedRequest(...what))
+  const dryRun = config.validate_endpoint ? new DryRun(steps, explainer) : undefined
+  const parsing = { guaranteed: new Parsing(MAX_MEMBERS), hasty: new Parsing(MAX_MEMBERS) }
+  const events = new EventsRoute({
+    ...{ config, gate, admission, turns, parsing, connections, responder, metrics, tracing },
+    ...{ refused, dryRun },
+  })
   const web = initApp(responder, metrics)
   loadRoutes(web, {
-    ...{ events, info, health, responder, configs },
+    ...{ events, info, health, responder, configs, dev },
+    validates: config.validate_endpoint,
     spec: readSpec(info),
     hasTestEvents: config.test_events.length > 0,
   })
@@ -120,6 +148,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       const closed = server.drain(idleMs)
       const lostBefore = metrics.lost
       configs?.close()
+      dev?.routes.close()
       const all = [...new Set(Object.values(producers))]
       for (const producer of all) producer.flush?.()
       // Until then requests come that were under way on idle connections, also where nothing else is in flight.
@@ -149,11 +178,6 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   }
 }
 
-function readInfo(): Info {
-  const { name, version, description, homepage } = JSON.parse(readFileSync(packaged('package.json'), 'utf8'))
-  return { name, version, description, homepage }
-}
-
 function readSpec({ version }: Info): Spec {
   const spec = parseYaml(readFileSync(packaged('dist/static/spec.yaml'), 'utf8')) as Spec
   return { ...spec, info: { ...spec.info, version } }
@@ -172,19 +196,11 @@ function serviceLabel(metrics: unknown, name: string): string | null {
   return (metrics as { name?: string }[] | undefined)?.[0]?.name ?? name
 }
 
-/** The schemas that ship with the service stand behind those of the configuration. */
-function makeSchemas(config: Config, info: Info): SchemaRepository {
-  return new SchemaRepository({
-    uriField: config.schema_uri_field,
-    baseUris: [...config.schema_base_uris, packaged('schemas')],
-    fileExtension: config.schema_file_extension,
-    allowInsecure: config.allow_insecure_schemas,
-    allowAbsoluteUris: config.allow_absolute_schema_uris,
-    maxSchemas: config.max_schemas,
-    failureTtlMs: config.schema_failure_ttl_ms,
-    timeoutMs: config.schema_timeout_ms,
-    userAgent: userAgentOf(config, info),
-  })
+/** What a request weighs beside its body, bytes: its head, its answer, what is noted of it. */
+const REQUEST_BYTES = 4096
+
+function roomOf(maxBytes: number, maxEvents: number): Room {
+  return { maxBytes, maxEvents, maxRequests: Math.ceil(maxBytes / REQUEST_BYTES) }
 }
 
 function precached(config: Config): string[] {
@@ -205,11 +221,17 @@ async function precache(schemas: SchemaRepository, uris: readonly string[], log:
 }
 
 /** Guaranteed and hasty events share no Kafka producer: neither can hold up the other. */
-async function openProducers(config: Config, metrics: Metrics): Promise<Record<Delivery, Producer>> {
+async function openProducers(
+  config: Config,
+  metrics: Metrics,
+  tracing: Tracing | undefined,
+): Promise<Record<Delivery, Producer>> {
   const { producer, kafka, output_path, should_pretty_print } = config
   if (producer === 'kafka' && kafka) {
-    const guaranteed = new KafkaProducer(kafka.guaranteed, metrics.ofKafka('guaranteed'))
-    const hasty = new KafkaProducer(kafka.hasty, metrics.ofKafka('hasty'))
+    const open = (delivery: Delivery) =>
+      new KafkaProducer(kafka[delivery], { ...metrics.ofKafka(delivery), ...tracing?.ofKafka(delivery) })
+    const guaranteed = open('guaranteed')
+    const hasty = open('hasty')
     if (kafka.requiredAtStart) await guaranteed.reach()
     return { guaranteed, hasty }
   }
@@ -218,74 +240,6 @@ async function openProducers(config: Config, metrics: Metrics): Promise<Record<D
       ? new MemoryProducer()
       : await FileProducer.open(output_path, { pretty: should_pretty_print })
   return { guaranteed: made, hasty: made }
-}
-
-/** Undefined where any schema may go to any stream. Rejects if it cannot be had. */
-async function openStreamConfigs(
-  config: Config,
-  info: Info,
-  metrics: Metrics,
-): Promise<StreamConfigs | undefined> {
-  if (config.stream_config_uri === null) return undefined
-  return StreamConfigs.open(
-    {
-      uri: config.stream_config_uri,
-      headers: config.stream_config_uri_options.headers ?? {},
-      objectPath: config.stream_config_object_path ?? undefined,
-      destination: config.destination_event_service ?? undefined,
-      topicPrefix: config.topic_prefix,
-      retries: config.stream_config_retries,
-      ttlMs: config.stream_config_ttl * 1000,
-      minRefreshMs: config.stream_config_min_refresh_ms,
-      timeoutMs: config.stream_config_timeout_ms,
-      // An event of an unknown stream must not cost those beside it their deadline.
-      patienceMs: Math.min(config.stream_config_timeout_ms, config.request_timeout_ms / 3),
-      userAgent: userAgentOf(config, info),
-    },
-    metrics.ofStreamConfigs(),
-  )
-}
-
-function userAgentOf(config: Config, { version }: Info): string {
-  return config.user_agent ?? `eventgate/${version}`
-}
-
-function makeSteps(
-  config: Config,
-  schemas: SchemaRepository,
-  configs: StreamConfigs | undefined,
-  producers: Record<Delivery, Producer>,
-): Steps {
-  const streamField = config.stream_field ?? undefined
-  const dtField = config.dt_field ?? undefined
-  const streams = new Streams({ streamField, topicPrefix: config.topic_prefix, configs })
-  const enrich = makeEnrich({
-    schemaUriField: config.schema_uri_field,
-    streamField,
-    dtField,
-    idField: config.id_field ?? undefined,
-    overwriteDt: config.overwrite_dt,
-    idFromRequest: config.id_from_request,
-    headersToFields: config.http_request_headers_to_fields,
-  })
-  const userAgentDenylist = config.test_kitchen.ua_denylist ?? []
-  const transforms = makeTransforms(config.transforms, { userAgentDenylist })
-  return {
-    load: (events, context) => both(schemas.loadFor(events, context), streams.loadFor(events, context)),
-    schemaFor: (event, context) => schemas.schemaFor(event, context),
-    streamFor: (event, schema, context) => streams.streamFor(event, schema, context),
-    enrich(event, schema, stream, context, index) {
-      enrich(event, schema, stream, context, index)
-      for (const transform of transforms) transform(event, schema, stream, context)
-    },
-    route: makeRoute(dtField),
-    produce: (event, destination, deadline) =>
-      producers[destination.delivery].produce(event, destination, deadline),
-  }
-}
-
-function both(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
-  return one && other ? Promise.all([one, other]).then(() => {}) : (one ?? other)
 }
 
 function makeErrorEvents(
@@ -298,12 +252,12 @@ function makeErrorEvents(
   const { error_stream: stream, error_schema_uri: schemaUri } = config
   if (stream === null) return undefined
   // A gate of their own, whose failures nobody tells of but the metrics: never a loop.
-  const gate = new EventGate(steps, outcome => metrics.errorEvent(outcome))
+  const gate = new EventGate(steps, (outcome, context, index) => metrics.errorEvent(outcome, context, index))
   return new ErrorEvents(
     { stream, schemaUri, emitterId: userAgentOf(config, info) },
     {
       process: (events, context) => gate.process(events, context),
-      dropped: count => metrics.errorEventsDropped(count),
+      dropped: context => metrics.errorEventDropped(context),
       async schema() {
         await schemas.load([schemaUri])
         try {
@@ -314,6 +268,44 @@ function makeErrorEvents(
       },
     },
   )
+}
+
+/** What a developer's page and tests look at. */
+interface Dev {
+  recording: Recording
+  routes: DevRoutes
+  page: PageRoutes
+}
+
+/** Null where none can be made. */
+async function sampleOf(schemas: SchemaRepository, uri: string): Promise<unknown> {
+  await schemas.load([uri])
+  try {
+    return schemas.menderOf(schemas.get(uri))?.sample() ?? null
+  } catch {
+    return null
+  }
+}
+
+function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer): Dev {
+  const recorder = new Recorder()
+  const localOnly = new LocalOnly(config.dev_hosts)
+  const { schema_uri_field: schemaUriField, stream_field } = config
+  const recording = new Recording(recorder, { schemaUriField, streamField: stream_field ?? undefined })
+  const routes = new DevRoutes({
+    recorder,
+    whole: entry => wholly(entry, explainer),
+    schemas: {
+      list: () => schemas.list(),
+      async show(uri) {
+        const schema = await schemas.show(uri)
+        const examples = Array.isArray(schema.examples) ? schema.examples : []
+        return { uri, schema, examples, sample: await sampleOf(schemas, uri) }
+      },
+    },
+    localOnly,
+  })
+  return { recording, routes, page: new PageRoutes(packaged('dist/static/dev'), localOnly) }
 }
 
 /** The Express app before its routes: what holds for every answer. */
@@ -329,7 +321,7 @@ function initApp(responder: Responder, metrics: Metrics): Express {
     // The events routes count their own requests.
     res.on('finish', () => {
       if (res.locals.counted === true) return
-      metrics.answered(routeOf(path), req.method, res.statusCode, Date.now() - receivedAt)
+      metrics.answered(res.locals.route ?? routeOf(path), req.method, res.statusCode, Date.now() - receivedAt)
     })
     next()
   })
@@ -358,15 +350,25 @@ interface Routes {
   spec: Spec
   hasTestEvents: boolean
   configs: StreamConfigs | undefined
+  dev: Dev | undefined
+  validates: boolean
 }
 
 function loadRoutes(web: Express, routes: Routes): void {
-  const { events, info, health, responder, spec, hasTestEvents, configs } = routes
+  const { events, info, health, responder, spec, hasTestEvents, configs, dev, validates } = routes
 
   for (const path of ['v1/events', 'v2/events']) {
     web.all(`/${path}`, (req, res) => {
       res.locals.counted = req.method === 'POST'
       events.handle(req, res, path)
+    })
+  }
+  if (validates) {
+    web.all('/v1/validate', (req, res) => {
+      res.locals.route = 'v1/validate'
+      res.locals.counted = req.method === 'POST'
+      if (req.method === 'POST') events.validate(req, res, 'v1/validate')
+      else events.handle(req, res, 'v1/validate')
     })
   }
   if (hasTestEvents) {
@@ -383,6 +385,10 @@ function loadRoutes(web: Express, routes: Routes): void {
     }),
   )
   web.use('/_info', infoRoutes(info, health, responder))
+  if (dev) {
+    web.use(dev.page.router())
+    web.use('/_dev', dev.routes.router())
+  }
   web.use('/', rootRoutes(spec))
   web.use((req, res) => {
     const isThere = routeOf(req.path) !== 'unknown' && (hasTestEvents || !req.path.startsWith('/v1/_test'))

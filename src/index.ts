@@ -18,6 +18,7 @@ export {
   type Schema,
   type Steps,
   type Stream,
+  type Trace,
 } from './lib/eventgate.js'
 export type { Factory, FactoryOptions } from './lib/factory.js'
 export { Field } from './lib/field.js'

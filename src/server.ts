@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { collectDefaultMetrics, register } from 'prom-client'
+import { register } from 'prom-client'
 import ServiceRunner from 'service-runner'
 import { ConfigError, type ConfigFile, type MetricsEndpoint, readConf, readConfigFile } from './lib/config.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
+import { collectProcessMetrics } from './lib/metrics.js'
+import { type Exporting, startTracing } from './lib/tracing.js'
 
 /** sysexits.h: the configuration is wrong. Supervisors need not try again. */
 const EX_CONFIG = 78
@@ -33,6 +35,7 @@ async function main(): Promise<void> {
   // Signals are ours: with no workers service-runner installs no handler, and the default one cuts requests off.
   let runner: ServiceRunner | undefined
   let metrics: Server | undefined
+  let tracing: Exporting | undefined
   let stopping = false
   const stop = async (signal: string) => {
     if (stopping) return end(1, `${signal} again: ending at once`)
@@ -47,6 +50,7 @@ async function main(): Promise<void> {
       (error: Error) => error,
     )
     metrics?.close()
+    await tracing?.end()
     if (failure) end(1, failure.message)
     else end(0, 'ended')
   }
@@ -57,6 +61,12 @@ async function main(): Promise<void> {
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
 
+  try {
+    tracing = await startTracing(process.env, service.name)
+  } catch (error) {
+    process.stderr.write(`eventgate: ${(error as Error).message}\n`)
+    process.exit(EX_CONFIG)
+  }
   const endpoint = [file.metrics ?? []].flat().find(({ type }) => type === 'prometheus')
   if (endpoint?.port !== undefined) metrics = await serveMetrics(endpoint, log)
   runner = new ServiceRunner({ num_workers: 0 })
@@ -124,7 +134,7 @@ function metricsName({ metrics }: ConfigFile): string | undefined {
 }
 
 async function serveMetrics({ port }: MetricsEndpoint, log: Log): Promise<Server> {
-  collectDefaultMetrics({ register })
+  collectProcessMetrics(register)
   const server = createServer(async (req, res) => {
     if (req.method !== 'GET' || req.url !== '/metrics') return void res.writeHead(404).end()
     try {

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { Admission, type Ticket } from '#src/lib/admission.js'
 import type { Delivery } from '#src/lib/eventgate.js'
 
-const room = { maxBytes: 100, maxEvents: 10 }
+const room = { maxBytes: 100, maxEvents: 10, maxRequests: 20 }
 const make = () => new Admission({ guaranteed: room, hasty: room })
 
 test('room is taken and given back as a whole', () => {
@@ -50,7 +50,7 @@ test('more events than could ever be held are too many, not too early', () => {
 })
 
 test('of what is announced, only the beginning holds room before it comes', () => {
-  const large = { maxBytes: 1_000_000, maxEvents: 10 }
+  const large = { maxBytes: 1_000_000, maxEvents: 10, maxRequests: 20 }
   const admission = new Admission({ guaranteed: large, hasty: large })
   const tickets = Array.from({ length: 10 }, () => admission.enter('guaranteed', 300_000))
   assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 10 * 65_536, events: 0 })
@@ -63,6 +63,17 @@ test('of what is announced, only the beginning holds room before it comes', () =
   second.addBytes(300_000)
   for (const ticket of tickets) ticket.leave()
   assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 0, events: 0 })
+})
+
+test('requests have a bound of their own, for each weighs something whatever it holds', () => {
+  const few = { ...room, maxRequests: 2 }
+  const admission = new Admission({ guaranteed: few, hasty: few })
+  const ticket = admission.enter('guaranteed', 0)
+  admission.enter('guaranteed', 0)
+  assert.throws(() => admission.enter('guaranteed', 0), { code: 'over_capacity' })
+  admission.enter('hasty', 0)
+  ticket.leave()
+  admission.enter('guaranteed', 0)
 })
 
 test('leaving twice gives back once', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { isInexact, MAX_DEPTH, MAX_MEMBERS, readBody } from '#src/lib/body.js'
+import { isInexact, MAX_DEPTH, MAX_MEMBERS, membersOf, readBody } from '#src/lib/body.js'
 import { type Code, GateError } from '#src/lib/errors.js'
 
 const read = (text: string) => readBody(Buffer.from(text))
@@ -92,6 +92,13 @@ test('a body of nothing but brackets or keys is refused before it is parsed', ()
   assert.equal(read(`[${'{"a":1},'.repeat(249_999)}5]`).events.length, 250_000)
   assert.equal(Object.keys(read(`{${keys(MAX_MEMBERS - 1)}}`).events[0] as object).length, MAX_MEMBERS - 1)
   assert.deepEqual(read(`{"a":"${'{[:\\"'.repeat(MAX_MEMBERS)}"}`).events.length, 1)
+})
+
+test('members are counted, never too few', () => {
+  const few = '{"a":[1,{"b":":{["}]}'
+  assert.equal(membersOf(few), 0)
+  const long = `{"a":[1,{"b":":{["}],"text":"${'x'.repeat(3000)}"}`
+  assert.equal(membersOf(long), 9)
 })
 
 test('numbers by example: what survives is taken, what would change is refused', () => {

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { ROOT } from './helpers.js'
+import { hasTest } from './test-names.js'
 
 const rows = readFileSync(join(ROOT, 'docs/compatibility.md'), 'utf8')
   .split('\n')
@@ -24,11 +25,7 @@ test('the tests that show what is kept are there, by name', () => {
   const missing: string[] = []
   for (const [, , , tests = ''] of rows) {
     for (const [, file = '', name = ''] of tests.matchAll(/`([\w-]+\.test\.ts): ([^`]+)`/g)) {
-      const path = join(ROOT, 'test', file)
-      const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
-      // Whole: between quotes, but for what a template adds.
-      const spellings = [`'${name}'`, `"${name}"`, `\`${name}\``, `\`${name}\${`]
-      if (!spellings.some(spelling => text.includes(spelling))) missing.push(`${file}: ${name}`)
+      if (!hasTest(file, name)) missing.push(`${file}: ${name}`)
     }
   }
   assert.deepEqual(missing, [])

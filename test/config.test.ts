@@ -137,6 +137,26 @@ test('variables of the environment are filled in', () => {
   assert.deepEqual(services, [{ name: 'a name', conf: { port: 9090, output_path: '/x/y' } }])
 })
 
+test('a variable that is all of a quoted text is that text, whatever is in it', () => {
+  const secrets = [`it's`, 'say "so"', 'a: b # c', 'two\nlines', '\\', '{env(OTHER)}', '$&', '']
+  for (const secret of secrets) {
+    for (const quote of [`'`, '"']) {
+      const text = `services: [{name: x, conf: {user_agent: ${quote}{env(SECRET)}${quote}}}]`
+      if (secret.includes('\n')) assert.throws(() => readConfigFile(text, { SECRET: secret }), ConfigError)
+      else if (secret !== '') {
+        const { services } = readConfigFile(text, { SECRET: secret, OTHER: 'wrong' })
+        assert.deepEqual(services, [{ name: 'x', conf: { user_agent: secret } }], secret)
+      }
+    }
+  }
+  // Beside other text it is put in as it is.
+  const { services } = readConfigFile(
+    `services: [{name: 'x-{env(A)}', conf: {output_path: "{env(B)}/y", topic_prefix: '{env(A)}{env(B)}'}}]`,
+    { A: 'a', B: 'b' },
+  )
+  assert.deepEqual(services, [{ name: 'x-a', conf: { output_path: 'b/y', topic_prefix: 'ab' } }])
+})
+
 test('defaults are whole, sizes are bytes, and the result is frozen', () => {
   const config = readConf({
     max_body_size: '4mb',

@@ -134,6 +134,35 @@ test('metrics', async t => {
   await t.test('metrics are not served where events are', async () => {
     assert.equal((await send(`${url}/metrics`)).status, 404)
   })
+  await t.test('each promise has its figure, and it is true', async () => {
+    const figures = async () => ({
+      delivered: await sum('eventgate_events_total', { delivery: 'guaranteed', outcome: 'delivered' }),
+      invalid: await sum('eventgate_events_total', { outcome: 'invalid', code: 'schema_not_found' }),
+      hasty: await sum('eventgate_events_total', { delivery: 'hasty', outcome: 'delivered', code: '' }),
+      lost: await sum('eventgate_hasty_events_lost_total'),
+      produced: await sum('eventgate_produce_duration_seconds_count', { outcome: 'delivered' }),
+      requests: await sum('eventgate_request_size_events_count'),
+      events: await sum('eventgate_request_size_events_sum'),
+      bytes: await sum('eventgate_request_size_bytes_sum', { delivery: 'hasty' }),
+      refused: await sum('eventgate_requests_refused_total', { code: 'body_not_events' }),
+      hits: await sum('eventgate_schema_cache_hits_total'),
+      misses: await sum('eventgate_schema_cache_misses_total'),
+      failures: await sum('eventgate_schema_load_failures_total', { reason: 'schema_not_found' }),
+    })
+    const before = await figures()
+    await service.post([testEvent(), testEvent(), { $schema: '/not/there/1.0.0', meta: { stream: 'a' } }])
+    await service.post(testEvent(), { query: '?hasty' })
+    await service.post([])
+    const added = {
+      ...{ delivered: 2, invalid: 1, hasty: 1, lost: 0, produced: 3, requests: 2, events: 4 },
+      ...{ bytes: JSON.stringify(testEvent()).length, refused: 1, hits: 3, misses: 1, failures: 1 },
+    }
+    await eventually(async () => {
+      const after = Object.entries(await figures())
+      const differences = after.map(([name, value]) => [name, value - before[name as keyof typeof before]])
+      assert.deepEqual(Object.fromEntries(differences), added)
+    })
+  })
   assert.equal(await service.stop(), 0)
 })
 

@@ -167,7 +167,7 @@ interface Amples {
 type Document = any
 
 test('/?spec', async t => {
-  const service = await startService(t, { test_events: [testEvent()] })
+  const service = await startService(t, { test_events: [testEvent()], dev_ui: true, validate_endpoint: true })
   const reply = await send(`${service.url}/?spec`)
   assert.equal(reply.status, 200)
   const spec: Document = reply.json()
@@ -223,12 +223,21 @@ test('/?spec', async t => {
     const answered = [
       ...['/', '/_info', '/_info/home', '/_info/name', '/_info/version', '/robots.txt'],
       ...['/_info/health', '/_info/live', '/_info/ready', '/_info/startup'],
+      ...['/_dev/counts', '/_dev/events', '/_dev/events/live', '/_dev/events/wait', '/_dev/events/{seq}'],
+      ...['/_dev/schemas', '/_dev/schemas/{uri}', '/_dev/static/{name}', '/v1/validate'],
       ...['/v1/_test/events', '/v1/events', '/v1/stream-configs', '/v1/stream-configs/{names}', '/v2/events'],
     ]
     assert.deepEqual(Object.keys(spec.paths).sort(), answered.sort())
     for (const path of answered) {
-      const reply = await send(`${service.url}${path.replace('{names}', 'x')}${path === '/' ? '?spec' : ''}`)
-      assert.notEqual(reply.status, 404, path)
+      const filled = path
+        .replace('{names}', 'x')
+        .replace('{uri}', 'test/event/1.0.0')
+        .replace('{seq}', '1')
+        .replace('{name}', 'main.js')
+      const query = path === '/' ? '?spec' : '?timeout_ms=1'
+      const reply = await send(`${service.url}${filled}${query}`)
+      if (path === '/_dev/events/{seq}') assert.match(reply.body, /entry_not_found/)
+      else assert.notEqual(reply.status, 404, path)
     }
   })
   for (const { path, method, operation } of operations) {

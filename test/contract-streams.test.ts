@@ -169,6 +169,26 @@ test('an unknown stream brings the next fetch forward, and strangers cannot make
   assert.equal(asked.length, 2)
 })
 
+test('expressions that there was no time to look at are looked at with the next fetch', async t => {
+  const streams: Record<string, object> = { known: SETTINGS }
+  const { url } = await api(t, () => streams)
+  const service = await startService(t, { stream_config_uri: url, stream_config_ttl: 1 })
+  // Each of these costs the detector all that it may do; together more than one fetch has time for.
+  const slow = Array.from({ length: 5 }, (_, i) => `(?!y{2${i}})${'(a*)*'.repeat(300)}`)
+  for (const pattern of slow) streams[`/${pattern}/`] = SETTINGS
+  await eventually(() => {
+    const said = service.log().map(({ msg }) => String(msg))
+    for (const pattern of slow) {
+      const begin = pattern.slice(0, 20)
+      assert.ok(
+        said.some(line => line.includes(begin) && line.includes('may take very long')),
+        begin,
+      )
+    }
+  })
+  assert.equal((await service.post(to('known'))).status, 201)
+})
+
 test('a slow fetch for an unknown stream costs the events beside it nothing', async t => {
   const streams: Record<string, object> = { known: SETTINGS }
   let slow = false

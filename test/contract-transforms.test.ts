@@ -223,7 +223,7 @@ test('transforms that are not named do nothing', async t => {
   assert.deepEqual(last(service), GOOD)
 })
 
-test('a transform that is not known, and an expression that is none, are errors at the start', async t => {
+test('a transform that is not known, and an expression that is none or slow, are errors at the start', async t => {
   const wrong: [conf: object, says: RegExp][] = [
     [
       { transforms: ['eventgateWikimediaDefaults', 'testKitchn'] },
@@ -232,6 +232,14 @@ test('a transform that is not known, and an expression that is none, are errors 
     [
       { test_kitchen: { ua_denylist: ['bot', '(bot'] } },
       /services\[0\]\.conf\.test_kitchen\.ua_denylist.*\(bot/,
+    ],
+    [
+      { test_kitchen: { ua_denylist: ['bot', '^(?=x|(a+)+$)'] } },
+      /services\[0\]\.conf\.test_kitchen\.ua_denylist.*"\^\(\?=x\|\(a\+\)\+\$\)" may take very long/,
+    ],
+    [
+      { test_kitchen: { ua_denylist: [String.raw`^(?=x|(\\w+)+$)`] } },
+      /services\[0\]\.conf\.test_kitchen\.ua_denylist.* may take very long/,
     ],
   ]
   for (const [conf, says] of wrong) {

@@ -108,7 +108,11 @@ export async function startService(
  * The start command with any configuration, a text being that of the file as it is; resolves when the service
  * says that it is ready.
  */
-export async function spawnService(t: TestContext, folder: string, config: object | string) {
+export async function spawnService(
+  t: { after(end: () => void): void },
+  folder: string,
+  config: object | string,
+) {
   const path = join(folder, 'config.yaml')
   writeFileSync(path, typeof config === 'string' ? config : dump(config))
   const child = spawn(globalThis.process.execPath, ['dist/server.js', '-c', path], {
@@ -123,7 +127,7 @@ export async function spawnService(t: TestContext, folder: string, config: objec
   const port = await new Promise<number>((resolve, reject) => {
     child.stdout.on('data', chunk => {
       out += chunk
-      const ready = /"port":(\d+),"msg":"eventgate \S+ is ready/.exec(out)
+      const ready = /"port":(\d+)\}?,"(?:msg|message)":"eventgate \S+ is ready/.exec(out)
       if (ready) resolve(Number(ready[1]))
     })
     child.once('exit', code => reject(new Error(`the service ended with ${code}:\n${out}`)))

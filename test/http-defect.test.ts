@@ -11,18 +11,21 @@ import { Connections } from '#src/lib/connections.js'
 import type { EventGate } from '#src/lib/eventgate.js'
 import { Responder } from '#src/lib/http.js'
 import { Metrics } from '#src/lib/metrics.js'
+import { Parsing } from '#src/lib/parsing.js'
 import { Turns } from '#src/lib/turns.js'
 import { EventsRoute } from '#src/routes/events.js'
 import { send, testEvent } from './helpers.js'
 
 test('a defect once the events were begun does not call them not stored', async t => {
   const config = readConf({})
-  const room = { maxBytes: 1000, maxEvents: 10 }
+  const room = { maxBytes: 1000, maxEvents: 10, maxRequests: 10 }
   const admission = new Admission({ guaranteed: room, hasty: room })
-  const broken = { process: () => Promise.reject(new Error('a defect')) } as unknown as EventGate
+  const outcomes = () => Promise.reject(new Error('a defect'))
+  const broken = { start: () => ({ begun: Promise.resolve(), outcomes: outcomes() }) } as unknown as EventGate
   const connections = new Connections({ max: 10, maxAgeMs: 0 })
   const events = new EventsRoute({
     turns: new Turns(),
+    parsing: { guaranteed: new Parsing(10), hasty: new Parsing(10) },
     config,
     gate: broken,
     admission,

@@ -16,6 +16,7 @@ import {
 import {
   BATCH_OVERHEAD,
   batchEncoder,
+  encodeHeaders,
   type Identity,
   RECORD_OVERHEAD,
   type RecordData,
@@ -31,6 +32,9 @@ const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0') as {
 }
 const Record = require('kafkajs/src/protocol/recordBatch/record/v0') as (record: object) => object
 
+/** The headers of records that have some, as kafkajs wants them. */
+const namedHeaders = new WeakMap<RecordData, Record<string, string>>()
+
 /** A batch as kafkajs encodes it. */
 async function byKafkajs(records: readonly RecordData[], identity: Identity): Promise<Buffer> {
   const base = records[0]?.timestamp ?? 0
@@ -41,9 +45,17 @@ async function byKafkajs(records: readonly RecordData[], identity: Identity): Pr
     producerId: identity.producerId,
     producerEpoch: identity.epoch,
     firstSequence: identity.sequence,
-    records: records.map(({ key, value, timestamp }, offsetDelta) =>
-      Record({ key, value, offsetDelta, timestampDelta: timestamp - base }),
-    ),
+    records: records.map((record, offsetDelta) => {
+      const { key, value, timestamp } = record
+      const headers = namedHeaders.get(record)
+      return Record({
+        key,
+        value,
+        offsetDelta,
+        timestampDelta: timestamp - base,
+        ...(headers && { headers }),
+      })
+    }),
   })
   return batch.buffer
 }
@@ -75,8 +87,23 @@ const arbitraryRecord: fc.Arbitrary<RecordData> = fc
       fc.integer({ min: 0, max: 253_402_300_799_999 }),
       fc.integer({ min: 1_700_000_000_000, max: 1_700_000_100_000 }),
     ),
+    named: fc.option(
+      fc.dictionary(
+        fc.stringMatching(/^[a-z][a-z-]{0,20}$/),
+        fc.string({ unit: 'grapheme', maxLength: 200 }),
+        {
+          maxKeys: 70,
+        },
+      ),
+    ),
   })
-  .map(parts => ({ ...parts, valueBytes: Buffer.byteLength(parts.value) }))
+  .map(({ named, ...parts }) => {
+    const record: RecordData = { ...parts, valueBytes: Buffer.byteLength(parts.value) }
+    if (!named) return record
+    namedHeaders.set(record, named)
+    record.headers = encodeHeaders(named)
+    return record
+  })
 
 test('a batch is encoded to the bytes that kafkajs encodes it to', async () => {
   const encode = batchEncoder('none')
@@ -93,7 +120,8 @@ test('a batch is encoded to the bytes that kafkajs encodes it to', async () => {
         const theirs = await byKafkajs(records, identity)
         assert.ok(ours.equals(theirs), 'the bytes differ')
         const bound = records.reduce(
-          (sum, { key, valueBytes }) => sum + RECORD_OVERHEAD + (key?.length ?? 0) + valueBytes,
+          (sum, { key, valueBytes, headers }) =>
+            sum + RECORD_OVERHEAD + (key?.length ?? 0) + valueBytes + (headers?.length ?? 0),
           BATCH_OVERHEAD,
         )
         assert.ok(ours.length <= bound, 'a record takes more than its bound')

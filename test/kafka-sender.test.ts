@@ -31,6 +31,12 @@ interface Answer {
   error?: GateError
 }
 
+/** A request's events, and once it has ended what was wrong with it. */
+interface Ended {
+  values: string[]
+  problem?: string
+}
+
 /** A sender and its cluster, with topic `t` of one partition led by broker 0. */
 function setUp(
   settings: Partial<SenderSettings> = {},
@@ -39,13 +45,27 @@ function setUp(
   const clock = new FakeClock()
   const cluster = new FakeCluster(clock, faults)
   cluster.create('t', 1)
-  const seen = { late: 0, complaints: [] as string[], requests: [] as [number, number][] }
+  const seen = {
+    late: 0,
+    complaints: [] as string[],
+    requests: [] as [number, number][],
+    ended: [] as Ended[],
+  }
   const sender = new Sender({ ...BASE, ...settings }, cluster, clock, randomFrom(1), {
     late: count => {
       seen.late += count
     },
     complain: message => seen.complaints.push(message),
     sent: (batches, events) => seen.requests.push([batches, events]),
+    begin: batches => {
+      const ended: Ended = {
+        values: batches.flatMap(({ records }) => records.map(({ value }) => `${value}`)),
+      }
+      seen.ended.push(ended)
+      return problem => {
+        ended.problem = problem ?? 'none'
+      }
+    },
   })
   const answers = new Map<string, Answer>()
   const send = (
@@ -85,6 +105,17 @@ test('what is sent together shares a batch, and what comes while it is out is th
   assert.equal(outcome('b9'), 'stored')
   assert.deepEqual(cluster.stored('t')[0]?.length, 20)
   assert.ok(seen.requests.length <= 3, JSON.stringify(seen.requests))
+})
+
+test('the beginning and the end of each request are told, and what was wrong with it', async () => {
+  const { clock, send, seen, outcome } = setUp({}, inOrder({ code: 19 }, undefined))
+  send('x')
+  await clock.runUntil(5000)
+  assert.equal(outcome('x'), 'stored')
+  const [refused, stored, ...others] = seen.ended
+  assert.deepEqual(refused?.values, ['x'])
+  assert.match(String(refused?.problem), /^t-0: /)
+  assert.deepEqual([stored, ...others], [{ values: ['x'], problem: 'none' }])
 })
 
 test('a request carries all partitions of its leader', async () => {

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { CODES } from '#src/lib/errors.js'
 import { ROOT } from './helpers.js'
+import { hasTest } from './test-names.js'
 
 /** The rows of a page's tables of promises, which are those whose last column says what shows them. */
 function rowsOf(page: string): string[][] {
@@ -31,11 +32,7 @@ for (const [page, least] of Object.entries(PAGES)) {
     const missing: string[] = []
     for (const row of rows) {
       for (const [, file = '', name = ''] of (row.at(-1) ?? '').matchAll(/`([\w-]+\.test\.ts): ([^`]+)`/g)) {
-        const path = join(ROOT, 'test', file)
-        const text = existsSync(path) ? readFileSync(path, 'utf8') : ''
-        // Whole: between quotes, but for what a template adds.
-        const spellings = [`'${name}'`, `"${name}"`, `\`${name}\``, `\`${name}\${`]
-        if (!spellings.some(spelling => text.includes(spelling))) missing.push(`${file}: ${name}`)
+        if (!hasTest(file, name)) missing.push(`${file}: ${name}`)
       }
     }
     assert.deepEqual(missing, [])
@@ -45,4 +42,27 @@ for (const [page, least] of Object.entries(PAGES)) {
 test('operations.md says of every code what it means for the event', () => {
   const page = readFileSync(join(ROOT, 'docs/operations.md'), 'utf8')
   for (const code of CODES) assert.ok(page.includes(`\`${code}\``), code)
+})
+
+test('a quoted word is no test', () => {
+  assert.equal(hasTest('operations.test.ts', 'a quoted word is no test'), true)
+  const template = `each promise of \${page} names the test that holds it`
+  assert.equal(hasTest('operations.test.ts', template), true)
+  assert.equal(hasTest('operations.test.ts', 'docs'), false)
+  assert.equal(hasTest('operations.test.ts', 'each promise'), false)
+  assert.equal(hasTest('no-such.test.ts', 'a quoted word is no test'), false)
+})
+
+/** How node:test is told to leave a test out, or to take its failure for none. */
+const LEFT_OUT = /\b(test|t|it|describe|suite)\.(skip|todo|only)\b|[{,]\s*(skip|todo|only)\s*[:,}]/
+
+test('no test is left out', () => {
+  const sources = readdirSync(join(ROOT, 'test')).filter(file => file.endsWith('.ts'))
+  assert.ok(sources.length > 60)
+  for (const file of sources) {
+    const found = LEFT_OUT.exec(readFileSync(join(ROOT, 'test', file), 'utf8'))
+    assert.equal(found?.[0], undefined, file)
+  }
+  const left = [`t.${'skip'}('x')`, `{ ${'skip'}: true }`, `{ timeout: 1, ${'todo'}: 'x' }`, `{ ${'todo'} }`]
+  for (const text of left) assert.match(text, LEFT_OUT)
 })

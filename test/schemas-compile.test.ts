@@ -436,6 +436,45 @@ test('the names that JavaScript gives a meaning are fields like any other', asyn
   assert.equal(({} as { polluted?: boolean }).polluted, undefined)
 })
 
+test('an event has no field that it only inherits from JavaScript', async t => {
+  const text = { type: 'string' }
+  const schemas = {
+    'required/1': { required: ['constructor', 'a'] },
+    'declared/1': { properties: { constructor: text, toString: false, valueOf: { ...text, default: 'x' } } },
+    'both/1': { properties: { a: text, toString: text }, required: ['toString'] },
+    'dependencies/1': { dependencies: { constructor: ['b'], a: ['hasOwnProperty'] } },
+    'proto/1': { required: ['__proto__'] },
+    'nested/1': { properties: { a: { $ref: '/required/1' } } },
+  }
+  const folder = repository(t, schemas)
+  const cases: [uri: string, event: string, says: string, becomes?: object][] = [
+    ['/required/1', '{"a":1}', "'' should have required property 'constructor'"],
+    ['/required/1', '{"a":1,"constructor":1}', ''],
+    ['/declared/1', '{}', '', { valueOf: 'x' }],
+    ['/declared/1', '{"valueOf":"own"}', '', { valueOf: 'own' }],
+    [
+      '/declared/1',
+      '{"constructor":1,"toString":1,"valueOf":1}',
+      "'.constructor' should be string, '.toString' boolean schema is false, '.valueOf' should be string",
+    ],
+    ['/both/1', '{"a":"x"}', "'' should have required property 'toString'"],
+    ['/both/1', '{"toString":"x"}', ''],
+    ['/dependencies/1', '{}', ''],
+    ['/dependencies/1', '{"a":1}', "'' should have property hasOwnProperty when property a is present"],
+    ['/proto/1', '{}', "'' should have required property '__proto__'"],
+    ['/proto/1', '{"__proto__":1}', ''],
+    ['/nested/1', '{"a":{"a":1}}', "'.a' should have required property 'constructor'"],
+  ]
+  for (const [uri, json, says, becomes] of cases) {
+    const schema = await load(folder, uri)
+    assert.equal(complaints(schema, JSON.parse(json)), says, `${uri} ${json}`)
+    if (!becomes) continue
+    const event = JSON.parse(json)
+    schema.validate(event)
+    assert.deepEqual(event, becomes)
+  }
+})
+
 test('an event gets its own copy of a default', async t => {
   const schema = await load(
     repository(t, {

@@ -1,14 +1,16 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import fastFormats from 'ajv-formats/dist/formats.js'
+import { MAX_MEMBERS } from '#src/lib/body.js'
+import { Inspection, OutOfTime, slowPattern } from '#src/lib/patterns.js'
 import { formats } from '#src/lib/schemas/formats.js'
-import { OutOfTime, slowPattern } from '#src/lib/schemas/patterns.js'
-import { type Reply, type Service, send, startService, temporary, testEvent } from './helpers.js'
+import { StreamTable } from '#src/lib/streams/table.js'
+import { type Reply, type Service, send, startService, temporary, testEvent, WIKIMEDIA } from './helpers.js'
 import {
   assertAlive,
   assertFailure,
@@ -199,6 +201,65 @@ test('the look at patterns is bounded itself', { timeout: 60_000 }, () => {
   assert.equal(slowPattern(many, 0), undefined)
 })
 
+test('catastrophic names of streams', { timeout: 60_000 }, async t => {
+  const settings = { schema_title: 'test/event' }
+  const streams = Object.fromEntries(CATASTROPHES.map(([pattern]) => [`/${pattern}/`, settings]))
+  const stream_config_uri = join(temporary(t), 'streams.json')
+  writeFileSync(stream_config_uri, JSON.stringify({ ...streams, '/^fine\\..+/': settings }))
+  const service = await startService(t, { stream_config_uri })
+  await t.test('expressions that no engine runs fast are left out, and said so', () => {
+    const said = service.log().map(({ msg }) => String(msg))
+    for (const [pattern, , runsLinear] of CATASTROPHES) {
+      const found = said.some(
+        line =>
+          line.includes('is left out') && line.includes(`${JSON.stringify(pattern)} may take very long`),
+      )
+      assert.equal(found, !runsLinear, pattern)
+    }
+  })
+  await t.test('no name takes long, and the other streams take their events', async () => {
+    for (const pump of new Set(CATASTROPHES.map(([, pump]) => pump))) {
+      const started = performance.now()
+      await service.post(testEvent({ meta: { stream: `${pump.repeat(200)}-` } }))
+      assert.ok(performance.now() - started < 5000)
+    }
+    assert.equal((await service.post(testEvent({ meta: { stream: 'fine.1' } }))).status, 201)
+  })
+})
+
+test('the look at names of streams is bounded itself, and gets further', { timeout: 60_000 }, () => {
+  const names = Array.from({ length: 5 }, (_, i) => `/^(?!y{2${i}})[a-z]{1,${63 + i}}$/`)
+  const text = JSON.stringify(Object.fromEntries(names.map(name => [name, {}])))
+  const read = () => {
+    const options = { objectPath: undefined, destination: undefined, topicPrefix: '' }
+    return StreamTable.read(text, options, new Inspection(0))
+  }
+  for (let i = 1; i < 5; i++) {
+    const table = read()
+    assert.equal(table.size, i)
+    assert.equal(table.isIncomplete, true)
+    assert.equal(table.warnings.filter(warning => warning.includes('in time')).length, 5 - i)
+  }
+  assert.equal(read().size, 5)
+  assert.equal(read().isIncomplete, false)
+})
+
+const STREAM_CONFIGS = join(WIKIMEDIA, 'stream-configs')
+const areThere = existsSync(STREAM_CONFIGS)
+
+test(`names of streams as they are in production are taken${areThere ? '' : ': NOT THERE, nothing was tested'}`, t => {
+  if (!areThere) return t.diagnostic(`${STREAM_CONFIGS} is not there: it is no part of the project`)
+  let expressions = 0
+  for (const file of readdirSync(STREAM_CONFIGS)) {
+    const text = readFileSync(join(STREAM_CONFIGS, file), 'utf8')
+    const options = { objectPath: 'streams', destination: undefined, topicPrefix: 'eqiad.' }
+    const table = StreamTable.read(text, options)
+    assert.deepEqual(table.warnings, [], file)
+    expressions += Object.keys(table.settings).filter(name => name.startsWith('/')).length
+  }
+  assert.ok(expressions >= 2)
+})
+
 test('formats take time in proportion to the text', { timeout: 60_000 }, () => {
   const pumps = [
     ...[
@@ -299,7 +360,8 @@ test('the formats that were made linear judge as before', () => {
 test('events that are wide cost what they weigh', { timeout: 60_000 }, async t => {
   const service = await startService(t, { max_events_in_flight: 1000 })
   const wide: Record<string, string> = {
-    'a million keys': `{${Array.from({ length: 500_000 }, (_, i) => `"k${i}":0`).join()}}`,
+    // With the object itself, just as many as a body may have.
+    'half a million keys': `{${Array.from({ length: MAX_MEMBERS - 1 }, (_, i) => `"k${i}":0`).join()}}`,
     'a million items': `{"x":[${'0,'.repeat(1_000_000)}0]}`,
     'one long key': `{"${'k'.repeat(4_000_000)}":0}`,
     'one long text': `{"$schema":"${'/a'.repeat(2_000_000)}"}`,

@@ -6,6 +6,8 @@ export interface Room {
   /** Of request bodies, after decompression. */
   maxBytes: number
   maxEvents: number
+  /** Each weighs some kilobytes, whatever it holds. */
+  maxRequests: number
 }
 
 /**
@@ -59,15 +61,17 @@ const FULL_SHARE = 7 / 8
 class Seat {
   bytes = 0
   events = 0
+  requests = 0
   /** A request was refused for its events, which takes reading them first. */
   #full = false
 
   constructor(readonly room: Room) {}
 
-  /** Throws where a request's events would most likely not fit. */
+  /** Throws where a request, or its events, would most likely not fit. */
   check(): void {
+    const { maxEvents, maxRequests } = this.room
+    if (this.requests === maxRequests) throw full(`${maxRequests} requests are in flight`)
     if (!this.#full) return
-    const { maxEvents } = this.room
     this.#full = this.events > FULL_SHARE * maxEvents
     if (this.#full) throw full(`${this.events} of ${maxEvents} events are in flight`)
   }
@@ -110,6 +114,7 @@ class HeldTicket implements Ticket {
     announced: number,
   ) {
     seat.checkBytes(announced)
+    seat.requests++
     this.#ahead = Math.min(announced, ADVANCE_BYTES)
     this.#take(this.#ahead)
   }
@@ -133,6 +138,7 @@ class HeldTicket implements Ticket {
   leave(): void {
     if (this.#left) return
     this.#left = true
+    this.seat.requests--
     this.seat.bytes -= this.#bytes
     this.seat.events -= this.#events
   }

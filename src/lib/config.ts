@@ -51,6 +51,7 @@ export interface Config {
   schema_timeout_ms: number
   schema_failure_ttl_ms: number
   max_schemas: number
+  reload_schemas: boolean
   allow_insecure_schemas: boolean
   allow_absolute_schema_uris: boolean
   stream_field: string | null
@@ -78,6 +79,9 @@ export interface Config {
   error_schema_uri: string
   eventgate_factory_module: string | null
   test_events: readonly Readonly<Record<string, unknown>>[]
+  dev_ui: boolean
+  dev_hosts: readonly string[]
+  validate_endpoint: boolean
   producer: 'kafka' | 'file' | 'memory'
   output_path: string
   should_pretty_print: boolean
@@ -91,6 +95,7 @@ export interface Config {
 export interface Logging {
   name?: string
   level?: string
+  format?: 'bunyan' | 'ecs'
   streams?: readonly { type: string; level?: string; named_levels?: boolean }[]
 }
 
@@ -235,6 +240,12 @@ export const OPTIONS = {
     default: 5000,
   },
   max_schemas: { description: 'compiled schemas held; at least 100', ...count, minimum: 100, default: 2000 },
+  reload_schemas: {
+    description:
+      'whether schemas are read again when their files change, which costs a look at the files for each event, and failures are forgotten at once: for development, as versions of a schema do not change elsewhere',
+    type: 'boolean',
+    default: false,
+  },
   allow_insecure_schemas: {
     description:
       'whether to take schemas with patterns or formats on unbounded strings, which can make validation slow',
@@ -383,6 +394,24 @@ export const OPTIONS = {
     items: { type: 'object' },
     default: [],
   },
+  dev_ui: {
+    description:
+      'whether to keep the latest events, at most 1,000 of 16 MiB, and to serve the development page at `/` and its API at `/_dev`; not for production, for everybody who can reach the service can read them there',
+    type: 'boolean',
+    default: false,
+  },
+  dev_hosts: {
+    description:
+      "names by which the development page and its API may be asked for, beside `localhost` and addresses: the `Host` of other requests may be a stranger's name for this machine, and they are 403",
+    type: 'array',
+    items: headerText,
+    default: [],
+  },
+  validate_endpoint: {
+    description: '`POST /v1/validate`: what would become of events, which go nowhere',
+    type: 'boolean',
+    default: false,
+  },
   kafka: {
     description: 'where and how events are produced: below',
     type: 'object',
@@ -462,6 +491,11 @@ export const FILE = {
           enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'],
           description: 'the least that is logged; `info` if it is not set',
         },
+        format: {
+          enum: ['bunyan', 'ecs'],
+          description:
+            "the names of a line's fields: bunyan's, or those of the Elastic Common Schema; `bunyan` if it is not set",
+        },
         streams: {
           type: 'array',
           maxItems: 1,
@@ -538,11 +572,19 @@ function evaluate(
   const options = complete(conf)
   const requestTimeoutMs = options.request_timeout_ms as number
   const kafka = conf.kafka ? readKafkaConf(conf.kafka, { requestTimeoutMs }) : { problems: [], warnings: [] }
-  const { settings = null, warnings } = kafka
+  const { settings = null } = kafka
+  const warnings = [...kafka.warnings, ...exposures(options)]
   const config = Object.freeze({ ...options, kafka: settings, warnings }) as unknown as Config
   for (const { path, message } of kafka.problems) problems.push({ path: `${at}.${path}`, message })
   problems.push(...combinations(conf, config, at))
   return { config, problems }
+}
+
+/** What is meant for a developer's own machine, and offered to others. */
+function exposures({ dev_ui, interface: address }: Record<string, unknown>): Problem[] {
+  if (!dev_ui || /^(localhost|127\..*|::1)$/.test(String(address))) return []
+  const message = `is on, and all who can reach ${address === null ? 'any address of this machine' : address} can read the events: production has it off, and a laptop listens on 127.0.0.1`
+  return [{ path: 'dev_ui', message }]
 }
 
 function withoutAdditions(conf: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -671,8 +713,17 @@ function allowed(schema: Record<string, unknown>): string {
   )
 }
 
-/** `{env(NAME)}` or `{env(NAME,default)}`, anywhere in the text. */
+/**
+ * `{env(NAME)}` or `{env(NAME,default)}`, anywhere in the text. Where it is all that stands in quotes, its value is
+ * a text whatever is in it: quotes and line breaks of a password do not end it.
+ */
 function substituteEnv(text: string, env: NodeJS.ProcessEnv): string {
-  const reference = /\{\s*env\(\s*([^\s,()]+)\s*(?:,\s*([^)]*))?\)\s*\}/g
-  return text.replace(reference, (_, name: string, fallback = '') => env[name] ?? fallback)
+  const reference =
+    /(?:(?<!['"\\])(?<quote>['"]))?\{\s*env\(\s*(?<name>[^\s,()]+)\s*(?:,\s*(?<fallback>[^)]*))?\)\s*\}(?:\k<quote>(?!['"]))?/g
+  return text.replace(reference, (...match) => {
+    const whole: string = match[0]
+    const { quote = '', name = '', fallback = '' } = match.at(-1) as Record<string, string | undefined>
+    const value = env[name] ?? fallback
+    return quote && whole.endsWith(quote) ? JSON.stringify(value) : `${quote}${value}`
+  })
 }

@@ -5,6 +5,11 @@ export interface ConnectionLimits {
   maxAgeMs: number
 }
 
+/**
+ * Requests of one connection that may be unanswered: node:http takes all that come, and each weighs some kilobytes.
+ * Browsers and proxies have one at a time (RFC 9112 9.3.2 lets clients send more).
+ */
+const MAX_UNANSWERED = 16
 /** By how much of the largest age one connection's differs from another's, so that they do not all end at once. */
 const JITTER = 0.2
 
@@ -12,6 +17,7 @@ interface Opened {
   /** From then on its next answer is its last. Milliseconds of `performance.now`. */
   until: number
   excess: boolean
+  unanswered: number
 }
 
 /**
@@ -39,11 +45,23 @@ export class Connections {
     this.#open.set(socket, {
       until: maxAgeMs === 0 ? Infinity : performance.now() + age,
       excess: this.#open.size >= max,
+      unanswered: 0,
     })
   }
 
   closed(socket: object): void {
     this.#open.delete(socket)
+  }
+
+  /** Takes note of a request; false if it is one too many for its connection. To be followed by `answered`. */
+  asked(socket: object): boolean {
+    const opened = this.#open.get(socket)
+    return opened === undefined || ++opened.unanswered <= MAX_UNANSWERED
+  }
+
+  answered(socket: object): void {
+    const opened = this.#open.get(socket)
+    if (opened) opened.unanswered--
   }
 
   [Symbol.iterator](): Iterator<object> {

@@ -27,8 +27,8 @@ export interface ErrorEventWay {
   process(events: readonly Event[], context: Context): Promise<Outcome[]>
   /** The error schema, loaded; undefined if it cannot be had. */
   schema(): Promise<Schema | undefined>
-  /** Told of error events that are dropped because the bound is reached. */
-  dropped(events: number): void
+  /** Told of an error event that is dropped because the bound is reached, and for which request. */
+  dropped(context: Context): void
 }
 
 /** Why an event was refused, ready to be told. */
@@ -40,6 +40,8 @@ export interface Refusal {
   streamName: string | undefined
   /** Of its request, for an event that has none of its own and whose schema has room for it. */
   requestId: string | undefined
+  /** The same whatever the schema, for the log. */
+  loggedRequestId: string
 }
 
 /**
@@ -69,7 +71,7 @@ export class ErrorEvents {
     const text = isFull ? '' : context.textOf(index)
     // One alone may be of any length, for it was let in.
     if (isFull || (this.#pending > 0 && this.#length + text.length > MAX_PENDING_LENGTH)) {
-      this.#way.dropped(1)
+      this.#way.dropped(context)
       return
     }
     const { error, schema, stream } = outcome
@@ -82,6 +84,7 @@ export class ErrorEvents {
       schemaUri: schema?.uri,
       streamName: stream?.name,
       requestId: schema?.declares('meta.request_id') ? context.requestId : undefined,
+      loggedRequestId: context.requestId,
     })
     this.#running ??= this.#run()
   }
@@ -112,6 +115,7 @@ export class ErrorEvents {
         schemaUri,
         stream,
         delivery: 'hasty',
+        requestIdOf: index => refusals[index]?.loggedRequestId ?? '',
         clientIp: () => undefined,
         textOf: index => JSON.stringify(events[index]),
       }

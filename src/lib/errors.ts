@@ -53,6 +53,9 @@ const TABLE = {
   body_too_large: { kind: 'invalid', status: 413, fate: 'not_stored' },
   query_refused: { kind: 'invalid', status: 400, fate: 'not_stored' },
   route_not_found: { kind: 'invalid', status: 404, fate: 'not_stored' },
+  origin_refused: { kind: 'invalid', status: 403, fate: 'not_stored' },
+  entry_not_found: { kind: 'invalid', status: 404, fate: 'not_stored' },
+  event_not_seen: { kind: 'invalid', status: 408, fate: 'not_stored' },
   method_not_allowed: { kind: 'invalid', status: 405, fate: 'not_stored' },
   content_type_unsupported: { kind: 'invalid', status: 415, fate: 'not_stored' },
   content_encoding_unsupported: { kind: 'invalid', status: 415, fate: 'not_stored' },
@@ -74,6 +77,11 @@ export type Code = keyof typeof TABLE
 
 /** All codes, for documentation and tests. */
 export const CODES = Object.keys(TABLE) as Code[]
+
+/** Those that are not the client's mistake. */
+export const FAULTS: readonly { code: Code; fate: Row['fate'] }[] = CODES.flatMap(code =>
+  TABLE[code].kind === 'error' ? { code, fate: TABLE[code].fate } : [],
+)
 
 /** One thing that is wrong with an event by its schema, in the form of Ajv 6, which clients read (CONTRACT 1.2). */
 export interface SchemaError {
@@ -127,14 +135,15 @@ export class GateError extends Error {
 export function quote(value: unknown): string {
   // Cut before it is escaped: a text may have millions of characters.
   const short = typeof value === 'string' ? value.slice(0, MAX_QUOTED + 1) : value
-  const text = (JSON.stringify(short) ?? 'undefined').replace(UNPRINTABLE, escaped)
+  const text = printable(JSON.stringify(short) ?? 'undefined')
   return text.length > MAX_QUOTED ? `${text.slice(0, MAX_QUOTED - 1)}…` : text
 }
 
 const MAX_QUOTED = 100
-/** Of what JSON leaves as it is: the controls that terminals obey, and JavaScript's own ends of lines. */
+/** Of what JSON leaves as it is: the controls that terminals obey, and what some readers take for an end of line. */
 const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029]/g
 
-function escaped(char: string): string {
-  return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+/** JSON without what is unprintable in it: still JSON, of the same value. */
+export function printable(json: string): string {
+  return json.replace(UNPRINTABLE, char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`)
 }

@@ -17,10 +17,23 @@ export interface Context {
   /** Fills the stream field of events that lack it. */
   stream?: string | undefined
   delivery: Delivery
+  /** Where the request stands in a trace; undefined where there is none. */
+  trace?: Trace | undefined
+  /** Where events of several requests are together: the request's id of each. */
+  requestIdOf?(index: number): string
   /** The client's address, as far as the proxies in front are trusted; undefined where there is none. */
   clientIp(): string | undefined
   /** The text of the event at `index` as it was received. Costs a scan of the body: for failures only. */
   textOf(index: number): string
+}
+
+/** A place in a distributed trace. */
+export interface Trace {
+  readonly traceId: string
+  readonly spanId: string
+  readonly traceFlags: number
+  /** What hands it on to others, by name; undefined where the trace is not recorded. */
+  readonly headers?: Readonly<Record<string, string>> | undefined
 }
 
 /** Which producer takes an event, and whether anybody waits for what becomes of it. */
@@ -67,13 +80,17 @@ export interface Destination {
   /** Milliseconds since the epoch. */
   timestamp: number
   delivery: Delivery
+  /** Of the event's request. The gate sets it. */
+  trace?: Trace | undefined
 }
 
 /** What became of one event. `unknown`: it may have been stored, or may yet be. */
-export type Outcome = { schema?: Schema | undefined; stream?: Stream | undefined } & (
-  | { fate: 'delivered' }
-  | { fate: 'invalid' | 'not_stored' | 'unknown'; error: GateError }
-)
+export type Outcome = {
+  schema?: Schema | undefined
+  stream?: Stream | undefined
+  /** How long its producer had it; undefined if it came to none. */
+  produceMs?: number | undefined
+} & ({ fate: 'delivered' } | { fate: 'invalid' | 'not_stored' | 'unknown'; error: GateError })
 
 /**
  * The parts of an event's way. An operator's own module may replace any.
@@ -130,9 +147,18 @@ export class EventGate {
    * will be.
    */
   process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
+    return this.start(events, context).outcomes
+  }
+
+  /** The same; `begun` resolves when all events are on their way, and none is held any more as it was parsed. */
+  start(
+    events: readonly unknown[],
+    context: Context,
+  ): { begun: Promise<void>; outcomes: Promise<Outcome[]> } {
     const outcomes = new Outcomes(events.length, context.deadline)
-    // An async function would keep its arguments while it waits: events that are produced are let go.
-    return this.#begin(events, context, outcomes).then(() => this.#end(context, outcomes))
+    // An async function would keep its arguments while it waits.
+    const begun = this.#begin(events, context, outcomes)
+    return { begun, outcomes: begun.then(() => this.#end(context, outcomes)) }
   }
 
   async #end(context: Context, outcomes: Outcomes): Promise<Outcome[]> {
@@ -163,10 +189,12 @@ export class EventGate {
     const steps = this.#steps
     let schema: Schema | undefined
     let stream: Stream | undefined
+    let handedOver: number | undefined
     const end = (error?: GateError): Outcome => {
+      const produceMs = handedOver === undefined ? undefined : performance.now() - handedOver
       const outcome: Outcome = error
-        ? { fate: error.kind === 'invalid' ? 'invalid' : error.fate, error, schema, stream }
-        : { fate: 'delivered', schema, stream }
+        ? { fate: error.kind === 'invalid' ? 'invalid' : error.fate, error, schema, stream, produceMs }
+        : { fate: 'delivered', schema, stream, produceMs }
       this.#observe(outcome, context, index)
       return outcome
     }
@@ -176,7 +204,9 @@ export class EventGate {
       stream = steps.streamFor(event, schema, context)
       steps.enrich(event, schema, stream, context, index)
       schema.validate(event)
-      const destination = steps.route(event, schema, stream, context)
+      const route = steps.route(event, schema, stream, context)
+      const destination = context.trace ? { ...route, trace: context.trace } : route
+      handedOver = performance.now()
       return steps.produce(event, destination, context.deadline).then(
         () => end(),
         thrown => end(thrown instanceof GateError ? thrown : unknownFate(thrown)),

@@ -66,6 +66,9 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
     responder.refuse(req, res, error)
   }
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
+    const { socket } = req
+    if (!connections.asked(socket)) return void socket.destroy()
+    res.on('close', () => connections.answered(socket))
     if (req.headers.host === undefined && req.httpVersion === '1.1')
       return refuse(req, res, new GateError('request_malformed', 'the request has no header "host"'))
     if (req.method === 'POST') {

@@ -1,37 +1,79 @@
-import { pino } from 'pino'
+import { type LoggerOptions, pino } from 'pino'
 import type { Logging } from './config.js'
+import { printable } from './errors.js'
 
 /** A pino logger. */
 export type Log = pino.Logger
 
 const LEVELS = new Map(Object.entries(pino.levels.values).map(([name, value]) => [value, name as pino.Level]))
 
-/** JSON lines with the names of bunyan's fields, which operators' pipelines know; `named_levels` writes `"INFO"` for 30. */
+/** JSON lines in the form that `logging.format` asks for. */
 export function makeLog(logging: Logging, name: string): Log {
   const [stream] = logging.streams ?? []
   return pino(
     {
       name: logging.name ?? name,
       level: stream?.level ?? logging.level ?? 'info',
-      formatters: {
-        bindings: bindings => ({ ...bindings, v: 0 }),
-        level: (label, value) => ({ level: stream?.named_levels ? label.toUpperCase() : value }),
-      },
-      timestamp: pino.stdTimeFunctions.isoTime,
+      ...(logging.format === 'ecs' ? ECS : bunyan(stream?.named_levels ?? false)),
     },
-    printable(pino.destination({ fd: stream?.type === 'stderr' ? 2 : 1, sync: true })),
+    sanitized(pino.destination({ fd: stream?.type === 'stderr' ? 2 : 1, sync: true })),
   )
 }
 
-/**
- * JSON leaves these as they are, and so does pino; terminals obey some of them, and some readers end a line at
- * others. What clients wrote stands in the log.
- */
-const UNPRINTABLE = /[\u007f-\u009f\u2028\u2029]/g
+/** The names of bunyan's fields, which operators' pipelines know; `isNamed` writes `"INFO"` for 30. */
+function bunyan(isNamed: boolean): LoggerOptions {
+  return {
+    formatters: {
+      bindings: bindings => ({ ...bindings, v: 0 }),
+      level: (label, value) => ({ level: isNamed ? label.toUpperCase() : value }),
+    },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  }
+}
 
-function printable(destination: { write(line: string): unknown }): { write(line: string): void } {
-  const escaped = (char: string) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
-  return { write: line => void destination.write(line.replace(UNPRINTABLE, escaped)) }
+/** Fields of ours that have a name in the Elastic Common Schema; the rest stand below `eventgate`. */
+const ECS_NAMES: Readonly<Record<string, string>> = {
+  code: 'event.code',
+  request_id: 'http.request.id',
+  trace_id: 'trace.id',
+  span_id: 'span.id',
+}
+
+/** The Elastic Common Schema, as its loggers write it: https://github.com/elastic/ecs-logging/tree/main/spec */
+const ECS: LoggerOptions = {
+  messageKey: 'message',
+  timestamp: () => `,"@timestamp":"${new Date().toISOString()}"`,
+  formatters: {
+    level: label => ({ 'log.level': label }),
+    bindings: ({ pid, hostname, name }) => ({
+      'ecs.version': '8.10.0',
+      'service.name': name,
+      'process.pid': pid,
+      'host.hostname': hostname,
+    }),
+    log: toEcs,
+  },
+}
+
+function toEcs(fields: object): Record<string, unknown> {
+  const line: Record<string, unknown> = {}
+  const own: Record<string, unknown> = {}
+  for (const [name, value] of Object.entries(fields)) {
+    const known = ECS_NAMES[name]
+    if (value instanceof Error) {
+      line['error.type'] = value.name
+      line['error.message'] = value.message
+      line['error.stack_trace'] = value.stack
+    } else if (known !== undefined) line[known] = value
+    else own[name] = value
+  }
+  if (Object.keys(own).length > 0) line.eventgate = own
+  return line
+}
+
+/** What clients wrote stands in the log, and pino writes controls as they are. */
+function sanitized(destination: { write(line: string): unknown }): { write(line: string): void } {
+  return { write: line => void destination.write(printable(line)) }
 }
 
 /** A bunyan stream of type `raw` that writes service-runner's log records through pino; carries `log` to the app. */

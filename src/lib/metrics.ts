@@ -1,9 +1,10 @@
-import { Counter, Histogram, type Registry } from 'prom-client'
-import type { Code, GateError } from './errors.js'
+import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client'
+import { type Code, FAULTS, type GateError } from './errors.js'
 import type { Context, Delivery, Outcome, Stream } from './eventgate.js'
 import type { Health, HealthSources } from './health.js'
 import type { SenderObserver } from './kafka/sender.js'
 import type { Log } from './log.js'
+import { CheapHistogram, type Distribution } from './metrics/distribution.js'
 import { registerGauges } from './metrics/gauges.js'
 import type { StreamConfigObserver } from './streams.js'
 
@@ -18,9 +19,23 @@ const MAX_LOGGED_EVENT = 4096
 /** Lines about one stream configuration. */
 const MAX_WARNINGS = 20
 
+/** Buckets: from what memory takes to the longest deadline; from one event to the largest requests. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20]
+const EVENTS = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000]
+const BYTES = [256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216]
+
 interface Tally {
   count: number
   reported: number
+}
+
+/** What is counted of one delivery's events and requests. */
+interface Counts {
+  /** Events by fate and code, the code of those that were stored being empty. */
+  events: Record<Outcome['fate'], Map<Code | '', number>>
+  produce: Record<Outcome['fate'], Distribution>
+  requestBytes: Distribution
+  requestEvents: Distribution
 }
 
 /**
@@ -33,6 +48,9 @@ export class Metrics {
   readonly #log: Log
   readonly #service: Record<string, string>
   readonly #produced = new Map<string, Map<string, Tally>>()
+  readonly #counts: Record<Delivery, Counts>
+  readonly #kafkaRequestBytes: CheapHistogram
+  readonly #kafkaRequestEvents: CheapHistogram
   readonly #streams = new Set<string>()
   readonly #validationErrors: Counter
   readonly #hastyLost: Counter
@@ -66,6 +84,73 @@ export class Metrics {
             tally.reported = tally.count
           }
         }
+      },
+    })
+    const histogram = (name: string, help: string, names: string[], bounds: readonly number[]) =>
+      new CheapHistogram(registry, { name, help, labelNames: labels(...names), bounds })
+    const produce = histogram(
+      'eventgate_produce_duration_seconds',
+      'Time from the handing of an event to its producer to what became of it',
+      ['delivery', 'outcome'],
+      SECONDS,
+    )
+    const requestBytes = histogram(
+      'eventgate_request_size_bytes',
+      'Bytes of the body of a request, without its coding',
+      ['delivery'],
+      BYTES,
+    )
+    const requestEvents = histogram(
+      'eventgate_request_size_events',
+      'Events of a request',
+      ['delivery'],
+      EVENTS,
+    )
+    this.#kafkaRequestBytes = histogram(
+      'eventgate_kafka_request_size_bytes',
+      'Bytes of a produce request to a broker, before compression',
+      ['delivery'],
+      BYTES,
+    )
+    this.#kafkaRequestEvents = histogram(
+      'eventgate_kafka_request_size_events',
+      'Events of a produce request to a broker',
+      ['delivery'],
+      EVENTS,
+    )
+    const countsOf = (delivery: Delivery): Counts => {
+      const produceOf = (outcome: Outcome['fate']) => produce.of({ ...service, delivery, outcome })
+      const faults = (fate: Outcome['fate']) =>
+        FAULTS.filter(fault => fault.fate === fate).map(({ code }) => [code, 0] as const)
+      return {
+        events: {
+          delivered: new Map([['', 0]]),
+          invalid: new Map(),
+          not_stored: new Map(faults('not_stored')),
+          unknown: new Map(faults('unknown')),
+        },
+        produce: {
+          delivered: produceOf('delivered'),
+          invalid: produceOf('invalid'),
+          not_stored: produceOf('not_stored'),
+          unknown: produceOf('unknown'),
+        },
+        requestBytes: requestBytes.of({ ...service, delivery }),
+        requestEvents: requestEvents.of({ ...service, delivery }),
+      }
+    }
+    const counts = { guaranteed: countsOf('guaranteed'), hasty: countsOf('hasty') }
+    this.#counts = counts
+    new Counter({
+      name: 'eventgate_events_total',
+      help: 'Events of requests, by what became of them and, where they were not stored, by the code of the reason',
+      labelNames: labels('delivery', 'outcome', 'code'),
+      registers,
+      collect() {
+        this.reset()
+        for (const [delivery, { events }] of Object.entries(counts))
+          for (const [outcome, codes] of Object.entries(events))
+            for (const [code, count] of codes) this.inc({ ...service, delivery, outcome, code }, count)
       },
     })
     this.#validationErrors = new Counter({
@@ -106,7 +191,7 @@ export class Metrics {
     })
     this.#kafkaSent = new Counter({
       name: 'eventgate_kafka_events_sent_total',
-      help: 'Events in them, each time that they were sent',
+      help: 'Events sent to brokers, each time that they were sent',
       labelNames: labels('delivery'),
       registers,
     })
@@ -116,6 +201,14 @@ export class Metrics {
       labelNames: labels('delivery'),
       registers,
     })
+    // Prometheus sees no increase where there was nothing before.
+    for (const { code } of FAULTS) {
+      this.#hastyLost.inc({ ...service, reason: code }, 0)
+      this.#errorEventsLost.inc({ ...service, reason: code }, 0)
+      this.#requestsRefused.inc({ ...service, code }, 0)
+    }
+    this.#errorEventsLost.inc({ ...service, reason: 'error_events_full' }, 0)
+    this.#configFailures.inc(service, 0)
     this.#requests = new Histogram({
       name: 'express_router_request_duration_seconds',
       help: 'Time from the head of a request to the end of its answer',
@@ -123,6 +216,17 @@ export class Metrics {
       buckets: [0.01, 0.05, 0.1, 0.3, 1, 10],
       registers,
     })
+  }
+
+  /** Reports which build this is. */
+  ofBuild(registry: Registry, version: string): void {
+    const labels = { ...this.#service, version, node: process.versions.node }
+    new Gauge({
+      name: 'eventgate_build_info',
+      help: 'Always 1: its labels tell which version runs, on which Node',
+      labelNames: Object.keys(labels),
+      registers: [registry],
+    }).set(labels, 1)
   }
 
   /** Reports the state of the service's parts when metrics are asked for. */
@@ -148,25 +252,38 @@ export class Metrics {
   }
 
   /** What became of an error event is known. */
-  errorEvent(outcome: Outcome): void {
+  errorEvent(outcome: Outcome, context: Context, index: number): void {
     if (outcome.fate === 'delivered') this.#delivered(outcome)
     else {
       this.lost++
       this.#errorEventsLost.inc({ ...this.#service, reason: outcome.error.code })
       const message = `error event ${outcome.fate}: ${outcome.error.message.slice(0, 500)}`
-      this.#say('error', `error_event_${outcome.error.code}`, message, {})
+      const requestId = context.requestIdOf?.(index) ?? context.requestId
+      this.#say('error', `error_event_${outcome.error.code}`, message, {
+        request_id: requestId.slice(0, 200),
+      })
     }
   }
 
-  /** Error events were dropped, for too many are under way. */
-  errorEventsDropped(count: number): void {
-    this.lost += count
-    this.#errorEventsLost.inc({ ...this.#service, reason: 'error_events_full' }, count)
-    this.#say('error', 'error_event_full', 'error events are dropped: too many are under way', {})
+  /** The error event of a request's event was dropped, for too many are under way. */
+  errorEventDropped(context: Context): void {
+    this.lost++
+    this.#errorEventsLost.inc({ ...this.#service, reason: 'error_events_full' })
+    this.#say(
+      'error',
+      'error_event_full',
+      'an error event is dropped: too many are under way',
+      aboutRequest(context),
+    )
   }
 
   /** What became of an event is known. */
   outcome(outcome: Outcome, context: Context, index: number): void {
+    const { fate, produceMs } = outcome
+    const { events, produce } = this.#counts[context.delivery]
+    const code = fate === 'delivered' ? '' : outcome.error.code
+    events[fate].set(code, (events[fate].get(code) ?? 0) + 1)
+    if (produceMs !== undefined) produce[fate].observe(produceMs / 1000)
     if (outcome.fate === 'delivered') this.#delivered(outcome)
     else this.#failed(outcome, context, index)
   }
@@ -192,7 +309,7 @@ export class Metrics {
     const fields = {
       ...labels,
       delivery: context.delivery,
-      request_id: context.requestId.slice(0, 200),
+      ...aboutRequest(context),
       ...(error.code === 'internal_error' ? { err: error.cause } : {}),
     }
     const message = `event ${outcome.fate}: ${error.message.slice(0, 500)}`
@@ -202,10 +319,15 @@ export class Metrics {
   /** What a Kafka producer has to tell beside the events' outcomes. */
   ofKafka(delivery: Delivery): SenderObserver {
     const labels = { ...this.#service, delivery }
+    for (const counter of [this.#kafkaRequests, this.#kafkaSent, this.#kafkaLate]) counter.inc(labels, 0)
+    const sizes = this.#kafkaRequestBytes.of(labels)
+    const numbers = this.#kafkaRequestEvents.of(labels)
     return {
-      sent: (_batches, events) => {
+      sent: (_batches, events, bytes) => {
         this.#kafkaRequests.inc(labels)
         this.#kafkaSent.inc(labels, events)
+        sizes.observe(bytes)
+        numbers.observe(events)
       },
       late: events => this.#kafkaLate.inc(labels, events),
       trouble: message => this.#say('warn', `kafka_trouble_${delivery}`, message, { delivery }),
@@ -213,11 +335,21 @@ export class Metrics {
     }
   }
 
+  /** A request's body has come. */
+  bodyReceived(delivery: Delivery, bytes: number): void {
+    this.#counts[delivery].requestBytes.observe(bytes)
+  }
+
+  /** It was read, and has so many events. */
+  eventsReceived(delivery: Delivery, events: number): void {
+    this.#counts[delivery].requestEvents.observe(events)
+  }
+
   /** A request was refused as a whole. */
-  refused({ code, message, cause }: GateError, requestId?: string): void {
+  refused({ code, message, cause }: GateError, request: Pick<Context, 'requestId' | 'trace'>): void {
     this.#requestsRefused.inc({ ...this.#service, code })
     // Only a defect of ours has a cause.
-    const fields = { request_id: requestId?.slice(0, 200), ...(cause === undefined ? {} : { err: cause }) }
+    const fields = { ...aboutRequest(request), ...(cause === undefined ? {} : { err: cause }) }
     this.#say(
       cause === undefined ? 'info' : 'error',
       code,
@@ -287,4 +419,23 @@ export class Metrics {
     }, LOG_INTERVAL_MS)
     again.unref()
   }
+}
+
+/** By what a line of the log that is about a request is found. */
+function aboutRequest({ requestId, trace }: Pick<Context, 'requestId' | 'trace'>): object {
+  const request_id = requestId.slice(0, 200)
+  return trace ? { request_id, trace_id: trace.traceId, span_id: trace.spanId } : { request_id }
+}
+
+/** What prom-client calls totals though they go up and down; the same is there by type. */
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]
+
+/** Reports on Node and the process. */
+export function collectProcessMetrics(register: Registry): void {
+  collectDefaultMetrics({ register })
+  for (const name of MISNAMED) register.removeSingleMetric(name)
 }

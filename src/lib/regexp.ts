@@ -10,7 +10,10 @@ import { setFlagsFromString } from 'node:v8'
 setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
 setFlagsFromString('--enable-experimental-regexp-engine')
 
-/** An expression of an operator's, to be run on what strangers send. Throws a SyntaxError where it is none. */
+/**
+ * An expression of an operator's, to be run on what strangers send. Throws a SyntaxError where it is none. Where
+ * isLinear denies it, a text may still take it for ever: `patterns.ts` finds out.
+ */
 export function guarded(pattern: string, flags = ''): RegExp {
   return new RegExp(pattern, flags)
 }

@@ -1,9 +1,18 @@
-import { GateError, quote } from './errors.js'
+import { stat } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { type Code, GateError, quote } from './errors.js'
 import type { Context, Event, Schema } from './eventgate.js'
 import { Field } from './field.js'
 import { type Reach, Reached } from './reach.js'
-import { Compiler, type Document } from './schemas/compile.js'
+import { Catalog, type Listed } from './schemas/catalog.js'
+import { CompiledSchema, Compiler, type Document, parse } from './schemas/compile.js'
+import type { JsonSchema } from './schemas/declares.js'
+import type { Mender } from './schemas/mender.js'
 import { type Asking, NotFound, readText, Unreachable } from './source.js'
+
+export type { Listed } from './schemas/catalog.js'
+export type { JsonSchema } from './schemas/declares.js'
+export type { Complaint, Mender } from './schemas/mender.js'
 
 /** Where schemas come from, and which are taken. */
 export interface SchemaOptions extends Asking {
@@ -20,6 +29,16 @@ export interface SchemaOptions extends Asking {
   maxSchemas: number
   /** How long a failure is remembered, milliseconds. */
   failureTtlMs: number
+  /** Whether schemas from files are read again when their files change, and failures forgotten: for development. */
+  reload?: boolean
+}
+
+interface Held {
+  schema: Schema
+  used: number
+  /** Where its documents were found, and when those that are files were written. */
+  addresses: readonly string[]
+  stamp: string
 }
 
 /** Documents being fetched at one time; and loads that wait for their turn, above which they are refused. */
@@ -41,11 +60,14 @@ export class SchemaRepository {
   readonly #options: SchemaOptions
   readonly #uriField: Field
   readonly #compiler: Compiler
-  readonly #schemas = new Map<string, { schema: Schema; used: number }>()
+  readonly #catalog = new Catalog(text => parse('', text))
+  readonly #schemas = new Map<string, Held>()
   readonly #failures = new Map<string, { error: GateError; until: number }>()
   readonly #loading = new Map<string, Promise<void>>()
   readonly #waiting: (() => void)[] = []
   readonly #reached = new Reached()
+  /** What happened so far; failures by code. */
+  readonly counts = { hits: 0, misses: 0, compiled: 0, compileMs: 0, failures: new Map<Code, number>() }
   #running = 0
   #uses = 0
 
@@ -65,6 +87,28 @@ export class SchemaRepository {
     return this.#reached.of(this.#options.baseUris)
   }
 
+  /** What the repositories have: of remote ones only what is held. */
+  async list(): Promise<Listed[]> {
+    const listed = await this.#catalog.list(this.#options.baseUris)
+    for (const [uri, { schema }] of this.#schemas) {
+      const held = { uri, title: schema.title ?? null, description: null, examples: 0, repository: '' }
+      if (!listed.has(uri)) listed.set(uri, held)
+    }
+    return [...listed.values()]
+  }
+
+  /** What mends events of a schema; undefined for one that is not from here. */
+  menderOf(schema: Schema): Mender | undefined {
+    return schema instanceof CompiledSchema ? schema.mender : undefined
+  }
+
+  /** A schema's document as it stands in its repository. Rejects with a GateError that says why there is none. */
+  async show(raw: string): Promise<JsonSchema> {
+    const uri = this.#accept(raw)
+    if (uri instanceof GateError) throw uri
+    return parse(uri, (await this.#text(uri)).text)
+  }
+
   /**
    * Brings the schemas of these events into memory; undefined if all are there. Never rejects: what could not
    * be loaded is remembered, and `schemaFor` throws it.
@@ -77,7 +121,19 @@ export class SchemaRepository {
       cold ??= new Set()
       cold.add(uri)
     }
+    if (this.#options.reload) return this.#reload(events.map(event => this.#uriOf(event as Event, context)))
     return cold && this.load(cold)
+  }
+
+  async #reload(uris: readonly unknown[]): Promise<void> {
+    for (const raw of new Set(uris)) {
+      const uri = this.#accept(raw)
+      if (uri instanceof GateError) continue
+      this.#failures.delete(uri)
+      const held = this.#schemas.get(uri)
+      if (held && held.stamp !== (await stampOf(held.addresses))) this.#schemas.delete(uri)
+    }
+    await this.load(uris)
   }
 
   /** The schema of an event. Throws a GateError that says why there is none. */
@@ -118,6 +174,7 @@ export class SchemaRepository {
     const held = this.#schemas.get(raw as string)
     if (held) {
       held.used = ++this.#uses
+      this.counts.hits++
       return held.schema
     }
     const uri = this.#accept(raw)
@@ -158,10 +215,11 @@ export class SchemaRepository {
   }
 
   #start(uri: string): Promise<void> {
+    this.counts.misses++
     const loading = this.#turn()
       .then(() => this.#fetch(uri).finally(() => this.#next()))
       .then(
-        schema => this.#hold(uri, schema),
+        held => this.#hold(uri, held),
         thrown => this.#remember(uri, GateError.from(thrown)),
       )
       .finally(() => this.#loading.delete(uri))
@@ -183,9 +241,9 @@ export class SchemaRepository {
     else this.#running--
   }
 
-  #hold(uri: string, schema: Schema): void {
+  #hold(uri: string, held: Omit<Held, 'used'>): void {
     this.#failures.delete(uri)
-    this.#schemas.set(uri, { schema, used: ++this.#uses })
+    this.#schemas.set(uri, { ...held, used: ++this.#uses })
     if (this.#schemas.size <= this.#options.maxSchemas) return
     let idlest: [string, number] = ['', Infinity]
     for (const [held, { used }] of this.#schemas) if (used < idlest[1]) idlest = [held, used]
@@ -193,13 +251,15 @@ export class SchemaRepository {
   }
 
   #remember(uri: string, error: GateError): void {
+    const { failures } = this.counts
+    failures.set(error.code, (failures.get(error.code) ?? 0) + 1)
     this.#failures.delete(uri)
     this.#failures.set(uri, { error, until: Date.now() + this.#options.failureTtlMs })
     if (this.#failures.size > MAX_FAILURES)
       this.#failures.delete(this.#failures.keys().next().value as string)
   }
 
-  async #fetch(uri: string): Promise<Schema> {
+  async #fetch(uri: string): Promise<Omit<Held, 'used'>> {
     const root = await this.#document(uri)
     const references = new Map<string, Document>()
     const open = [root]
@@ -214,7 +274,16 @@ export class SchemaRepository {
         open.push(found)
       }
     }
-    return this.#compiler.compile(root, references)
+    const begun = performance.now()
+    let schema: Schema
+    try {
+      schema = this.#compiler.compile(root, references)
+    } finally {
+      this.counts.compiled++
+      this.counts.compileMs += performance.now() - begun
+    }
+    const addresses = [root, ...references.values()].flatMap(({ address }) => address ?? [])
+    return { schema, addresses, stamp: this.#options.reload ? await stampOf(addresses) : '' }
   }
 
   async #reference(reference: string, from: string): Promise<Document> {
@@ -232,8 +301,13 @@ export class SchemaRepository {
     })
   }
 
-  /** The first repository that has it wins. One that cannot be asked may have it, unless a later one does. */
   async #document(uri: string): Promise<Document> {
+    const { text, address } = await this.#text(uri)
+    return { ...this.#compiler.read(uri, text), address }
+  }
+
+  /** The first repository that has it wins. One that cannot be asked may have it, unless a later one does. */
+  async #text(uri: string): Promise<{ text: string; address: string }> {
     const absolute = /^https?:/.test(uri)
     const { baseUris, fileExtension } = this.#options
     const names = absolute || /\.(ya?ml|json)$/.test(uri) ? [''] : ['', fileExtension]
@@ -248,7 +322,7 @@ export class SchemaRepository {
           unreachable = found
           break
         }
-        return this.#compiler.read(uri, found)
+        return { text: found, address: join(base, uri + extension) }
       }
     }
     if (unreachable) {
@@ -266,6 +340,19 @@ async function readLinked(base: string, path: string, asking: Asking): ReturnTyp
   const found = await readText(join(base, path), MAX_DOCUMENT_BYTES, asking)
   if (typeof found !== 'string' || !/^[\w.~@+-]{1,200}\.(?:ya?ml|json)\s*$/.test(found)) return found
   return readText(join(base, path.replace(/[^/]*$/, found.trim())), MAX_DOCUMENT_BYTES, asking)
+}
+
+/** When these files were written; of what is no file nothing is known. */
+async function stampOf(addresses: readonly string[]): Promise<string> {
+  const stamps = addresses.map(async address => {
+    if (/^https?:/.test(address)) return ''
+    const path = address.startsWith('file:') ? fileURLToPath(address) : address
+    return stat(path).then(
+      ({ mtimeMs, size }) => `${mtimeMs} ${size}`,
+      () => 'gone',
+    )
+  })
+  return (await Promise.all(stamps)).join()
 }
 
 function join(base: string, uri: string): string {

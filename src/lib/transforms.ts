@@ -1,5 +1,6 @@
 import { GateError, quote } from './errors.js'
 import type { Context, Event, Schema, Stream } from './eventgate.js'
+import { Inspection, provenFast } from './patterns.js'
 import { guarded } from './regexp.js'
 
 /** Changes an event in place, or throws a GateError to refuse it. Between enrichment and validation. */
@@ -84,15 +85,21 @@ function readEnrollments(header: string): Enrollments {
   return enrollments
 }
 
-/** Throws an Error where an entry is no regular expression. */
+/** Throws an Error where an entry is no regular expression, or one that an agent could make slow. */
 export function userAgentExpressions(denylist: readonly string[]): RegExp[] {
-  return denylist.flatMap(entry => [guarded(entry), ...unquoted(entry)])
+  // At the start, so that there is time for all of them.
+  const inspection = new Inspection(Infinity)
+  return denylist
+    .flatMap(entry => [entry, ...unquoted(entry)])
+    .map(pattern => provenFast(pattern, inspection))
 }
 
 /** Charts that quote twice leave doubled backslashes, which would match no agent. */
-function unquoted(entry: string): RegExp[] {
+function unquoted(entry: string): string[] {
+  const pattern = entry.replaceAll('\\\\', '\\')
   try {
-    return entry.includes('\\\\') ? [guarded(entry.replaceAll('\\\\', '\\'))] : []
+    guarded(pattern)
+    return pattern === entry ? [] : [pattern]
   } catch {
     return []
   }

@@ -11,6 +11,11 @@ export class Turns {
   #next = 0
   #working = false
 
+  /** How many wait for theirs. */
+  get length(): number {
+    return this.#waiting.length - this.#next
+  }
+
   /** Resolves when it is the caller's turn, which must await this very promise, and ends at its next `await`. */
   turn(): Promise<void> {
     return new Promise(resolve => {

@@ -2,16 +2,20 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission, Ticket } from '../lib/admission.js'
 import { type Answer, answerTo, refusal, success } from '../lib/answer.js'
-import { type Body, readBody } from '../lib/body.js'
+import { type Body, decodeBody, membersOf, parseBody } from '../lib/body.js'
 import { ClientAddress } from '../lib/client-ip.js'
 import type { Config } from '../lib/config.js'
 import type { Connections } from '../lib/connections.js'
+import type { DryRun, Prospect } from '../lib/dry-run.js'
 import { GateError } from '../lib/errors.js'
-import type { Context, EventGate } from '../lib/eventgate.js'
+import type { Context, Delivery, EventGate, Outcome } from '../lib/eventgate.js'
 import type { Responder } from '../lib/http.js'
 import type { Metrics } from '../lib/metrics.js'
+import type { Parsing } from '../lib/parsing.js'
 import { makeQueryReader, type QueryReader } from '../lib/query.js'
 import { type Arrival, Receiver } from '../lib/receive.js'
+import type { RefusedRequest } from '../lib/recording.js'
+import type { Tracing } from '../lib/tracing.js'
 import type { Turns } from '../lib/turns.js'
 
 export interface EventsOptions {
@@ -20,12 +24,21 @@ export interface EventsOptions {
   admission: Admission
   /** Of hasty requests. */
   turns: Turns
+  parsing: Record<Delivery, Parsing>
   connections: Connections
   responder: Responder
   metrics: Metrics
+  /** Undefined where nobody traces. */
+  tracing?: Tracing | undefined
+  /** Told of each request that is refused before any of its events was taken. */
+  refused?: ((error: GateError, request: RefusedRequest) => void) | undefined
+  /** Undefined where nobody may ask what would become of events. */
+  dryRun?: DryRun | undefined
 }
 
 const ALLOW = 'POST, OPTIONS'
+/** Hasty requests that wait for their turn to be told that they are refused; others are told at once. */
+const MAX_REFUSED = 1000
 
 /**
  * The handlers of the events routes. They use node:http's own API only, so that the server can call `post`
@@ -36,24 +49,34 @@ export class EventsRoute {
   readonly #gate: EventGate
   readonly #admission: Admission
   readonly #turns: Turns
+  readonly #parsing: Record<Delivery, Parsing>
   readonly #connections: Connections
   readonly #responder: Responder
   readonly #metrics: Metrics
+  readonly #tracing: Tracing | undefined
   readonly #query: QueryReader
   readonly #receiver: Receiver
   readonly #clientAddress: ClientAddress
+  readonly #refused: EventsOptions['refused']
+  readonly #dryRun: DryRun | undefined
   #underWay = 0
   #closed = false
   #idle: (() => void) | undefined
 
-  constructor({ config, gate, admission, turns, connections, responder, metrics }: EventsOptions) {
+  constructor(options: EventsOptions) {
+    const { config, gate, admission, turns, parsing, connections, responder, metrics } = options
+    const { tracing, refused, dryRun } = options
     this.#config = config
     this.#gate = gate
     this.#admission = admission
     this.#turns = turns
+    this.#parsing = parsing
     this.#connections = connections
     this.#responder = responder
     this.#metrics = metrics
+    this.#tracing = tracing
+    this.#refused = refused
+    this.#dryRun = dryRun
     this.#query = makeQueryReader(config)
     this.#clientAddress = new ClientAddress(config.trusted_proxies)
     this.#receiver = new Receiver({ maxBytes: config.max_body_size })
@@ -83,6 +106,11 @@ export class EventsRoute {
     this.#take(req, res, path, () => this.#receiver.arrival(req, res))
   }
 
+  /** Says what would become of events. */
+  validate(req: IncomingMessage, res: ServerResponse, path: string): void {
+    this.#take(req, res, path, () => this.#receiver.arrival(req, res), this.#dryRun)
+  }
+
   /** Takes the configured test events as if they had been posted. */
   postTestEvents(req: IncomingMessage, res: ServerResponse, path: string): void {
     const bytes = Buffer.from(JSON.stringify(this.#config.test_events))
@@ -90,9 +118,18 @@ export class EventsRoute {
   }
 
   /** One request's way: admit, receive, read, process, answer. */
-  async #take(req: IncomingMessage, res: ServerResponse, path: string, arrive: () => Arrival): Promise<void> {
+  async #take(
+    req: IncomingMessage,
+    res: ServerResponse,
+    path: string,
+    arrive: () => Arrival,
+    dryRun?: DryRun,
+  ): Promise<void> {
     const receivedAt = Date.now()
     this.#underWay++
+    const requestId = req.headers['x-request-id']?.toString() || randomUUID()
+    const span = this.#tracing?.request(req, path, requestId)
+    const trace = span?.trace
     // Node remembers it from now on, though the client may be gone when an event asks for it.
     void req.socket.remoteAddress
     let unread = false
@@ -100,8 +137,10 @@ export class EventsRoute {
       unread = answer.body !== ''
       this.#responder.send(req, res, answer)
       this.#metrics.answered(path, req.method as string, answer.status, Date.now() - receivedAt)
+      span?.answered(answer.status)
     }
     let ticket: Ticket | undefined
+    let received: Buffer | undefined
     let begun = false
     let hasty = false
     try {
@@ -109,51 +148,105 @@ export class EventsRoute {
         throw new GateError('draining', 'the service is shutting down: send the request again')
       if (this.#connections.isExcess(req.socket)) throw tooManyConnections(this.#connections.limits.max)
       const query = this.#query(req.url as string)
-      hasty = query.delivery === 'hasty'
+      const { schemaUri, stream } = query
+      // Who asks what would become of events waits for it.
+      const delivery = dryRun ? 'guaranteed' : query.delivery
+      hasty = delivery === 'hasty'
       const timeoutMs = this.#config.request_timeout_ms
       const deadline = hasty ? Infinity : receivedAt + timeoutMs
       const arrival = arrive()
-      ticket = this.#admission.enter(query.delivery, arrival.length)
+      ticket = this.#admission.enter(delivery, arrival.length)
       // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
-      let bytes = await arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
-      if (!bytes) return
+      const receiving = arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
+      const text = await textOf(receiving, bytes => {
+        this.#metrics.bodyReceived(delivery, bytes.length)
+        if (this.#refused) received = bytes
+      })
+      if (text === undefined) return
       if (hasty) await this.#turns.turn()
-      const body = readBody(bytes)
-      // What waits for Kafka is to weigh no more than it must: its bytes, and soon its events, are let go.
-      bytes = undefined
-      const { textOf } = body
-      ticket.addEvents(body.events.length)
-      if (hasty) {
-        refuseUseless(body)
-        send(success(body.events.length, 'hasty'))
-      }
-      const { delivery, schemaUri, stream } = query
       const { headers } = req
-      const requestId = headers['x-request-id']?.toString() || randomUUID()
       const clientIp = () => this.#clientAddress.of(req)
-      const context: Context = {
-        ...{ requestId, receivedAt, deadline, headers, schemaUri, stream, delivery },
-        ...{ clientIp, textOf },
+      const about = { requestId, receivedAt, deadline, headers, schemaUri, stream, delivery, clientIp, trace }
+      const members = membersOf(text)
+      const room = this.#parsing[delivery].enter(members, receivedAt + timeoutMs - Date.now())
+      if (room) await room
+      let processing: Processing
+      try {
+        if (dryRun) {
+          const { events, textOf } = parseBody(text)
+          ticket.addEvents(events.length)
+          return send(prospects(await dryRun.process(events, { ...about, textOf })))
+        }
+        processing = this.#process(parseBody(text), about, ticket, count => {
+          if (hasty) send(success(count, 'hasty'))
+          begun = true
+        })
+        await processing.begun
+      } finally {
+        this.#parsing[delivery].leave(members)
       }
-      begun = true
-      const processing = this.#gate.process(body.events, context)
-      body.events = []
-      const outcomes = await processing
-      if (!hasty) send(answerTo(outcomes, textOf))
+      const outcomes = await processing.outcomes
+      if (!hasty) send(answerTo(outcomes, processing.textOf))
     } catch (thrown) {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
-      this.#metrics.refused(error, req.headers['x-request-id']?.toString())
+      this.#metrics.refused(error, { requestId, trace })
+      if (!begun && !dryRun) this.#tellRefused(error, req, { requestId, receivedAt, bytes: received })
       // Else those who come back at once would take more than those who are taken.
-      if (hasty && !res.headersSent) await this.#turns.turn()
+      if (hasty && !res.headersSent && this.#turns.length < MAX_REFUSED) await this.#turns.turn()
       if (!res.headersSent) send(refusal(error))
     } finally {
+      span?.end()
       // A long answer takes room until its client has read it.
       if (unread && ticket && !res.closed) res.once('close', () => ticket?.leave())
       else ticket?.leave()
       if (--this.#underWay === 0) this.#idle?.()
     }
   }
+
+  /** Apart, for what an async function holds it holds while it waits: here the events, as they were parsed. */
+  #process(
+    body: Body,
+    about: Omit<Context, 'textOf'>,
+    ticket: Ticket,
+    begins: (events: number) => void,
+  ): Processing {
+    const { events, textOf } = body
+    this.#metrics.eventsReceived(about.delivery, events.length)
+    ticket.addEvents(events.length)
+    if (about.delivery === 'hasty') refuseUseless(body)
+    begins(events.length)
+    return { ...this.#gate.start(events, { ...about, textOf }), textOf }
+  }
+
+  #tellRefused(
+    error: GateError,
+    req: IncomingMessage,
+    request: Pick<RefusedRequest, 'requestId' | 'receivedAt' | 'bytes'>,
+  ): void {
+    this.#refused?.(error, { ...request, headers: req.headers, clientIp: this.#clientAddress.of(req) })
+  }
+}
+
+function prospects(results: readonly Prospect[]): Answer {
+  return { status: 200, reason: 'OK', body: JSON.stringify({ results }), retryAfter: false }
+}
+
+interface Processing {
+  begun: Promise<void>
+  outcomes: Promise<Outcome[]>
+  textOf: Body['textOf']
+}
+
+/** Apart, for the same reason: the bytes are let go. */
+async function textOf(
+  body: Promise<Buffer | undefined>,
+  received: (bytes: Buffer) => void,
+): Promise<string | undefined> {
+  const bytes = await body
+  if (!bytes) return undefined
+  received(bytes)
+  return decodeBody(bytes)
 }
 
 function tooManyConnections(max: number): GateError {

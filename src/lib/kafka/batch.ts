@@ -1,10 +1,13 @@
 import type { GateError } from '../errors.js'
+import type { Trace } from '../eventgate.js'
 import { BATCH_OVERHEAD, type Identity, RECORD_OVERHEAD, type RecordData } from './records.js'
 
 /** One event, from its acceptance to its outcome. */
 export interface Pending extends RecordData {
   /** When it is answered at the latest, by the sender's clock. Not in the order of acceptance: requests have their own. */
   deadline: number
+  /** Of the request that it came with. */
+  readonly trace?: Trace | undefined
   /** How long it had until then when it was accepted. */
   readonly patience: number
   /** Whether it has its outcome. It may still be part of a batch that is on its way. */
@@ -15,7 +18,7 @@ export interface Pending extends RecordData {
 
 /** What a record takes of a batch, at most. */
 export function sizeOf(record: RecordData): number {
-  return RECORD_OVERHEAD + record.valueBytes + (record.key?.length ?? 0)
+  return RECORD_OVERHEAD + record.valueBytes + (record.key?.length ?? 0) + (record.headers?.length ?? 0)
 }
 
 /** Whether an event had as good as the whole timeout: one that came with its deadline near proves nothing by it. */

@@ -42,12 +42,13 @@ export class KafkaProducer implements Producer {
     return this.#probing
   }
 
-  produce(event: Event, { topic, key, timestamp }: Destination, deadline = Infinity): Promise<void> {
+  produce(event: Event, { topic, key, timestamp, trace }: Destination, deadline = Infinity): Promise<void> {
     const value = JSON.stringify(event)
+    const keyBytes = key === null ? null : Buffer.from(key)
     // Sooner than its request, so that it is known whether it was stored when that is answered.
     const left = Math.max(0, deadline - Date.now())
     const timeoutMs = left - Math.min(ANSWER_MARGIN_MS, left / 10)
-    return this.#sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp, timeoutMs)
+    return this.#sender.send(topic, keyBytes, value, timestamp, timeoutMs, trace)
   }
 
   /** Asks all brokers, one after the other: rejects if none answers. For a start that shall fail without Kafka. */

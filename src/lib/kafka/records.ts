@@ -9,6 +9,8 @@ export interface RecordData {
   valueBytes: number
   /** Milliseconds since the epoch. */
   timestamp: number
+  /** Its headers with their number, as `encodeHeaders` makes them; none if undefined. */
+  headers?: Buffer | undefined
 }
 
 /** Who wrote a batch and which one it is: what brokers know duplicates by. All −1 without idempotence. */
@@ -20,7 +22,7 @@ export interface Identity {
 
 /** The bytes of a batch before its records. */
 export const BATCH_OVERHEAD = 61
-/** At most this many bytes of a record are neither key nor value. */
+/** At most this many bytes of a record are neither key nor value nor headers. */
 export const RECORD_OVERHEAD = 32
 
 /** Turns records into a record batch, version 2. */
@@ -101,12 +103,12 @@ function bodySize(record: RecordData, index: number, delta: number): number {
     (key ? varintSize(key.length) + key.length : 1) +
     varintSize(record.valueBytes) +
     record.valueBytes +
-    1 // number of headers
+    (record.headers?.length ?? 1)
   )
 }
 
 function writeRecord(to: Buffer, at: number, record: RecordData, index: number, delta: number): number {
-  const { key, value, valueBytes } = record
+  const { key, value, valueBytes, headers } = record
   at = writeVarint(to, at, bodySize(record, index, delta))
   to[at++] = 0
   at = writeVarlong(to, at, delta)
@@ -123,8 +125,28 @@ function writeRecord(to: Buffer, at: number, record: RecordData, index: number, 
   // All ASCII when there is a byte a character: copied, not transcoded.
   else to.write(value, at, valueBytes, value.length === valueBytes ? 'latin1' : 'utf8')
   at += valueBytes
+  if (headers) {
+    to.set(headers, at)
+    return at + headers.length
+  }
   to[at++] = 0
   return at
+}
+
+/** Headers of a record, as it has them. Many records may share them. */
+export function encodeHeaders(headers: Readonly<Record<string, string>>): Buffer {
+  const all = Object.entries(headers)
+    .flat()
+    .map(text => Buffer.from(text))
+  const length = all.reduce((sum, text) => sum + varintSize(text.length) + text.length, 0)
+  const count = all.length / 2
+  const bytes = Buffer.allocUnsafe(varintSize(count) + length)
+  let end = writeVarint(bytes, 0, count)
+  for (const text of all) {
+    end = writeVarint(bytes, end, text.length)
+    end += text.copy(bytes, end)
+  }
+  return bytes
 }
 
 function first<T>(items: readonly T[]): T {

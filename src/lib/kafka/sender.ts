@@ -1,14 +1,16 @@
 import { GateError } from '../errors.js'
-import { type Pending, sizeOf } from './batch.js'
+import type { Trace } from '../eventgate.js'
+import { type Batch, type Pending, sizeOf } from './batch.js'
 import { type Broker, Channel } from './channel.js'
 import { Directory, type DirectorySettings } from './directory.js'
-import { fateOf } from './fates.js'
+import { describe, fateOf } from './fates.js'
+import { headersOf } from './headers.js'
 import { Identities } from './identities.js'
 import type { Ledger, Partition } from './partition.js'
 import type { ProduceResponse } from './protocol.js'
 import { BATCH_OVERHEAD } from './records.js'
 import { Topic, type TopicSettings } from './topic.js'
-import type { Acks, Clock, OutgoingBatch, Transport } from './transport.js'
+import type { Acks, Clock, Transport } from './transport.js'
 
 export interface SenderSettings extends TopicSettings, DirectorySettings {
   readonly acks: Acks
@@ -23,8 +25,10 @@ export interface SenderSettings extends TopicSettings, DirectorySettings {
 
 /** Told of what happens; none of it changes any outcome. */
 export interface SenderObserver {
-  /** A request was sent. */
-  sent?(batches: number, events: number): void
+  /** A request was sent; `bytes` is what it has at most, before compression. */
+  sent?(batches: number, events: number, bytes: number): void
+  /** A request with these batches begins. What this answers is called at its end, with what was wrong with it. */
+  begin?(batches: readonly Batch[]): ((problem?: string) => void) | undefined
   /** Events turned out to be stored after they were answered as of unknown fate. */
   late?(events: number): void
   /** A broker, or all of them, cannot be reached, or did not answer. It is tried again; this comes each time. */
@@ -101,6 +105,7 @@ export class Sender {
     value: string | Buffer,
     timestamp: number,
     timeoutMs = Infinity,
+    trace?: Trace,
   ): Promise<void> {
     const { settings } = this
     const now = this.clock.now()
@@ -118,6 +123,8 @@ export class Sender {
       value,
       valueBytes,
       timestamp,
+      headers: trace && headersOf(trace),
+      trace,
       deadline: now + patience,
       patience,
       settled: false,
@@ -367,7 +374,7 @@ export class Sender {
       this.#connect(channel)
       return Infinity
     }
-    const batches: OutgoingBatch[] = []
+    const batches: Batch[] = []
     // The partitions know by this object which request they are out with.
     const request = { acks: this.settings.acks, timeoutMs: 0, batches }
     const taken: Partition[] = []
@@ -376,9 +383,9 @@ export class Sender {
     let waitMs = 0
     let deadline = Infinity
     for (const partition of ready) {
-      bytes += partition.nextSize
-      if (taken.length > 0 && bytes > this.settings.requestBytes) break
+      if (taken.length > 0 && bytes + partition.nextSize > this.settings.requestBytes) break
       const batch = partition.take(request, now)
+      bytes += batch.size
       batches.push(batch)
       taken.push(partition)
       events += batch.records.length
@@ -390,12 +397,17 @@ export class Sender {
       this.#active.add(partition)
     }
     request.timeoutMs = Math.ceil(Math.max(MIN_WAIT_MS, Math.min(waitMs, deadline - now)))
-    this.observer.sent?.(batches.length, events)
+    this.observer.sent?.(batches.length, events, bytes)
+    const end = this.observer.begin?.(batches)
     channel
       .produce(request)
       .then(
-        response => this.#answered(request, taken, response, broker),
+        response => {
+          end?.(problemOf(response))
+          this.#answered(request, taken, response, broker)
+        },
         () => {
+          end?.(channel.problem)
           this.observer.trouble?.(channel.problem)
           this.#lost(request, taken, channel.problem)
         },
@@ -437,6 +449,12 @@ export class Sender {
 
 /** 9999-12-31; far below 2^52, up to which the differences of times are exact. */
 const MAX_TIMESTAMP = 253_402_300_799_999
+
+/** The first failure that an answer tells of. */
+function problemOf(response: ProduceResponse | undefined): string | undefined {
+  const failed = response?.results.find(({ code }) => code !== 0)
+  return failed && `${failed.topic}-${failed.partition}: ${describe(failed.code)}`
+}
 
 const WRITTEN = { topic: '', partition: 0, code: 0, baseOffset: -1, recordErrors: [], message: null }
 

@@ -1,5 +1,6 @@
-import { _, type Ajv, type Code, type CodeKeywordDefinition, type JSONType, KeywordCxt } from 'ajv'
+import { _, type Ajv, type Code, type CodeKeywordDefinition, type JSONType, KeywordCxt, stringify } from 'ajv'
 import { _Code as RawCode } from 'ajv/dist/compile/codegen/code.js'
+import { noPropertyInData, propertyInData } from 'ajv/dist/vocabularies/code.js'
 import type { SchemaError } from '../errors.js'
 
 /** A complaint of Ajv 8 with the option `jsPropertySyntax`. */
@@ -88,12 +89,16 @@ function properties(cxt: KeywordCxt): void {
     const check = () =>
       cxt.subschema({ keyword: 'properties', schemaProp: name, dataProp: asProperty(name) }, valid)
     if (it.opts.useDefaults && !it.compositeRule && schema[name].default !== undefined) {
+      // Ajv has filled it in, but for what it has taken for one of the prototype's.
+      if (it.opts.ownProperties)
+        gen.if(missing(cxt, name), _`${data}[${name}] = ${stringify(schema[name].default)}`)
       check()
     } else if (mandatory.has(name)) {
       const required = new KeywordCxt(it, definitionOf(it.self, 'required'), 'required')
       gen.if(missing(cxt, name), () => complainOfMissing(required, name), check)
     } else {
-      gen.if(_`${data}[${name}] !== undefined`, check, it.allErrors ? undefined : () => gen.var(valid, true))
+      const present = propertyInData(gen, data, name, it.opts.ownProperties)
+      gen.if(present, check, it.allErrors ? undefined : () => gen.var(valid, true))
     }
     cxt.ok(valid)
   }
@@ -107,8 +112,8 @@ function hasRules(schemas: Record<string, unknown> | undefined, name: string): b
   return Object.keys(schema as object).some(keyword => RULES.has(keyword))
 }
 
-function missing({ data }: KeywordCxt, name: string): Code {
-  return _`${data}[${name}] === undefined`
+function missing({ gen, data, it }: KeywordCxt, name: string): Code {
+  return noPropertyInData(gen, data, name, it.opts.ownProperties)
 }
 
 function complainOfMissing(cxt: KeywordCxt, name: string): void {

@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { Inspection } from '../patterns.js'
 import { type Asking, NotFound, readText } from '../source.js'
 import { StreamTable, type TableOptions } from './table.js'
 
@@ -24,6 +25,8 @@ export interface StreamConfigObserver {
 
 const MAX_BYTES = 64 * 1024 * 1024
 const BACKOFF_MS = { first: 500, most: 10_000 }
+/** How long expressions are looked at at the start, when nothing else waits for it, milliseconds. */
+const FIRST_LOOK_MS = 5000
 /** After a failure the next fetch is at least as soon as this. */
 const AFTER_FAILURE_MS = 30_000
 
@@ -63,7 +66,8 @@ export class StreamConfigs {
     for (let tries = 0; ; tries++) {
       try {
         const text = await fetchText(options)
-        return new StreamConfigs(options, observer, StreamTable.read(text, options), text)
+        const table = StreamTable.read(text, options, new Inspection(FIRST_LOOK_MS))
+        return new StreamConfigs(options, observer, table, text)
       } catch (error) {
         const reason = `stream_config_uri ${options.uri} cannot be used: ${(error as Error).message}`
         if (tries >= options.retries) throw new Error(reason, { cause: error })
@@ -83,6 +87,10 @@ export class StreamConfigs {
   }
 
   /** Since it was last found to be what its source says, seconds. */
+  get ttlSeconds(): number {
+    return this.#options.ttlMs / 1000
+  }
+
   get ageSeconds(): number {
     return (Date.now() - this.#fetchedAt) / 1000
   }
@@ -119,7 +127,7 @@ export class StreamConfigs {
   async #fetch(): Promise<void> {
     try {
       const text = await fetchText(this.#options)
-      if (text !== this.#text) {
+      if (text !== this.#text || this.#table.isIncomplete) {
         this.#table = StreamTable.read(text, this.#options)
         this.#text = text
         this.#observer.fetched?.(this.#table)

@@ -2,7 +2,7 @@ import { load as parseYaml } from 'js-yaml'
 import { quote } from '../errors.js'
 import type { Event, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
-import { guarded } from '../regexp.js'
+import { Inspection, provenFast } from '../patterns.js'
 
 export interface TableOptions {
   /** Dotted path of the map of streams in the answer; undefined where the answer is that map. */
@@ -46,19 +46,27 @@ export class StreamTable {
   readonly settings: Readonly<Record<string, Settings>>
   /** What an operator should know about. */
   readonly warnings: readonly string[]
+  /** Whether a stream is left out only because its expression could not be looked at in time. */
+  readonly isIncomplete: boolean
   readonly #prefix: string
   readonly #streams = new Map<string, Configured>()
   readonly #expressions: { expression: RegExp; name: string; settings: Settings }[] = []
   readonly #matched = new Map<string, Configured | undefined>()
 
-  private constructor(settings: Record<string, Settings>, warnings: string[], prefix: string) {
+  private constructor(
+    settings: Record<string, Settings>,
+    warnings: string[],
+    prefix: string,
+    inspection: Inspection,
+  ) {
     this.settings = settings
     this.warnings = warnings
     this.#prefix = prefix
     for (const [name, own] of Object.entries(settings)) {
       if (name.length > 2 && name.startsWith('/') && name.endsWith('/')) {
         try {
-          this.#expressions.push({ expression: guarded(name.slice(1, -1)), name, settings: own })
+          const expression = provenFast(name.slice(1, -1), inspection)
+          this.#expressions.push({ expression, name, settings: own })
         } catch (error) {
           warnings.push(`stream ${quote(name)} is left out: ${(error as Error).message}`)
         }
@@ -68,10 +76,15 @@ export class StreamTable {
       if (stream.problem) warnings.push(`stream ${quote(name)} takes no events: ${stream.problem}`)
       this.#streams.set(name, stream)
     }
+    this.isIncomplete = inspection.isOver
   }
 
   /** Reads the text of an answer, JSON or YAML. Throws an Error that says why it is of no use. */
-  static read(text: string, { objectPath, destination, topicPrefix }: TableOptions): StreamTable {
+  static read(
+    text: string,
+    { objectPath, destination, topicPrefix }: TableOptions,
+    inspection = new Inspection(),
+  ): StreamTable {
     const answer = parse(text)
     if (!isMap(answer)) throw new Error(`the answer is no map but ${quote(answer)}`)
     const { error } = answer
@@ -90,7 +103,7 @@ export class StreamTable {
       else if (isFor(destination, map)) kept.push([name, map])
     }
     if (kept.length === 0) throw new Error('it has no streams')
-    return new StreamTable(Object.fromEntries(kept), warnings, topicPrefix)
+    return new StreamTable(Object.fromEntries(kept), warnings, topicPrefix, inspection)
   }
 
   /** The stream of this name: an exact one, or else that of the first regular expression that it matches. */

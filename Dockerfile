@@ -1,0 +1,53 @@
+# The base image, with a digest where builds must not change by themselves:
+#   --build-arg NODE=24-bookworm-slim@sha256:<digest>
+# (`docker buildx imagetools inspect node:24-bookworm-slim` tells it). All else is decided by package-lock.json.
+ARG NODE=24-bookworm-slim
+
+FROM node:${NODE} AS build
+WORKDIR /build
+COPY package.json package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY tsconfig.json ./
+COPY src src
+RUN npm run build
+
+FROM node:${NODE} AS dependencies
+WORKDIR /build
+COPY package.json package-lock.json ./
+# Optional peers are in the image, in the version that the lock file has. No package that must be had runs anything
+# at its installation; test/package.test.ts holds that.
+RUN node -e "const p = require('./package.json'); for (const name in p.peerDependencies) { p.dependencies[name] = p.devDependencies[name]; delete p.devDependencies[name] } require('fs').writeFileSync('package.json', JSON.stringify(p))" \
+ && npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+
+FROM node:${NODE}
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="eventgate" \
+      org.opencontainers.image.description="HTTP event intake: JSON events in, validated by their JSONSchemas, produced to Kafka, and an answer that is true" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="docker.io/library/node:24-bookworm-slim"
+ENV NODE_ENV=production
+WORKDIR /srv/service
+COPY --from=dependencies /build/node_modules node_modules
+COPY package.json LICENSE ./
+COPY schemas schemas
+COPY --from=build /build/dist dist
+# For a server: the Kafka that KAFKA_BROKERS names. For a first try without one: -c /etc/eventgate/try.yaml
+COPY config.yaml /etc/eventgate/config.yaml
+COPY config.dev.yaml /etc/eventgate/try.yaml
+# A schema repository of your own: a folder of the build's context, baked in; or mount it there.
+ARG SCHEMAS=schemas
+COPY ${SCHEMAS} /srv/schemas
+ENV SCHEMA_BASE_URI=/srv/schemas
+
+# By number, so that Kubernetes can see that it is not root.
+USER 65532:65532
+EXPOSE 8192 9102
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
+  CMD ["node", "-e", "fetch('http://127.0.0.1:8192/_info/live').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
+# No shell, no npm: the process itself is the first one, takes the signals, and starts no other.
+ENTRYPOINT ["node", "/srv/service/dist/server.js"]
+CMD ["-c", "/etc/eventgate/config.yaml"]

@@ -1,0 +1,206 @@
+/**
+ * What operators are given, checked as far as that needs no cluster: the chart's rendered objects by Kubernetes'
+ * own schemas, the configuration in them by the service's own reader, rules by promtool, the Dockerfile by hadolint.
+ * A tool that is missing is an error: `helm/tools.sh` installs them all.
+ */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+import { basename, delimiter, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { dump, load, loadAll } from 'js-yaml'
+import { ConfigError, readConf, readConfigFile } from '#src/lib/config.js'
+import { testAuthority } from '../test/real-kafka-certs.js'
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const HELM = join(ROOT, 'helm')
+const CHART = join(HELM, 'eventgate')
+const TOOLS_DIR =
+  process.env.TOOLS_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'eventgate-tools')
+const SCHEMAS = process.env.KUBE_SCHEMAS ?? join(TOOLS_DIR, 'kube-schemas')
+const PATH = [join(TOOLS_DIR, 'bin'), process.env.PATH].join(delimiter)
+const OPERATOR = ['--api-versions', 'monitoring.coreos.com/v1']
+
+/** Each tool, and what makes it say its version. */
+const TOOLS = { helm: 'version', kubeconform: '-v', promtool: '--version', hadolint: '--version' }
+
+/** Values that must be refused, and what must be said of them. */
+const WRONG: [set: string[], said: RegExp][] = [
+  [['replica=3'], /replica'? not allowed|'replica'/],
+  [['replicas=many'], /\/replicas|replicas: Invalid type/],
+  [['config.request_timeout=1'], /request_timeout/],
+  [['config.kafka.conf.linger\\.msec=1'], /linger\.msec/],
+  [['config.kafka.conf.metadata\\.broker\\.list='], /config\.kafka\.conf: .* no broker is named/],
+  [['config.kafka.conf.bootstrap\\.servers=b:1'], /bootstrap\.servers is another name/],
+  [['secrets.kafkaTls.secretName=s'], /secrets\.kafkaTls\.secretName: .* is plaintext/],
+  [['secrets.kafkaTls.key=k'], /secrets\.kafkaTls: certificate and key go together/],
+  [['secrets.kafkaSasl.secretName=s'], /secrets\.kafkaSasl\.secretName: .* is plaintext/],
+  [['streams.s.schema_title=t', 'config.stream_config_uri=http://a/'], /streams: are given, and so is/],
+  [['clientTimeoutSeconds=9'], /config\.request_timeout_ms: is 9000, not below clientTimeoutSeconds, 9/],
+  [['config.shutdown_timeout_ms=3000'], /config\.shutdown_timeout_ms: is 3000, more than drainSeconds, 2/],
+  [['metrics.port=8192'], /metrics\.port: is 8192, and so is config\.port/],
+  [['heapLimitMb=400'], /heapLimitMb: is 400, not below resources\.limits\.memory, 400Mi/],
+  [
+    ['autoscaling.enabled=true', 'autoscaling.minReplicas=11'],
+    /minReplicas: is 11, more than maxReplicas, 10/,
+  ],
+  [['autoscaling.enabled=true', 'resources.requests=null'], /resources\.requests\.cpu: .* not set/],
+  [['ingress.enabled=true'], /ingress\.hosts: /],
+  [['httpRoute.enabled=true'], /httpRoute\.parentRefs: /],
+]
+
+/** What production leaves a pod, in seconds: of preStop, and in all. */
+const ENDS: Record<string, [preStop: number, grace: number]> = {
+  'main.yaml': [63, 65],
+  'analytics.yaml': [11, 13],
+  'analytics-external.yaml': [11, 13],
+  'logging-external.yaml': [11, 13],
+}
+
+interface Rendered {
+  kind: string
+  metadata: { name: string }
+  // biome-ignore lint/suspicious/noExplicitAny: objects of many kinds
+  [field: string]: any
+}
+
+const work = mkdtempSync(join(tmpdir(), 'eventgate-check-'))
+process.on('exit', () => rmSync(work, { recursive: true }))
+
+requireTools()
+writeSecrets()
+for (const values of [null, ...valuesFiles()]) checkValues(values)
+for (const [set, said] of WRONG) checkRefused(set, said)
+checkRules()
+step('Dockerfile')
+run('hadolint', ['--no-color', join(ROOT, 'Dockerfile')])
+console.log('all is well')
+
+function requireTools(): void {
+  const missing = Object.entries(TOOLS)
+    .filter(([tool, version]) => spawn(tool, [version]).error !== undefined)
+    .map(([tool]) => tool)
+  if (!existsSync(SCHEMAS)) missing.push(`schemas for kubeconform (${SCHEMAS}, or KUBE_SCHEMAS)`)
+  if (missing.length > 0) fail(`missing: ${missing.join(', ')}. helm/tools.sh installs them`)
+}
+
+/** Those that ship, and one that uses all that the chart can do. */
+function valuesFiles(): string[] {
+  const folder = join(CHART, 'values')
+  return [...readdirSync(folder).map(file => join(folder, file)), join(HELM, 'everything.yaml')]
+}
+
+/** What the values files have in Secrets. */
+function writeSecrets(): void {
+  const authority = testAuthority()
+  const { cert, key } = authority.issue('eventgate')
+  for (const [file, text] of Object.entries({ 'ca.crt': authority.ca, 'tls.crt': cert, 'tls.key': key }))
+    writeFileSync(join(work, file), text)
+}
+
+function checkValues(file: string | null): void {
+  const values = file === null ? [] : ['--values', file]
+  step(file === null ? 'the defaults' : file.slice(HELM.length + 1))
+  run('helm', ['lint', '--strict', '--quiet', CHART, ...values])
+  for (const cluster of [[], OPERATOR]) {
+    const manifest = run('helm', ['template', 'check', CHART, ...values, ...cluster])
+    const location = join(SCHEMAS, '{{.ResourceKind}}_{{.Group}}_{{.ResourceAPIVersion}}.json')
+    const summary = run('kubeconform', ['-strict', '-summary', '-schema-location', location], manifest)
+    console.log(summary.trim())
+    const objects = (loadAll(manifest) as (Rendered | null)[]).filter(object => object !== null)
+    checkConfiguration(objects)
+    checkEnd(one(objects, 'Deployment').spec.template.spec, file === null ? undefined : ENDS[basename(file)])
+    checkMonitoring(objects, cluster.length > 0)
+  }
+}
+
+/** The service takes the configuration, and the pod leaves it the time that it says. */
+function checkConfiguration(objects: Rendered[]): void {
+  const pod = one(objects, 'Deployment').spec.template.spec
+  const files = objects.find(({ data }) => data?.['config.yaml'])?.data as Record<string, string>
+  const config = (files['config.yaml'] as string).replaceAll('/etc/kafka-tls/', `${work}/`)
+  const streams = files['streams.yaml']
+  const env = Object.fromEntries(
+    pod.containers[0].env.map(({ name }: { name: string }) => [name, `it's "${name}"`]),
+  )
+  try {
+    const { conf } = readConfigFile(config, env).services[0] as { conf: Record<string, unknown> }
+    const { request_timeout_ms, shutdown_timeout_ms, stream_config_uri } = readConf(conf)
+    const preStopMs = pod.containers[0].lifecycle.preStop.sleep.seconds * 1000
+    const graceMs = pod.terminationGracePeriodSeconds * 1000
+    if (request_timeout_ms >= preStopMs) fail(`a request may take longer than preStop, ${preStopMs} ms`)
+    if (preStopMs + shutdown_timeout_ms > graceMs) fail(`preStop and shutdown do not fit into ${graceMs} ms`)
+    if (streams !== undefined && !(load(streams) && stream_config_uri)) fail('streams are not taken')
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error
+    fail(`the service refuses config.yaml:\n${error.message}`)
+  }
+}
+
+function checkEnd(pod: Rendered, expected: [number, number] | undefined): void {
+  const end = [pod.containers[0].lifecycle.preStop.sleep.seconds, pod.terminationGracePeriodSeconds]
+  if (expected && end.join() !== expected.join()) fail(`preStop and grace are ${end}, not ${expected}`)
+}
+
+function checkMonitoring(objects: Rendered[], hasOperator: boolean): void {
+  const kinds = objects.map(({ kind }) => kind)
+  if (hasOperator && !(kinds.includes('ServiceMonitor') && kinds.includes('PrometheusRule')))
+    fail('a cluster that knows them gets no ServiceMonitor or no PrometheusRule')
+  for (const { kind, spec } of objects) if (kind === 'PrometheusRule') checkRulesOf({ groups: spec.groups })
+}
+
+function checkRulesOf(rules: object): void {
+  const file = join(work, 'rules.yaml')
+  writeFileSync(file, dump(rules))
+  run('promtool', ['check', 'rules', '--lint=all', '--lint-fatal', file])
+}
+
+function checkRefused(set: string[], said: RegExp): void {
+  step(`refused: ${set.join(', ')}`)
+  const { status, stdout, stderr } = spawn('helm', [
+    ...['template', 'check', CHART],
+    ...set.flatMap(value => ['--set', value]),
+  ])
+  if (status === 0) fail('it is taken')
+  if (!said.test(stderr)) fail(`what is said of it does not name it:\n${stdout}${stderr}`)
+}
+
+/** The rules as they stand in files, and the tests of them that there are. */
+function checkRules(): void {
+  step('alerts')
+  const alerts = join(CHART, 'alerts')
+  const files = readdirSync(alerts).map(file => join(alerts, file))
+  run('promtool', ['check', 'rules', '--lint=all', '--lint-fatal', ...files])
+  const tests = join(HELM, 'alerts-tests')
+  if (!existsSync(tests)) return
+  for (const file of readdirSync(tests)) {
+    step(`alerts-tests/${file}`)
+    run('promtool', ['test', 'rules', join(tests, file)])
+  }
+}
+
+function one(objects: Rendered[], kind: string): Rendered {
+  const found = objects.filter(object => object.kind === kind)
+  if (found.length !== 1) fail(`${found.length} objects of the kind ${kind}`)
+  return found[0] as Rendered
+}
+
+function spawn(tool: string, args: string[], input?: string) {
+  return spawnSync(tool, args, { input: input ?? '', encoding: 'utf8', env: { ...process.env, PATH } })
+}
+
+/** What it printed; ends the process with all of that if the tool finds fault. */
+function run(tool: string, args: string[], input?: string): string {
+  const { status, stdout, stderr } = spawn(tool, args, input)
+  if (status !== 0) fail(`${tool} ${args.join(' ')}:\n${stdout}${stderr}`)
+  return stdout
+}
+
+function step(name: string): void {
+  console.log(`== ${name}`)
+}
+
+function fail(message: string): never {
+  console.error(`check:operators: ${message}`)
+  process.exit(1)
+}

@@ -1,0 +1,576 @@
+/** The Grafana dashboards of the chart, made of the few words that differ from panel to panel. `npm run docs` writes them. */
+import { join } from 'node:path'
+import { ROOT } from '../test/helpers.js'
+
+export const FOLDER = join(ROOT, 'helm/eventgate/dashboards')
+
+type Query = [expr: string, legend: string]
+
+interface Panel {
+  title: string
+  /** What a person should know to read it. */
+  says: string
+  unit: string
+  queries: Query[]
+  type?: 'timeseries' | 'stat'
+  /** Of 24. */
+  width?: number
+  stacked?: boolean
+}
+
+interface Row {
+  title: string
+  panels: Panel[]
+}
+
+/** Labels of every metric of the service's own. */
+const OWN = 'namespace=~"$namespace", service=~"$service"'
+const EVENTS = `${OWN}, path=~"v[12]/events"`
+/** For metrics of the process, which have no label `service`. */
+const ONLY_OURS = `and on (job, instance) eventgate_build_info{${OWN}}`
+
+const rate = (selector: string, by: string) => `sum by (${by}) (rate(${selector}[$__rate_interval]))`
+const quantiles = (histogram: string, matchers: string, by: string, legend: string): Query[] =>
+  [0.5, 0.9, 0.99].map(
+    (q): Query => [
+      `histogram_quantile(${q}, ${rate(`${histogram}_bucket{${matchers}}`, `${by}, le`)})`,
+      `p${q * 100} ${legend}`,
+    ],
+  )
+const worst = (expr: string, by: string) => `max by (${by}) (${expr})`
+
+const requests = `express_router_request_duration_seconds`
+
+const NOW: Row = {
+  title: 'Now',
+  panels: [
+    stat('Pods ready', 'Of those that are scraped.', 'none', `sum(eventgate_ready{${OWN}})`),
+    stat(
+      'Events stored',
+      'Acknowledged by Kafka.',
+      'cps',
+      rate(`eventgate_events_produced_total{${OWN}}`, ''),
+    ),
+    stat(
+      'Requests answered 5xx',
+      'Of those with events.',
+      'percentunit',
+      `(sum(rate(${requests}_count{${EVENTS}, status=~"5.."}[$__rate_interval])) or vector(0)) / sum(rate(${requests}_count{${EVENTS}}[$__rate_interval]))`,
+    ),
+    stat(
+      'Hasty events lost, last hour',
+      'Answered 202, and then not stored, or of unknown fate, by no mistake of their clients.',
+      'none',
+      `sum(increase(eventgate_events_total{${OWN}, delivery="hasty", outcome=~"not_stored|unknown"}[1h]))`,
+    ),
+    stat(
+      'Brokers unreachable',
+      'Seen by the pod that sees most of them so.',
+      'none',
+      `max(eventgate_kafka_brokers{${OWN}, state="unreachable"})`,
+    ),
+    stat(
+      'Stream configuration, age',
+      'Of the pod whose is oldest.',
+      's',
+      `max(eventgate_stream_config_age_seconds{${OWN}})`,
+    ),
+  ],
+}
+
+const REQUESTS: Row = {
+  title: 'Requests',
+  panels: [
+    {
+      title: 'Requests by route and status',
+      says: 'Statuses are true: 503 is surely not stored, 504 unknown.',
+      unit: 'reqps',
+      queries: [
+        [rate(`${requests}_count{${OWN}}`, 'path, method, status'), '{{method}} {{path}} {{status}}'],
+      ],
+      stacked: true,
+    },
+    {
+      title: 'Errors by route',
+      says: 'The share of requests that were answered 5xx.',
+      unit: 'percentunit',
+      queries: [
+        [
+          `(${rate(`${requests}_count{${OWN}, status=~"5.."}`, 'path')} or 0 * ${rate(`${requests}_count{${OWN}}`, 'path')}) / ${rate(`${requests}_count{${OWN}}`, 'path')}`,
+          '{{path}}',
+        ],
+      ],
+    },
+    {
+      title: 'Duration by route',
+      says: 'From the head of a request to the end of its answer. Hasty requests are answered before their events are stored.',
+      unit: 's',
+      queries: quantiles(requests, OWN, 'path', '{{path}}'),
+    },
+    {
+      title: 'Requests refused as a whole',
+      says: 'By code: over_capacity is a bound of ours, others are mostly mistakes of clients.',
+      unit: 'reqps',
+      queries: [[`${rate(`eventgate_requests_refused_total{${OWN}}`, 'code')}`, '{{code}}']],
+    },
+    {
+      title: 'Request sizes',
+      says: 'Bytes of bodies, decoded.',
+      unit: 'bytes',
+      queries: quantiles('eventgate_request_size_bytes', OWN, 'delivery', '{{delivery}}'),
+    },
+    {
+      title: 'Events per request',
+      says: 'Arrays may mix streams.',
+      unit: 'none',
+      queries: quantiles('eventgate_request_size_events', OWN, 'delivery', '{{delivery}}'),
+    },
+  ],
+}
+
+const OUTCOMES: Row = {
+  title: 'Outcomes',
+  panels: [
+    {
+      title: 'Events by outcome',
+      says: 'invalid is the client’s mistake; not_stored is sure; unknown may be stored, or may yet be.',
+      unit: 'cps',
+      queries: [[rate(`eventgate_events_total{${OWN}}`, 'delivery, outcome'), '{{delivery}} {{outcome}}']],
+      stacked: true,
+    },
+    {
+      title: 'Events that were not stored, by code',
+      says: 'docs/operations.md says what each code means.',
+      unit: 'cps',
+      queries: [[`${rate(`eventgate_events_total{${OWN}, outcome!="delivered"}`, 'code')} > 0`, '{{code}}']],
+    },
+    {
+      title: 'Hasty events lost',
+      says: 'By reason, invalid ones among them.',
+      unit: 'cps',
+      queries: [[rate(`eventgate_hasty_events_lost_total{${OWN}}`, 'reason'), '{{reason}}']],
+    },
+    {
+      title: 'Error events lost',
+      says: 'Events that tell of refused ones, and were not stored.',
+      unit: 'cps',
+      queries: [[rate(`eventgate_error_events_lost_total{${OWN}}`, 'reason'), '{{reason}}']],
+    },
+  ],
+}
+
+const STREAMS: Row = {
+  title: 'Streams',
+  panels: [
+    {
+      title: 'Events stored, by stream',
+      says: 'The twenty largest of those that are chosen above.',
+      unit: 'cps',
+      queries: [
+        [
+          `topk(20, ${rate(`eventgate_events_produced_total{${OWN}, stream=~"$stream"}`, 'stream')})`,
+          '{{stream}}',
+        ],
+      ],
+      stacked: true,
+    },
+    {
+      title: 'Validation errors by stream',
+      says: 'Events refused as invalid. unknown: not configured, or never stored of.',
+      unit: 'cps',
+      queries: [
+        [
+          `topk(20, ${rate(`eventgate_validation_errors_total{${OWN}, stream=~"$stream"}`, 'stream, error_type')})`,
+          '{{stream}} {{error_type}}',
+        ],
+      ],
+    },
+  ],
+}
+
+const PRODUCERS: Row = {
+  title: 'Producers',
+  panels: [
+    {
+      title: 'Produce latency',
+      says: 'Of events that were stored: lingering, waiting and Kafka.',
+      unit: 's',
+      queries: quantiles(
+        'eventgate_produce_duration_seconds',
+        `${OWN}, outcome="delivered"`,
+        'delivery',
+        '{{delivery}}',
+      ),
+    },
+    {
+      title: 'Queues against their bounds',
+      says: 'Of the pod whose queue is fullest. At 1 events are refused, and hasty ones lost.',
+      unit: 'percentunit',
+      queries: [
+        [
+          worst(
+            `eventgate_producer_queue_bytes{${OWN}} / eventgate_producer_queue_limit_bytes{${OWN}}`,
+            'delivery',
+          ),
+          'bytes, {{delivery}}',
+        ],
+        [
+          worst(
+            `eventgate_producer_queue_events{${OWN}} / eventgate_producer_queue_limit_events{${OWN}}`,
+            'delivery',
+          ),
+          'events, {{delivery}}',
+        ],
+      ],
+    },
+    {
+      title: 'Time since an event was stored',
+      says: 'Of the pod that waits longest. It grows, too, where nothing comes.',
+      unit: 's',
+      queries: [[worst(`eventgate_kafka_last_stored_age_seconds{${OWN}}`, 'delivery'), '{{delivery}}']],
+    },
+  ],
+}
+
+const KAFKA: Row = {
+  title: 'Kafka',
+  panels: [
+    {
+      title: 'Brokers',
+      says: 'By what became of the last request to each; of all pods together.',
+      unit: 'none',
+      queries: [[`sum by (delivery, state) (eventgate_kafka_brokers{${OWN}})`, '{{delivery}} {{state}}']],
+    },
+    {
+      title: 'Produce requests to brokers',
+      says: 'Each carries the batches that were ready for one broker.',
+      unit: 'reqps',
+      queries: [[rate(`eventgate_kafka_requests_total{${OWN}}`, 'delivery'), '{{delivery}}']],
+    },
+    {
+      title: 'Events sent',
+      says: 'Again each time that they are sent again: more than are stored means retries.',
+      unit: 'cps',
+      queries: [[rate(`eventgate_kafka_events_sent_total{${OWN}}`, 'delivery'), '{{delivery}}']],
+    },
+    {
+      title: 'Events that were late',
+      says: 'They were answered as of unknown fate, and turned out to be stored.',
+      unit: 'cps',
+      queries: [[rate(`eventgate_kafka_events_late_total{${OWN}}`, 'delivery'), '{{delivery}}']],
+    },
+    {
+      title: 'Events per produce request',
+      says: 'The more, the cheaper.',
+      unit: 'none',
+      queries: quantiles('eventgate_kafka_request_size_events', OWN, 'delivery', '{{delivery}}'),
+    },
+    {
+      title: 'Bytes per produce request',
+      says: 'Before compression.',
+      unit: 'bytes',
+      queries: quantiles('eventgate_kafka_request_size_bytes', OWN, 'delivery', '{{delivery}}'),
+    },
+  ],
+}
+
+const SATURATION: Row = {
+  title: 'Saturation',
+  panels: [
+    {
+      title: 'In flight against its bounds',
+      says: 'Of the pod that holds most. At 1 requests are refused.',
+      unit: 'percentunit',
+      queries: [
+        [
+          worst(`eventgate_in_flight_bytes{${OWN}} / eventgate_in_flight_limit_bytes{${OWN}}`, 'delivery'),
+          'bytes, {{delivery}}',
+        ],
+        [
+          worst(`eventgate_in_flight_events{${OWN}} / eventgate_in_flight_limit_events{${OWN}}`, 'delivery'),
+          'events, {{delivery}}',
+        ],
+        [`max(eventgate_connections{${OWN}} / eventgate_connections_limit{${OWN}})`, 'connections'],
+      ],
+    },
+    {
+      title: 'Event loop',
+      says: 'How late it is: everything in a process waits as long.',
+      unit: 's',
+      queries: [
+        [worst(`nodejs_eventloop_lag_p90_seconds ${ONLY_OURS}`, 'instance'), 'p90 {{instance}}'],
+        [worst(`nodejs_eventloop_lag_p99_seconds ${ONLY_OURS}`, 'instance'), 'p99 {{instance}}'],
+      ],
+    },
+    {
+      title: 'CPU',
+      says: 'Cores, by pod. One process uses one, and a little more.',
+      unit: 'none',
+      queries: [[`rate(process_cpu_seconds_total[$__rate_interval]) ${ONLY_OURS}`, '{{instance}}']],
+    },
+    {
+      title: 'Memory',
+      says: 'By pod.',
+      unit: 'bytes',
+      queries: [
+        [`process_resident_memory_bytes ${ONLY_OURS}`, 'resident {{instance}}'],
+        [`nodejs_heap_size_used_bytes ${ONLY_OURS}`, 'heap {{instance}}'],
+      ],
+    },
+    {
+      title: 'Garbage collection',
+      says: 'The share of time that it takes, by pod.',
+      unit: 'percentunit',
+      queries: [
+        [
+          `sum by (job, instance) (rate(nodejs_gc_duration_seconds_sum[$__rate_interval])) ${ONLY_OURS}`,
+          '{{instance}}',
+        ],
+      ],
+    },
+    {
+      title: 'Versions',
+      says: 'Pods by version: two at a time mean a rollout.',
+      unit: 'none',
+      queries: [[`count by (version, node) (eventgate_build_info{${OWN}})`, '{{version}}, Node {{node}}']],
+    },
+  ],
+}
+
+const SCHEMAS: Row = {
+  title: 'Schemas and stream configuration',
+  panels: [
+    {
+      title: 'Schema cache',
+      says: 'Misses that go on mean that max_schemas is too small.',
+      unit: 'ops',
+      queries: [
+        [rate(`eventgate_schema_cache_hits_total{${OWN}}`, 'service'), 'hits'],
+        [rate(`eventgate_schema_cache_misses_total{${OWN}}`, 'service'), 'misses'],
+        [rate(`eventgate_schema_load_failures_total{${OWN}}`, 'reason'), 'failed: {{reason}}'],
+      ],
+    },
+    {
+      title: 'Schemas held and compiled',
+      says: 'Nothing else runs while one is compiled.',
+      unit: 'none',
+      queries: [
+        [worst(`eventgate_schemas_held{${OWN}}`, 'service'), 'held'],
+        [rate(`eventgate_schema_compiles_total{${OWN}}`, 'service'), 'compiled a second'],
+        [rate(`eventgate_schema_compile_seconds_total{${OWN}}`, 'service'), 'share of time'],
+      ],
+    },
+    {
+      title: 'Schema repositories',
+      says: '0: some pod could not ask it when it last had to.',
+      unit: 'none',
+      queries: [[`min by (repository) (eventgate_schema_repository_up{${OWN}})`, '{{repository}}']],
+    },
+    {
+      title: 'Stream configuration',
+      says: 'Age of the oldest in force, and fetches that failed.',
+      unit: 's',
+      queries: [
+        [worst(`eventgate_stream_config_age_seconds{${OWN}}`, 'service'), 'age'],
+        [worst(`eventgate_stream_config_ttl_seconds{${OWN}}`, 'service'), 'time to live'],
+        [`sum(increase(eventgate_stream_config_failures_total{${OWN}}[1h]))`, 'failures in an hour'],
+      ],
+    },
+    {
+      title: 'Streams configured',
+      says: 'Regular expressions too. Pods that differ are on their way to agree.',
+      unit: 'none',
+      queries: [
+        [worst(`eventgate_stream_config_streams{${OWN}}`, 'service'), 'most'],
+        [`min by (service) (eventgate_stream_config_streams{${OWN}})`, 'least'],
+      ],
+    },
+  ],
+}
+
+const ONE = `${OWN}, stream=~"$stream"`
+const STREAM: Row[] = [
+  {
+    title: 'Now',
+    panels: [
+      stat(
+        'Events stored',
+        'Acknowledged by Kafka.',
+        'cps',
+        rate(`eventgate_events_produced_total{${ONE}}`, ''),
+        8,
+      ),
+      stat(
+        'Events refused',
+        'As invalid: the clients’ mistakes.',
+        'cps',
+        rate(`eventgate_validation_errors_total{${ONE}}`, ''),
+        8,
+      ),
+      stat(
+        'Share refused',
+        'Of all that came.',
+        'percentunit',
+        `sum(rate(eventgate_validation_errors_total{${ONE}}[$__rate_interval])) / (sum(rate(eventgate_validation_errors_total{${ONE}}[$__rate_interval])) + sum(rate(eventgate_events_produced_total{${ONE}}[$__rate_interval])))`,
+        8,
+      ),
+    ],
+  },
+  {
+    title: 'Stored',
+    panels: [
+      {
+        title: 'By schema',
+        says: 'A new version appears when its first event is stored.',
+        unit: 'cps',
+        queries: [
+          [
+            rate(`eventgate_events_produced_total{${ONE}}`, 'stream, schema_uri'),
+            '{{stream}} {{schema_uri}}',
+          ],
+        ],
+        stacked: true,
+        width: 12,
+      },
+      {
+        title: 'By service',
+        says: 'Of which cluster.',
+        unit: 'cps',
+        queries: [
+          [
+            rate(`eventgate_events_produced_total{${ONE}}`, 'namespace, service'),
+            '{{namespace}} {{service}}',
+          ],
+        ],
+        width: 12,
+      },
+    ],
+  },
+  {
+    title: 'Refused',
+    panels: [
+      {
+        title: 'By reason',
+        says: 'docs/operations.md says what each means.',
+        unit: 'cps',
+        queries: [[rate(`eventgate_validation_errors_total{${ONE}}`, 'error_type'), '{{error_type}}']],
+        width: 12,
+      },
+      {
+        title: 'By schema',
+        says: 'Which version’s events are refused.',
+        unit: 'cps',
+        queries: [[rate(`eventgate_validation_errors_total{${ONE}}`, 'schema_uri'), '{{schema_uri}}']],
+        width: 12,
+      },
+    ],
+  },
+]
+
+function stat(title: string, says: string, unit: string, expr: string, width = 4): Panel {
+  // An aggregation by nothing is one over all.
+  return { title, says, unit, type: 'stat', width, queries: [[expr.replaceAll(' by ()', ''), '']] }
+}
+
+// biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own variable
+const DATASOURCE = { type: 'prometheus', uid: '${datasource}' }
+
+function variable(name: string, query: string): object {
+  return {
+    ...{ name, label: name, type: 'query', datasource: DATASOURCE, definition: query },
+    query: { query, refId: name },
+    // Else a label that is not there at all would hide everything.
+    ...{ multi: true, includeAll: true, allValue: '.*', current: { text: 'All', value: '$__all' } },
+    ...{ refresh: 2, sort: 1 },
+  }
+}
+
+function dashboard(uid: string, title: string, rows: readonly Row[]): object {
+  const panels: object[] = []
+  let y = 0
+  for (const row of rows) {
+    panels.push({
+      ...{ type: 'row', title: row.title, id: panels.length + 1, collapsed: false, panels: [] },
+      gridPos: { x: 0, y: y++, w: 24, h: 1 },
+    })
+    let x = 0
+    let height = 0
+    for (const panel of row.panels) {
+      const w = panel.width ?? 8
+      const h = panel.type === 'stat' ? 4 : 8
+      if (x + w > 24) {
+        x = 0
+        y += height
+      }
+      height = h
+      panels.push({ id: panels.length + 1, gridPos: { x, y, w, h }, ...panelOf(panel) })
+      x += w
+    }
+    y += height
+  }
+  return {
+    ...{ uid, title, tags: ['eventgate'], schemaVersion: 39, version: 1, editable: true },
+    ...{ refresh: '1m', time: { from: 'now-6h', to: 'now' }, timezone: 'utc' },
+    templating: {
+      list: [
+        { name: 'datasource', label: 'data source', type: 'datasource', query: 'prometheus', current: {} },
+        variable('namespace', 'label_values(eventgate_build_info, namespace)'),
+        variable('service', 'label_values(eventgate_build_info{namespace=~"$namespace"}, service)'),
+        variable('stream', `label_values(eventgate_events_produced_total{${OWN}}, stream)`),
+      ],
+    },
+    annotations: { list: [] },
+    links: [
+      { type: 'dashboards', title: 'EventGate', tags: ['eventgate'], asDropdown: false, keepTime: true },
+    ],
+    panels,
+  }
+}
+
+function panelOf({ title, says, unit, queries, type = 'timeseries', stacked = false }: Panel): object {
+  return {
+    ...{ type, title, description: says, datasource: DATASOURCE },
+    targets: queries.map(([expr, legendFormat], i) => ({
+      ...{ refId: String.fromCharCode(65 + i), datasource: DATASOURCE, expr, legendFormat },
+      ...(type === 'stat' ? { instant: true } : {}),
+    })),
+    fieldConfig: {
+      defaults: {
+        unit,
+        ...(type === 'stat'
+          ? {}
+          : {
+              min: 0,
+              custom: stacked ? { fillOpacity: 20, stacking: { mode: 'normal' } } : { fillOpacity: 0 },
+            }),
+      },
+      overrides: [],
+    },
+    options:
+      type === 'stat'
+        ? { reduceOptions: { calcs: ['lastNotNull'] }, colorMode: 'none', graphMode: 'none' }
+        : { legend: { displayMode: 'table', placement: 'bottom', calcs: ['lastNotNull', 'max'] } },
+  }
+}
+
+/** Text by file name. */
+export function dashboards(): Record<string, string> {
+  const overview = [NOW, REQUESTS, OUTCOMES, STREAMS, PRODUCERS, KAFKA, SATURATION, SCHEMAS]
+  const made = {
+    'overview.json': dashboard('eventgate-overview', 'EventGate', overview),
+    'stream.json': dashboard('eventgate-stream', 'EventGate: a stream', STREAM),
+  }
+  return Object.fromEntries(
+    Object.entries(made).map(([name, value]) => [name, `${JSON.stringify(value, null, 2)}\n`]),
+  )
+}
+
+/** Every query of the dashboards, with the panel that it is of. */
+export function queries(): { panel: string; expr: string }[] {
+  return Object.entries(dashboards()).flatMap(([file, text]) => {
+    const { panels } = JSON.parse(text) as { panels: { title: string; targets?: { expr: string }[] }[] }
+    return panels.flatMap(({ title, targets = [] }) =>
+      targets.map(({ expr }) => ({ panel: `${file}: ${title}`, expr })),
+    )
+  })
+}

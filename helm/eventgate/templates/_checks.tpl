@@ -1,0 +1,63 @@
+{{/* What is right by itself and impossible together; values.schema.json says what is right by itself. */}}
+{{- define "eventgate.check" -}}
+{{- $v := .Values -}}
+{{- $config := $v.config -}}
+{{- $kafka := include "eventgate.kafkaConf" . -}}
+{{- $problems := list -}}
+{{- $protocol := "plaintext" -}}
+{{- if $kafka -}}
+{{- $conf := fromYaml $kafka -}}
+{{- $protocol = index $conf "security.protocol" | default "plaintext" -}}
+{{- if not (include "eventgate.brokers" .) -}}
+{{- $problems = append $problems "config.kafka.conf: the producer is kafka, and no broker is named: set metadata.broker.list (or try it without Kafka: values/try.yaml)" -}}
+{{- end -}}
+{{- if and (index $conf "metadata.broker.list") (index $conf "bootstrap.servers") -}}
+{{- $problems = append $problems "config.kafka.conf: bootstrap.servers is another name of metadata.broker.list, whose default here is kafka:9092: set the latter" -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.secrets.kafkaTls.secretName (not (has $protocol (list "ssl" "sasl_ssl"))) -}}
+{{- $problems = append $problems (printf "secrets.kafkaTls.secretName: is set, and config.kafka.conf['security.protocol'] is %s: make it ssl or sasl_ssl" $protocol) -}}
+{{- end -}}
+{{- if ne (empty $v.secrets.kafkaTls.certificate) (empty $v.secrets.kafkaTls.key) -}}
+{{- $problems = append $problems "secrets.kafkaTls: certificate and key go together" -}}
+{{- end -}}
+{{- if and $v.secrets.kafkaSasl.secretName (not (hasPrefix "sasl_" $protocol)) -}}
+{{- $problems = append $problems (printf "secrets.kafkaSasl.secretName: is set, and config.kafka.conf['security.protocol'] is %s: make it sasl_ssl or sasl_plaintext" $protocol) -}}
+{{- end -}}
+{{- if and $v.streams (or $config.stream_config_uri $config.stream_config_object_path) -}}
+{{- $problems = append $problems "streams: are given, and so is config.stream_config_uri or config.stream_config_object_path: give one or the other" -}}
+{{- end -}}
+{{- $requestMs := $config.request_timeout_ms | default 9000 | int -}}
+{{- $clientMs := mul (int $v.clientTimeoutSeconds) 1000 | int -}}
+{{- if ge $requestMs $clientMs -}}
+{{- $problems = append $problems (printf "config.request_timeout_ms: is %d, not below clientTimeoutSeconds, %d: clients would be gone before the answer" $requestMs (int $v.clientTimeoutSeconds)) -}}
+{{- end -}}
+{{- if gt (int $config.shutdown_timeout_ms) (mul (int $v.drainSeconds) 1000 | int) -}}
+{{- $problems = append $problems (printf "config.shutdown_timeout_ms: is %d, more than drainSeconds, %d: the process would be killed before" (int $config.shutdown_timeout_ms) (int $v.drainSeconds)) -}}
+{{- end -}}
+{{- if eq (include "eventgate.port" .) (toString (int $v.metrics.port)) -}}
+{{- $problems = append $problems (printf "metrics.port: is %d, and so is config.port" (int $v.metrics.port)) -}}
+{{- end -}}
+{{- $memory := dig "limits" "memory" "" $v.resources | toString -}}
+{{- if regexMatch "^[0-9]+[MG]i$" $memory -}}
+{{- $mb := mul (regexFind "^[0-9]+" $memory | int) (hasSuffix "Gi" $memory | ternary 1024 1) | int -}}
+{{- if ge (int $v.heapLimitMb) $mb -}}
+{{- $problems = append $problems (printf "heapLimitMb: is %d, not below resources.limits.memory, %s: there is more than the heap" (int $v.heapLimitMb) $memory) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
+{{- $problems = append $problems (printf "autoscaling.minReplicas: is %d, more than maxReplicas, %d" (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
+{{- end -}}
+{{- if and $v.autoscaling.enabled (not (dig "requests" "cpu" "" $v.resources)) -}}
+{{- $problems = append $problems "resources.requests.cpu: autoscaling.cpuPercent is a part of it, and it is not set" -}}
+{{- end -}}
+{{- if and $v.ingress.enabled (not $v.ingress.hosts) -}}
+{{- $problems = append $problems "ingress.hosts: ingress is enabled, and has no host" -}}
+{{- end -}}
+{{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
+{{- $problems = append $problems "httpRoute.parentRefs: httpRoute is enabled, and has no gateway" -}}
+{{- end -}}
+{{- if $problems -}}
+{{- fail (printf "these values cannot be installed:\n  %s" (join "\n  " $problems)) -}}
+{{- end -}}
+{{- end -}}

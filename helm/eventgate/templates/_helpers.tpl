@@ -1,0 +1,123 @@
+{{- define "eventgate.name" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "eventgate.fullname" -}}
+{{- $name := include "eventgate.name" . -}}
+{{- $full := contains $name .Release.Name | ternary .Release.Name (printf "%s-%s" .Release.Name $name) -}}
+{{- .Values.fullnameOverride | default $full | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "eventgate.serviceName" -}}
+{{- .Values.serviceName | default (include "eventgate.fullname" .) -}}
+{{- end -}}
+
+{{- define "eventgate.selector" -}}
+app.kubernetes.io/name: {{ include "eventgate.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: server
+{{- end -}}
+
+{{- define "eventgate.labels" -}}
+{{ include "eventgate.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end -}}
+
+{{- define "eventgate.image" -}}
+{{- $tag := .Values.image.tag | default (empty .Values.image.digest | ternary .Chart.AppVersion "") -}}
+{{- .Values.image.repository -}}
+{{- if $tag }}:{{ $tag }}{{ end -}}
+{{- if .Values.image.digest }}@{{ .Values.image.digest }}{{ end -}}
+{{- end -}}
+
+{{- define "eventgate.port" -}}
+{{- .Values.config.port | default 8192 -}}
+{{- end -}}
+
+{{/* Values given as "auto", "always" or "never"; auto: where the cluster knows the kind. */}}
+{{- define "eventgate.hasOperator" -}}
+{{- if .Capabilities.APIVersions.Has "monitoring.coreos.com/v1" }}yes{{ end -}}
+{{- end -}}
+
+{{- define "eventgate.scrape" -}}
+{{- if ne .Values.metrics.scrape "auto" -}}
+{{- .Values.metrics.scrape -}}
+{{- else -}}
+{{- include "eventgate.hasOperator" . | empty | ternary "annotations" "serviceMonitor" -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Pod Security "restricted", for every container. */}}
+{{- define "eventgate.containerSecurityContext" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+{{- end -}}
+
+{{- define "eventgate.podSecurityContext" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+seccompProfile:
+  type: RuntimeDefault
+{{- end -}}
+
+{{/* The service's options: the values' own, and what follows from other values. */}}
+{{- define "eventgate.conf" -}}
+{{- include "eventgate.check" . -}}
+{{- $conf := deepCopy .Values.config -}}
+{{- $_ := set $conf "port" (include "eventgate.port" . | int) -}}
+{{- if not (hasKey $conf "shutdown_timeout_ms") -}}
+{{- /* What the kill leaves, less what the process needs to end. */ -}}
+{{- $_ := set $conf "shutdown_timeout_ms" (sub (mul (int .Values.drainSeconds) 1000) 200) -}}
+{{- end -}}
+{{- if not (hasKey $conf "test_events") -}}
+{{- $stream := printf "%s.test.event" (include "eventgate.serviceName" .) -}}
+{{- $_ := set $conf "test_events" (list (dict "$schema" "/test/event/1.0.0" "meta" (dict "stream" $stream))) -}}
+{{- end -}}
+{{- if and .Values.schemasVolume (not (hasKey $conf "schema_base_uris")) -}}
+{{- $_ := set $conf "schema_base_uris" (list "/srv/schemas") -}}
+{{- end -}}
+{{- if .Values.streams -}}
+{{- $_ := set $conf "stream_config_uri" "/etc/eventgate/streams.yaml" -}}
+{{- end -}}
+{{- if include "eventgate.kafkaConf" . -}}
+{{- $kafka := $conf.kafka.conf -}}
+{{- with .Values.secrets.kafkaTls -}}
+{{- if .secretName -}}
+{{- range $property, $key := dict "ssl.ca.location" .ca "ssl.certificate.location" .certificate "ssl.key.location" .key -}}
+{{- if $key }}{{ $_ := set $kafka $property (printf "/etc/kafka-tls/%s" $key) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.secrets.kafkaSasl.secretName -}}
+{{- $_ := set $kafka "sasl.username" "{env(KAFKA_SASL_USERNAME)}" -}}
+{{- $_ := set $kafka "sasl.password" "{env(KAFKA_SASL_PASSWORD)}" -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $conf -}}
+{{- end -}}
+
+{{/* kafka.conf as YAML, where Kafka is what events are produced to; else nothing. */}}
+{{- define "eventgate.kafkaConf" -}}
+{{- $producer := .Values.config.producer | default (empty .Values.config.kafka | ternary "file" "kafka") -}}
+{{- if eq $producer "kafka" }}{{ (.Values.config.kafka | default dict).conf | default dict | toYaml }}{{ end -}}
+{{- end -}}
+
+{{- define "eventgate.brokers" -}}
+{{- $conf := include "eventgate.kafkaConf" . | fromYaml -}}
+{{- index $conf "metadata.broker.list" | default (index $conf "bootstrap.servers") | default "" -}}
+{{- end -}}
+
+{{/* The port of an http(s) URI, or nothing where it is no such URI or one of the pod's own. */}}
+{{- define "eventgate.uriPort" -}}
+{{- $authority := regexFind "^https?://[^/?#]+" . -}}
+{{- if and $authority (not (regexMatch "//(localhost|127\\.[0-9.]+|\\[::1\\])(:[0-9]+)?$" $authority)) -}}
+{{- $port := regexFind ":[0-9]+$" $authority | trimPrefix ":" -}}
+{{- $port | default (hasPrefix "https:" $authority | ternary "443" "80") -}}
+{{- end -}}
+{{- end -}}

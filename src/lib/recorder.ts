@@ -1,0 +1,217 @@
+import { type Filter, type Match, matcher } from './recorder/filter.js'
+import { type Counts, Tallies } from './recorder/tallies.js'
+
+export type { Filter } from './recorder/filter.js'
+export type { Counts } from './recorder/tallies.js'
+
+/** What became of an event, for a person to read. `refused`: its sender's mistake. */
+export type Verdict = 'accepted' | 'refused' | 'failed' | 'unknown'
+
+/** What is kept of one event, or of a request that was refused as a whole. */
+export interface Entry {
+  /** 1, 2, 3 … in the order of their outcomes. */
+  seq: number
+  /** Milliseconds since the epoch. */
+  receivedAt: number
+  requestId: string
+  /** Its place in its request. */
+  index: number
+  delivery: 'guaranteed' | 'hasty'
+  verdict: Verdict
+  stream: string | null
+  schemaUri: string | null
+  /** As it was received, at most MAX_TEXT characters of it. */
+  text: string
+  cut: boolean
+  /** What went to the producer, as JSON. */
+  produced: { topic: string; key: string | null; timestamp: number; text: string } | null
+  error: EntryError | null
+  /** What came with the request that may fill fields of the event. */
+  request: { headers: Readonly<Record<string, string | string[] | undefined>>; clientIp: string | undefined }
+  /** As the request's query said. */
+  query: { schemaUri?: string | undefined; stream?: string | undefined }
+}
+
+/** Why it was refused, or not stored. */
+export interface EntryError {
+  code: string
+  message: string
+  errors: readonly {
+    keyword: string
+    dataPath: string
+    schemaPath: string
+    params: Record<string, unknown>
+    message: string
+  }[]
+}
+
+/** Characters that are kept of a text. */
+export const MAX_TEXT = 64 * 1024
+/** Tests that wait at one time. */
+const MAX_WAITING = 100
+
+export interface Bounds {
+  maxEntries: number
+  /** Characters count two each. */
+  maxBytes: number
+}
+
+interface Waiter {
+  matches: Match
+  count: number
+  found: Entry[]
+  done(found: Entry[] | undefined): void
+}
+
+/** Keeps the latest of what arrived, bounded by count and bytes, for people and tests to look at. */
+export class Recorder {
+  readonly #bounds: Bounds
+  /** In order of their numbers; those before `#first` are gone. */
+  #entries: Entry[] = []
+  #first = 0
+  #bytes = 0
+  #seen = 0
+  #resets = 0
+  #tallies = new Tallies()
+  readonly #waiters = new Set<Waiter>()
+  readonly #changed = new Set<() => void>()
+  #dropped = 0
+
+  constructor(bounds: Bounds = { maxEntries: 1000, maxBytes: 16 * 1024 * 1024 }) {
+    this.#bounds = bounds
+  }
+
+  /** The number of the latest entry. */
+  get lastSeq(): number {
+    return this.#seen
+  }
+
+  get kept(): number {
+    return this.#entries.length - this.#first
+  }
+
+  /** Those that had to go to make room. */
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** How often everything was forgotten. */
+  get resets(): number {
+    return this.#resets
+  }
+
+  add(entry: Omit<Entry, 'seq'>): void {
+    const numbered: Entry = { seq: ++this.#seen, ...entry }
+    this.#entries.push(numbered)
+    this.#bytes += weightOf(numbered)
+    while (this.kept > this.#bounds.maxEntries || (this.#bytes > this.#bounds.maxBytes && this.kept > 1))
+      this.#forgetFirst()
+    this.#tallies.add(numbered)
+    for (const waiter of this.#waiters) {
+      if (!waiter.matches(numbered)) continue
+      waiter.found.push(numbered)
+      if (waiter.found.length >= waiter.count) waiter.done(waiter.found)
+    }
+    this.#tell()
+  }
+
+  #forgetFirst(): void {
+    this.#bytes -= weightOf(this.#entries[this.#first] as Entry)
+    this.#entries[this.#first++] = undefined as never
+    this.#dropped++
+    if (this.#first < this.#bounds.maxEntries) return
+    this.#entries = this.#entries.slice(this.#first)
+    this.#first = 0
+  }
+
+  get(seq: number): Entry | undefined {
+    const first = this.#entries[this.#first]
+    return first && seq >= first.seq ? this.#entries[this.#first + seq - first.seq] : undefined
+  }
+
+  /** Newest first; those older than `before`, if it is given. */
+  list(filter: Filter, limit: number, before = Infinity): Entry[] {
+    const matches = matcher(filter)
+    const found: Entry[] = []
+    for (let i = this.#entries.length - 1; i >= this.#first && found.length < limit; i--) {
+      const entry = this.#entries[i] as Entry
+      if (entry.seq < before && matches(entry)) found.push(entry)
+    }
+    return found
+  }
+
+  /** Oldest first, at most `limit` of those that came after one. */
+  after(seq: number, limit: number): Entry[] {
+    const first = this.#entries[this.#first]
+    if (!first || seq >= this.#seen) return []
+    const from = this.#first + Math.max(0, seq + 1 - first.seq)
+    return this.#entries.slice(from, from + limit)
+  }
+
+  counts(now: number): Counts {
+    return this.#tallies.counts(now)
+  }
+
+  /** Forgets everything but how many there were. */
+  reset(): void {
+    this.#entries = []
+    this.#first = 0
+    this.#bytes = 0
+    this.#dropped = 0
+    this.#resets++
+    this.#tallies = new Tallies()
+    this.#tell()
+  }
+
+  /** Calls back once, at the next change, unless the function that it gives is called before. */
+  onceChanged(callback: () => void): () => void {
+    this.#changed.add(callback)
+    return () => void this.#changed.delete(callback)
+  }
+
+  #tell(): void {
+    if (this.#changed.size === 0) return
+    const callbacks = [...this.#changed]
+    this.#changed.clear()
+    for (const callback of callbacks) callback()
+  }
+
+  /**
+   * Waits until so many entries match, those after `since` that are kept already among them; undefined when the
+   * time is over or the signal says that nobody waits any more. 'full': too many are waiting already.
+   */
+  async wait(
+    filter: Filter,
+    { count, since, ms, signal }: { count: number; since: number; ms: number; signal: AbortSignal },
+  ): Promise<Entry[] | undefined | 'full'> {
+    const matches = matcher(filter)
+    const found = this.after(since, Infinity).filter(matches)
+    if (found.length >= count) return found
+    if (this.#waiters.size >= MAX_WAITING) return 'full'
+    return new Promise(resolve => {
+      const done = (found: Entry[] | undefined) => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', giveUp)
+        this.#waiters.delete(waiter)
+        resolve(found)
+      }
+      const giveUp = () => done(undefined)
+      const waiter: Waiter = { matches, count, found, done }
+      const timer = setTimeout(giveUp, ms)
+      signal.addEventListener('abort', giveUp)
+      this.#waiters.add(waiter)
+    })
+  }
+}
+
+/** What an entry weighs, near enough: its texts. */
+function weightOf({ text, produced, error, request }: Entry): number {
+  const errors = error ? error.message.length + 200 * error.errors.length : 0
+  let headers = 0
+  for (const name in request.headers) headers += name.length + String(request.headers[name]).length
+  return 2 * (text.length + (produced?.text.length ?? 0) + errors + headers) + 500
+}

@@ -1,0 +1,110 @@
+import type { GateError } from './errors.js'
+import type { Context, Event, Outcome, Steps } from './eventgate.js'
+import { Field } from './field.js'
+import { type EntryError, MAX_TEXT, type Recorder, type Verdict } from './recorder.js'
+import { Trace } from './trace.js'
+
+export interface RecordingOptions {
+  schemaUriField: string
+  streamField: string | undefined
+}
+
+/** A request that was refused before any of its events was taken. */
+export interface RefusedRequest {
+  requestId: string
+  receivedAt: number
+  headers: Context['headers']
+  clientIp: string | undefined
+  /** As far as its body was read. */
+  bytes: Buffer | undefined
+}
+
+const VERDICTS: Record<Outcome['fate'], Verdict> = {
+  delivered: 'accepted',
+  invalid: 'refused',
+  not_stored: 'failed',
+  unknown: 'unknown',
+}
+
+/** Writes what becomes of events into a recorder. */
+export class Recording {
+  readonly #recorder: Recorder
+  readonly #schemaUri: Field
+  readonly #stream: Field | undefined
+  readonly #trace = new Trace()
+
+  constructor(recorder: Recorder, { schemaUriField, streamField }: RecordingOptions) {
+    this.#recorder = recorder
+    this.#schemaUri = new Field(schemaUriField)
+    this.#stream = streamField === undefined ? undefined : new Field(streamField)
+  }
+
+  /** The same steps, watched for what goes to the producer. */
+  watch(steps: Steps): Steps {
+    return this.#trace.watch(steps)
+  }
+
+  outcome(outcome: Outcome, context: Context, index: number): void {
+    const received = context.textOf(index)
+    const sent = this.#trace.take(context, index)
+    const { schema, stream } = outcome
+    // What could not be taken says itself what it would have been.
+    const named = schema && stream ? undefined : parsed(received)
+    const { topic, key, timestamp } = sent?.destination ?? {}
+    this.#recorder.add({
+      receivedAt: context.receivedAt,
+      requestId: context.requestId,
+      index,
+      delivery: context.delivery,
+      verdict: VERDICTS[outcome.fate],
+      stream: stream?.name ?? text(named && this.#stream?.get(named)) ?? context.stream ?? null,
+      schemaUri: schema?.uri ?? text(named && this.#schemaUri.get(named)) ?? context.schemaUri ?? null,
+      text: flat(received.slice(0, MAX_TEXT)),
+      cut: received.length > MAX_TEXT,
+      produced:
+        topic === undefined || timestamp === undefined
+          ? null
+          : { topic, key: key ?? null, timestamp, text: JSON.stringify(sent?.event).slice(0, 2 * MAX_TEXT) },
+      error: 'error' in outcome ? errorOf(outcome.error) : null,
+      request: { headers: context.headers, clientIp: context.clientIp() },
+      query: { schemaUri: context.schemaUri, stream: context.stream },
+    })
+  }
+
+  refusedRequest(
+    error: GateError,
+    { requestId, receivedAt, headers, clientIp, bytes }: RefusedRequest,
+  ): void {
+    // A character has at most four bytes.
+    const received = bytes?.toString('utf8', 0, 4 * MAX_TEXT) ?? ''
+    this.#recorder.add({
+      ...{ receivedAt, requestId, index: 0, delivery: 'guaranteed' },
+      verdict: error.kind === 'invalid' ? 'refused' : 'failed',
+      ...{ stream: null, schemaUri: null },
+      text: flat(received.slice(0, MAX_TEXT)),
+      cut: (bytes?.length ?? 0) > MAX_TEXT,
+      produced: null,
+      error: errorOf(error),
+      request: { headers, clientIp },
+      query: {},
+    })
+  }
+}
+
+function errorOf({ code, message, errors }: GateError): EntryError {
+  return { code, message: message.slice(0, MAX_TEXT), errors }
+}
+
+/** A slice would hold the whole text that it is one of. */
+function flat(slice: string): string {
+  return Buffer.from(slice).toString()
+}
+
+function parsed(received: string): Event | undefined {
+  if (received.length > MAX_TEXT || !received.startsWith('{')) return undefined
+  return JSON.parse(received)
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' ? flat(value.slice(0, 512)) : undefined
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { startService, testEvent } from './helpers.js'
+import { assertAlive, connect, head, postBytes } from './http-helpers.js'
+
+// Much at once, within every bound on a single request, and the heap of production's clusters: the process stays.
+
+process.env.NODE_OPTIONS = '--max-old-space-size=200'
+
+/** A registry that takes requests and says nothing. */
+async function silentRegistry(t: TestContext): Promise<string> {
+  const server = createServer(() => {}).listen(0, '127.0.0.1')
+  t.after(() => void server.close().closeAllConnections())
+  await once(server, 'listening')
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+}
+
+const MEMBERS = 499_000
+const wide = (event: object) =>
+  JSON.stringify({ ...event, wide: [] }).replace('[]', `[${Array(MEMBERS).fill('{}')}]`)
+
+for (const query of ['', '?hasty=true']) {
+  test(`20 bodies at once that weigh 20 times as much when they are parsed${query}`, async t => {
+    const service = await startService(t, { max_bytes_in_flight: '40mb', hasty_max_bytes: '40mb' })
+    // Two slices and more: they would all be held between the first and the second.
+    const body = `[${wide(testEvent())},${Array.from({ length: 130 }, () => JSON.stringify(testEvent()))}]`
+    const replies = await Promise.all(
+      Array.from({ length: 20 }, () => postBytes(service, body, { path: `/v1/events${query}` })),
+    )
+    for (const { status } of replies) assert.ok([201, 202, 503].includes(status), `${status}`)
+    assert.ok(replies.some(({ status }) => status !== 503))
+    assert.equal(service.process.exitCode, null)
+    await assertAlive(service)
+  })
+}
+
+test('20 of them whose schema does not come', async t => {
+  const service = await startService(t, {
+    schema_base_uris: [await silentRegistry(t)],
+    schema_timeout_ms: 1000,
+    max_bytes_in_flight: '40mb',
+  })
+  const body = wide(testEvent({ $schema: '/no/such/1.0.0' }))
+  const replies = await Promise.all(Array.from({ length: 20 }, () => postBytes(service, body)))
+  for (const { status } of replies) assert.equal(status, 503)
+  assert.equal(service.process.exitCode, null)
+  await assertAlive(service)
+})
+
+const floods = {
+  'refused hastily': `${head({ 'content-length': 2, 'content-type': 'text/html' }, { path: '/v1/events?hasty' })}{}`,
+  'whose schema does not come': (() => {
+    const body = JSON.stringify(testEvent({ $schema: '/no/such/1.0.0' }))
+    return head({ 'content-length': body.length, 'x-long': 'x'.repeat(500) }) + body
+  })(),
+}
+for (const [name, request] of Object.entries(floods)) {
+  test(`requests without end on one connection, ${name}: it is cut, and the process stays`, async t => {
+    const service = await startService(t, { schema_base_uris: [await silentRegistry(t)] })
+    const connections = await Promise.all(Array.from({ length: 20 }, () => connect(t, service.url)))
+    const many = request.repeat(1000)
+    for (const { socket } of connections) socket.pause()
+    const ends = connections.map(({ socket }) => new Promise(resolve => socket.once('close', resolve)))
+    for (let n = 0; n < 10; n++)
+      for (const { socket } of connections) if (!socket.destroyed) socket.write(many)
+    await Promise.all(ends)
+    assert.equal(service.process.exitCode, null)
+    await assertAlive(service)
+  })
+}
+
+test('a client may send a few requests before it reads the first answer', async t => {
+  const service = await startService(t)
+  const body = JSON.stringify(testEvent())
+  const connection = await connect(t, service.url)
+  connection.write((head({ 'content-length': body.length }) + body).repeat(16))
+  await connection.until(/(HTTP\/1\.1 201 [\s\S]*){16}/)
+})
