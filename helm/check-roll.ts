@@ -33,8 +33,11 @@ const CONTROL_TOPIC = 'roll.control'
 const RATE = 100
 /** Below Envoy's idle timeout, so that idle connections are still open when SIGTERM comes; pods have 11 s. */
 const PRE_STOP_MS = 1500
-/** What the chart leaves for it after preStop (drainSeconds). */
-const SHUTDOWN_TIMEOUT_MS = 2000
+/**
+ * The service's own default. With the 1800 that drainSeconds 2 leaves, idle connections that go by the address of
+ * the service are closed before Envoy closes them, and now and then a request of it is lost, and sent again.
+ */
+const SHUTDOWN_TIMEOUT_MS = Number(process.env.SHUTDOWN_TIMEOUT_MS ?? 10_000)
 const REQUEST_TIMEOUT_MS = 9000
 const WAIT_MS = 20_000
 

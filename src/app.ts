@@ -63,9 +63,14 @@ export interface App {
 
 /** Of the time that there is for an orderly end; after it what is left is given up, in order too. */
 const GRACE_SHARE = 0.8
-/** On shutdown an idle connection, on which a request may be under way, is left for so long, milliseconds. */
-const DRAIN_IDLE_MS = 1000
-const IDLE_SHARE = 0.1
+/**
+ * On shutdown an idle connection, on which a request may be under way, is left for so long, milliseconds: longer
+ * than the proxies in front keep one (Envoy: 4.5 s), so that they close it, not we. What is sent in the moment in
+ * which we close is lost, and Envoy sends it again (helm/check-roll.ts).
+ */
+const DRAIN_IDLE_MS = 5000
+/** Of the time that there is, where that is short. */
+const IDLE_SHARE = 0.5
 
 /** service-runner's entry: wires everything, top to bottom, and listens. Resolves once it is ready for events. */
 export async function app({ name, config: conf }: AppOptions): Promise<App> {
