@@ -108,7 +108,7 @@ const HTTP_OPTIONS = {
 
 function discovered(name: string, folder: string): object {
   return {
-    ...{ name, type: 'EDS', connect_timeout: '1s' },
+    ...{ name, type: 'EDS', connect_timeout: '5s' },
     eds_cluster_config: {
       eds_config: { resource_api_version: 'V3', path_config_source: { path: join(folder, `${name}.yaml`) } },
     },
@@ -119,7 +119,7 @@ function discovered(name: string, folder: string): object {
 
 function envoyConfig(folder: string, ports: Record<Way | 'behind' | 'admin', number>): object {
   const health = {
-    ...{ timeout: '2s', interval: '0.5s', no_traffic_interval: '0.5s' },
+    ...{ timeout: '5s', interval: '0.5s', no_traffic_interval: '0.5s' },
     ...{ unhealthy_threshold: 2, healthy_threshold: 1, http_health_check: { path: '/_info/ready' } },
   }
   return {
@@ -138,7 +138,7 @@ function envoyConfig(folder: string, ports: Record<Way | 'behind' | 'admin', num
           typed_extension_protocol_options: HTTP_OPTIONS,
         },
         {
-          ...{ name: 'service', type: 'STATIC', connect_timeout: '1s' },
+          ...{ name: 'service', type: 'STATIC', connect_timeout: '5s' },
           load_assignment: endpointsOf('service', [ports.behind]),
           typed_extension_protocol_options: HTTP_OPTIONS,
         },
