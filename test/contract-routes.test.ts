@@ -230,6 +230,22 @@ test('/?spec', async t => {
       assert.ok(found, reference)
     }
   })
+  await t.test('the page about it has every operation, parameter, answer and example of it', async () => {
+    const page = (await send(`${service.url}/?doc`)).body
+    const has = (text: string) => assert.ok(page.includes(text), text)
+    for (const { path, method, operation } of operations) {
+      has(`<h2><code>${method.toUpperCase()} ${path}</code></h2>`)
+      for (const { name, in: place } of operation.parameters ?? []) has(`<code>${name}</code> (${place}`)
+      for (const status of Object.keys(operation.responses)) has(`<dt>${status}</dt>`)
+      for (const { title } of operation['x-amples'] ?? []) has(`Example: ${title}</h3>`)
+    }
+    has('<pre>GET /?spec</pre>')
+    has('<pre>GET /v1/stream-configs/no.such.stream</pre>')
+    const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id)
+    assert.equal(new Set(ids).size, operations.length)
+    const linked = [...page.matchAll(/href="#([^"]+)"/g)].map(([, id]) => id)
+    assert.deepEqual(linked, ids)
+  })
   await t.test('every route that is answered is in it, and none that is not', async () => {
     const answered = [
       ...['/', '/_info', '/_info/home', '/_info/name', '/_info/version', '/robots.txt'],
