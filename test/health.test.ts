@@ -4,6 +4,8 @@ import { Agent, request } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Connections } from '#src/lib/connections.js'
+import { Health, type HealthSources } from '#src/lib/health.js'
+import type { Producer } from '#src/lib/producer.js'
 import { send, startService, testEvent } from './helpers.js'
 import {
   assertFailure,
@@ -232,6 +234,41 @@ test('ages differ, so that connections opened together do not end together', () 
   assert.equal(old(10), 200)
 })
 
+test('only readiness probes: to look at the state asks nobody, and it is not asked more often than once a second', () => {
+  let probes = 0
+  const producer = (state: 'reachable' | 'unreachable'): Producer => ({
+    name: state,
+    state: {
+      queued: { events: 0, bytes: 0 },
+      bounds: { events: 1, bytes: 1 },
+      msSinceStored: 60_000,
+      brokers: [{ address: 'a:1', state }],
+    },
+    probe: async () => void probes++,
+    produce: () => Promise.reject(new Error('nothing is produced here')),
+    close: async () => {},
+  })
+  const health = (guaranteed: Producer, hasty: Producer) =>
+    new Health(
+      {
+        connections: new Connections({ max: 1, maxAgeMs: 0 }),
+        producers: { guaranteed, hasty },
+      } as HealthSources,
+      0.001,
+    )
+  const idle = health(producer('unreachable'), producer('reachable'))
+  const away = health(producer('unreachable'), producer('unreachable'))
+  const both = performance.now()
+  while (performance.now() < both + 5);
+  assert.equal(idle.unreadiness, undefined)
+  assert.equal(away.unreadiness?.code, 'not_ready')
+  assert.equal(probes, 0)
+  for (let i = 0; i < 3; i++) assert.equal(idle.notReady(), undefined)
+  assert.equal(probes, 2)
+  for (let i = 0; i < 3; i++) assert.equal(away.notReady()?.code, 'not_ready')
+  assert.equal(probes, 4)
+})
+
 test('Kafka out of reach: ready all the same, unless so configured, and again without any event', async t => {
   const kafka = await startKafka()
   t.after(() => kafka.close())
@@ -256,6 +293,13 @@ test('Kafka out of reach: ready all the same, unless so configured, and again wi
     assert.equal(guaranteed.seconds_since_stored, 0)
     assert.equal(hasty.brokers[0].state, 'untried')
   }
+  // From then on idle: what this producer knows of brokers is what was.
+  assert.equal((await strict.post(event, { query: '?hasty=true' })).status, 202)
+  await eventually(async () => {
+    const { hasty } = (await send(`${strict.url}/_info/health`)).json().producers
+    assert.notEqual(hasty.seconds_since_stored, undefined)
+    assert.equal(hasty.brokers[0].state, 'reachable')
+  })
 
   await broker.kill9()
   for (const service of [plain, strict]) assert.equal((await service.post(event)).status, 503)

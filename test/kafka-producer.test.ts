@@ -90,6 +90,28 @@ test('without a broker an event is surely not stored, at its deadline', async t 
   assert.ok(performance.now() - start < 600)
 })
 
+test('probes that overlap are one, and none ends another', async t => {
+  const broker = await TcpBroker.start(t)
+  const producer = producerFor(t, broker)
+  const [first, second] = [producer.probe(), producer.probe()]
+  await first
+  const later = producer.probe()
+  await second
+  assert.equal(producer.probe(), later)
+  await later
+  assert.notEqual(producer.probe(), later)
+})
+
+test('a probe asks one broker after the other, until all are known to be away', async t => {
+  const broker = await TcpBroker.start(t)
+  const producer = producerFor(t, broker, { 'bootstrap.servers': '127.0.0.1:1,127.0.0.1:2,127.0.0.1:3' })
+  await producer.probe()
+  assert.deepEqual(
+    producer.state.brokers.map(({ state }) => state),
+    ['unreachable', 'unreachable', 'unreachable'],
+  )
+})
+
 test('acks 0 waits for no answer', async t => {
   const broker = await TcpBroker.start(t)
   const { settings } = readKafkaConf(

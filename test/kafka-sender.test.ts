@@ -159,6 +159,57 @@ test('a linger is honoured, until a batch is full or there is a flush', async ()
   assert.ok((answers.get('flushed')?.at ?? Infinity) < before + 100)
 })
 
+test('requests that were slow to come, between others, neither make a batch of each event nor end a linger', async () => {
+  const { clock, cluster, send, seen, outcome } = setUp({}, { latency: () => 5 })
+  for (let i = 0; i < 1000; i++)
+    clock.at(i, () => send(`v${i}`, { key: 'k', timeoutMs: i % 2 ? 8900 : 3000 + (i % 7) * 500 }))
+  await clock.runUntil(1500)
+  const values = Array.from({ length: 1000 }, (_, i) => `v${i}`)
+  assert.ok(values.every(value => outcome(value) === 'stored'))
+  assert.deepEqual(cluster.stored('t'), [values])
+  assert.ok(seen.requests.length < 250, `${seen.requests.length} requests`)
+
+  const lingering = setUp({ lingerMs: 1000 })
+  for (let i = 0; i < 10; i++) lingering.send(`v${i}`, { timeoutMs: i % 2 ? 8900 : 5000 })
+  await lingering.clock.runUntil(2000)
+  assert.deepEqual(lingering.seen.requests, [[1, 10]])
+})
+
+test('mixed deadlines in a queue that had to wait: all that have time are stored, in their order, in few requests', async () => {
+  const { clock, cluster, send, seen, outcome } = setUp({}, { latency: () => 5 })
+  cluster.move(cluster.partition('t'), -1, false)
+  for (let i = 0; i < 1000; i++) clock.at(i, () => send(`v${i}`, { timeoutMs: i % 2 ? 8900 : 7000 }))
+  clock.at(4000, () => cluster.move(cluster.partition('t'), 1, false))
+  await clock.runUntil(6000)
+  const values = Array.from({ length: 1000 }, (_, i) => `v${i}`)
+  assert.ok(values.every(value => outcome(value) === 'stored'))
+  assert.deepEqual(cluster.stored('t'), [values])
+  assert.ok(seen.requests.length < 20, `${seen.requests.length} requests`)
+})
+
+test('an event with time left does not share the fate of one that has none', async () => {
+  let requests = 0
+  const { clock, cluster, send, answers, outcome } = setUp(
+    {},
+    { request: () => (requests++ === 0 ? 'silent' : undefined) },
+  )
+  for (const [value, timeoutMs] of [
+    ['hurried', 300],
+    ['young', Infinity],
+    ['hurried too', 400],
+  ] as const)
+    send(value, { timeoutMs })
+  await clock.runUntil(10_000)
+  assert.deepEqual(['hurried', 'young', 'hurried too'].map(outcome), [
+    'deadline_unknown',
+    'stored',
+    'deadline_not_stored',
+  ])
+  assert.equal(answers.get('hurried')?.at, 300)
+  assert.equal(answers.get('hurried too')?.at, 400)
+  assert.deepEqual(cluster.stored('t'), [['young']])
+})
+
 test('leadership moved under a waiting request: what was appended and kept is stored once', async () => {
   const { clock, cluster, send, outcome } = setUp({}, inOrder({ waitMs: 900 }))
   send('x')
@@ -479,6 +530,168 @@ test('an event that comes once in a while is stored when Kafka is back: nobody h
   assert.equal(cluster.connections, connections)
 })
 
+test('a partition whose events all came with little time is found stuck, too', async () => {
+  const { clock, cluster, send, answers, outcome } = setUp()
+  cluster.partition('t').starved = true
+  for (let i = 0; i < 200; i++) clock.at(i * 100, () => send(`v${i}`, { timeoutMs: 7000 }))
+  await clock.runUntil(30_000)
+  assert.equal(outcome('v0'), 'deadline_not_stored')
+  assert.equal(answers.get('v0')?.at, 7000)
+  for (let i = 170; i < 200; i++) {
+    assert.equal(outcome(`v${i}`), 'partition_unavailable')
+    assert.ok((answers.get(`v${i}`)?.at ?? Infinity) <= i * 100 + 50)
+  }
+})
+
+test('so is an unknown topic', async () => {
+  const { clock, send, outcome } = setUp()
+  for (let i = 0; i < 200; i++) clock.at(i * 100, () => send(`v${i}`, { topic: 'none', timeoutMs: 7000 }))
+  await clock.runUntil(20_000)
+  const refused = Array.from({ length: 40 }, (_, i) => outcome(`v${160 + i}`))
+  assert.ok(refused.filter(code => code === 'partition_unavailable').length > 20, String(refused))
+})
+
+test('events that leave gaps between them make no partition stuck, for each had less than a timeout', async () => {
+  const { clock, cluster, send, outcome } = setUp()
+  cluster.partition('t').starved = true
+  for (let i = 0; i < 10; i++) clock.at(i * 3000, () => send(`v${i}`, { timeoutMs: 2000 }))
+  await clock.runUntil(40_000)
+  for (let i = 0; i < 10; i++) assert.equal(outcome(`v${i}`), 'deadline_not_stored')
+})
+
+for (const [what, fault, code, recovery] of [
+  ['is silent', 'silent', 'deadline_unknown', 5000],
+  ['loses its answers', 'unanswered', 'produce_unknown', 5000],
+  ['waits for its replicas in vain', { waitMs: 1e6 }, 'deadline_unknown', 7000],
+  ['does not know', { code: 1234 }, 'produce_unknown', 5000],
+] as const) {
+  test(`a Kafka that connects and ${what}: no client waits long for it, and it is seen to be well again`, async () => {
+    const back = 60_000
+    let clock: FakeClock | undefined
+    const away = () => clock !== undefined && clock.time >= 1000 && clock.time < back
+    const made = setUp(
+      {},
+      {
+        request: () => (away() && typeof fault === 'string' ? fault : undefined),
+        batch: () => (away() && typeof fault === 'object' ? fault : undefined),
+      },
+    )
+    clock = made.clock
+    const { send, answers, outcome } = made
+    for (let i = 0; i < 4000; i++) made.clock.at(i * 20, () => send(`v${i}`))
+    await made.clock.runUntil(100_000)
+    let trials = 0
+    for (let i = 0; i < 4000; i++) {
+      const at = i * 20
+      const end = outcome(`v${i}`)
+      if (at < 1000 || at > back + recovery) assert.equal(end, 'stored', `at ${at}`)
+      if (at <= 1000 + TIMEOUT || at >= back) continue
+      const took = (answers.get(`v${i}`)?.at ?? Infinity) - at
+      if (end === 'partition_unavailable') assert.equal(took, 0, `at ${at}`)
+      else {
+        trials++
+        assert.equal(end, code, `at ${at}`)
+        assert.ok(took <= 1000, `at ${at}: ${took}`)
+      }
+    }
+    assert.ok(trials > 3 && trials < 30, `${trials} trials`)
+    assert.equal(new Set(made.cluster.stored('t').flat()).size, made.cluster.stored('t').flat().length)
+  })
+}
+
+test('replicas that need longer than a trial’s client waits are found to be well all the same', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    {
+      batch: () => (clock.time < 20_000 ? { code: 19 } : clock.time < 60_000 ? { waitMs: 1500 } : undefined),
+    },
+  )
+  for (let i = 0; i < 500; i++) clock.at(i * 100, () => send(`v${i}`))
+  await clock.runUntil(60_000)
+  const late = Array.from({ length: 100 }, (_, i) => outcome(`v${350 + i}`))
+  assert.ok(
+    late.every(code => code === 'stored'),
+    String(late),
+  )
+  assert.equal(new Set(cluster.stored('t').flat()).size, cluster.stored('t').flat().length)
+})
+
+test('an event that shows whether an unknown topic is there now is answered within a second', async () => {
+  const { clock, cluster, send, answers, outcome } = setUp()
+  for (let i = 0; i < 600; i++) clock.at(i * 50, () => send(`v${i}`, { topic: 'later' }))
+  clock.at(25_000, () => cluster.create('later', 1))
+  await clock.runUntil(60_000)
+  for (let i = 0; i < 600; i++) {
+    const at = i * 50
+    if (at > 27_000) assert.equal(outcome(`v${i}`), 'stored', `at ${at}`)
+    if (at > TIMEOUT) assert.ok((answers.get(`v${i}`)?.at ?? Infinity) - at <= 1000, `at ${at}`)
+  }
+})
+
+test('the way to a leader that is away is sought without asking all the time, and found when there is another', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    { connect: broker => (broker === 0 ? 'refused' : undefined) },
+  )
+  cluster.create('well', 1, () => 1)
+  send('first')
+  for (let i = 0; i < 100; i++) clock.at(i * 1000, () => send(`w${i}`, { topic: 'well' }))
+  await clock.runUntil(20_000)
+  assert.equal(outcome('first'), 'deadline_not_stored')
+  const asked = cluster.metadataRequests.length
+  await clock.runUntil(80_000)
+  const more = cluster.metadataRequests.length - asked
+  assert.ok(more >= 10 && more <= 70, `${more} in a minute`)
+  cluster.move(cluster.partition('t'), 2, true)
+  await clock.runUntil(82_000)
+  send('after')
+  await clock.runUntil(83_000)
+  assert.equal(outcome('after'), 'stored')
+})
+
+test('a topic that is forgotten is not sought any more, and is taken anew when it comes back', async () => {
+  let tries = 0
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    {
+      connect: broker => {
+        if (broker === 2) tries++
+        return broker === 2 ? 'refused' : undefined
+      },
+    },
+  )
+  cluster.create('gone', 1, () => 2)
+  send('first', { topic: 'gone' })
+  await clock.runUntil(10_000)
+  cluster.topics.delete('gone')
+  await clock.runUntil(21 * 60_000)
+  const before = [tries, cluster.metadataRequests.length] as const
+  await clock.runUntil(24 * 60_000)
+  assert.ok(before[0] > 10)
+  assert.equal(tries, before[0])
+  assert.ok(cluster.metadataRequests.length - before[1] <= 2)
+  cluster.create('gone', 1, () => 1)
+  send('again', { topic: 'gone' })
+  await clock.runUntil(clock.time + 1000)
+  assert.equal(outcome('again'), 'stored')
+})
+
+test('many topics that became known to nobody while Kafka was away take events soon after its return', async () => {
+  const back = 20_000
+  const { clock, cluster, send, outcome } = setUpAway(back)
+  const topics = Array.from({ length: 950 }, (_, i) => `topic${i}`)
+  for (const topic of topics) cluster.create(topic, 1)
+  clock.at(5000, () => {
+    for (const topic of topics) send(`first ${topic}`, { topic })
+  })
+  clock.at(back + 1000, () => {
+    for (const topic of topics) send(`after ${topic}`, { topic })
+  })
+  await clock.runUntil(back + 5000)
+  const refused = topics.filter(topic => outcome(`after ${topic}`) !== 'stored')
+  assert.deepEqual(refused, [])
+})
+
 test('a topic that is not known while no broker answers refuses at once, and takes events when one does', async () => {
   const { clock, cluster, send, answers, outcome } = setUpAway(60_000)
   cluster.create('other', 1)
@@ -623,6 +836,17 @@ test('acks 0 is answered when all is written', async () => {
   await clock.runUntil(100)
   assert.equal(outcome('x'), 'stored')
   assert.equal(cluster.asked[0]?.batch.identity?.producerId, -1)
+})
+
+test('the time of the last success is told, whatever told of it', async () => {
+  const unanswered = setUp({ acks: 0, idempotent: false })
+  const again = setUp({}, { batch: () => ({ code: 46, append: true }) })
+  for (const { clock, send, sender, outcome } of [unanswered, again]) {
+    send('x')
+    await clock.runUntil(100)
+    assert.equal(outcome('x'), 'stored')
+    assert.ok(sender.lastStoredAt !== undefined && sender.lastStoredAt <= 100)
+  }
 })
 
 test('closing answers all, at the end of its grace at the latest, and takes nothing more', async () => {

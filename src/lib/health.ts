@@ -1,7 +1,7 @@
 import type { Admission } from './admission.js'
 import type { Connections } from './connections.js'
 import type { Delivery } from './eventgate.js'
-import type { Producer } from './producer.js'
+import type { Producer, ProducerState } from './producer.js'
 import type { SchemaRepository } from './schemas.js'
 import type { StreamConfigs } from './streams.js'
 
@@ -23,6 +23,9 @@ export interface NotReady {
 
 const DELIVERIES = ['guaranteed', 'hasty'] as const
 
+/** Between two probes of Kafka. */
+const PROBE_PAUSE_MS = 1000
+
 /**
  * What the service knows of its own state. Readiness asks nothing of anybody, and least of all a produce: in
  * production a slow broker once made every pod unready at the same moment (CONTRACT 1.5).
@@ -31,6 +34,7 @@ export class Health {
   readonly #sources: HealthSources
   readonly #unreadyWithoutKafkaMs: number
   readonly #since = performance.now()
+  #probeAt = 0
 
   /** `unreadyWithoutKafkaMs` 0: Kafka's state is none of readiness's business. */
   constructor(sources: HealthSources, unreadyWithoutKafkaMs: number) {
@@ -38,36 +42,46 @@ export class Health {
     this.#unreadyWithoutKafkaMs = unreadyWithoutKafkaMs
   }
 
-  /** Undefined when it is ready. */
+  /** Undefined when it is ready. Where that is in doubt it has Kafka probed, for the next answer. */
   notReady(): NotReady | undefined {
+    const now = performance.now()
+    // A producer that is idle knows its brokers by what was long ago, and without requests no other does either.
+    if (this.#isLong && this.#kafka.some(isCutOff) && now >= this.#probeAt) {
+      this.#probeAt = now + PROBE_PAUSE_MS
+      for (const delivery of DELIVERIES) void this.#sources.producers[delivery].probe?.()
+    }
+    return this.unreadiness
+  }
+
+  /** As `notReady`, by what is known. */
+  get unreadiness(): NotReady | undefined {
     if (this.#sources.connections.closing)
       return { code: 'draining', reason: 'the service is shutting down: send requests elsewhere' }
-    const ms = this.#msWithoutKafka()
-    if (this.#unreadyWithoutKafkaMs === 0 || ms < this.#unreadyWithoutKafkaMs) return undefined
-    // Without requests nothing else would find out that Kafka is back.
-    for (const delivery of DELIVERIES) void this.#sources.producers[delivery].probe?.()
-    const seconds = Math.floor(ms / 1000)
+    const states = this.#kafka
+    const isAway = states.some(isCutOff) && !states.some(isReached)
+    if (!isAway || !this.#isLong) return undefined
+    const seconds = Math.floor(this.#msSinceStored / 1000)
     return { code: 'not_ready', reason: `no broker can be reached, and nothing was stored for ${seconds} s` }
   }
 
-  /** For how long nothing was stored, if no broker that was asked can be reached; else 0. */
-  #msWithoutKafka(): number {
-    let ms = performance.now() - this.#since
-    let isTried = false
-    for (const delivery of DELIVERIES) {
-      const { state } = this.#sources.producers[delivery]
-      if (!state) continue
-      if (state.brokers.some(broker => broker.state === 'reachable')) return 0
-      isTried ||= state.brokers.some(broker => broker.state === 'unreachable')
-      ms = Math.min(ms, state.msSinceStored ?? Infinity)
-    }
-    return isTried ? ms : 0
+  get #kafka(): ProducerState[] {
+    return DELIVERIES.flatMap(delivery => this.#sources.producers[delivery].state ?? [])
+  }
+
+  /** By any producer, or since the start. */
+  get #msSinceStored(): number {
+    const since = performance.now() - this.#since
+    return Math.min(since, ...this.#kafka.map(({ msSinceStored }) => msSinceStored ?? Infinity))
+  }
+
+  get #isLong(): boolean {
+    return this.#unreadyWithoutKafkaMs > 0 && this.#msSinceStored >= this.#unreadyWithoutKafkaMs
   }
 
   /** All of it, for a person and for programs that watch. */
   report(): object {
     const { connections, admission, schemas, configs, producers } = this.#sources
-    const notReady = this.notReady()
+    const notReady = this.unreadiness
     const byDelivery = (of: (delivery: Delivery) => object) =>
       Object.fromEntries(DELIVERIES.map(delivery => [delivery, of(delivery)]))
     return {
@@ -89,6 +103,15 @@ export class Health {
       },
     }
   }
+}
+
+function isReached({ brokers }: ProducerState): boolean {
+  return brokers.some(({ state }) => state === 'reachable')
+}
+
+/** Whether none of the brokers that it asked can be reached. */
+function isCutOff(producer: ProducerState): boolean {
+  return !isReached(producer) && producer.brokers.some(({ state }) => state === 'unreachable')
 }
 
 function producerReport({ name, state }: Producer): object {

@@ -5,7 +5,7 @@ import { BATCH_OVERHEAD, type Identity, RECORD_OVERHEAD, type RecordData } from 
 /** One event, from its acceptance to its outcome. */
 export interface Pending extends RecordData {
   /** When it is answered at the latest, by the sender's clock. Not in the order of acceptance: requests have their own. */
-  readonly deadline: number
+  deadline: number
   /** Of the request that it came with. */
   readonly trace?: Trace | undefined
   /** How long it had until then when it was accepted. */
@@ -41,8 +41,9 @@ export class Batch {
   encoded?: Buffer
   /** Attempts that may have stored it: those which no answer of their own has refused. */
   open = 0
-  /** When the first of its events that are not answered must be. */
+  /** When the first of its events that are not answered must be, and the last. */
   deadline = Infinity
+  latest = -Infinity
   /** Whether an event of it has been answered already: then nothing of it may be sent again. */
   answered = false
   /** It was let into a partition that is stuck, to find out whether that is well again. */
@@ -63,20 +64,46 @@ export class Batch {
     this.records.push(record)
     this.size += sizeOf(record)
     this.deadline = Math.min(this.deadline, record.deadline)
+    this.latest = Math.max(this.latest, record.deadline)
   }
 
-  /** The events whose deadline has come; they must be answered. */
+  /** The events whose deadline has come; they must be answered. They leave a batch that is not frozen. */
   takeDue(now: number): Pending[] {
     if (this.deadline > now) return []
     const due: Pending[] = []
-    this.deadline = Infinity
-    for (const record of this.records) {
-      if (record.settled) continue
-      if (record.deadline <= now) due.push(record)
-      else this.deadline = Math.min(this.deadline, record.deadline)
+    const rest: Pending[] = []
+    for (const record of this.records) if (!record.settled) (record.deadline <= now ? due : rest).push(record)
+    if (this.identity) {
+      this.answered = true
+      this.#noteDeadlines(rest)
+    } else {
+      for (const record of due) this.size -= sizeOf(record)
+      this.#keep(rest)
     }
-    this.answered = true
     return due
+  }
+
+  /** Keeps the first `count` events, and answers a batch of the others. */
+  cut(count: number): Batch {
+    const rest = this.again(this.records.slice(count))
+    rest.closed = this.closed
+    this.size -= rest.size - BATCH_OVERHEAD
+    this.#keep(this.records.slice(0, count))
+    return rest
+  }
+
+  #keep(records: Pending[]): void {
+    this.records = records
+    this.#noteDeadlines(records)
+  }
+
+  #noteDeadlines(records: readonly Pending[]): void {
+    this.deadline = Infinity
+    this.latest = -Infinity
+    for (const { deadline } of records) {
+      this.deadline = Math.min(this.deadline, deadline)
+      this.latest = Math.max(this.latest, deadline)
+    }
   }
 
   /** These records again, to be frozen anew. */

@@ -45,8 +45,13 @@ export class Directory {
   readonly #unknown = new Set<Topic>()
   #asking = false
   #wanted = false
+  /** When `seek` may ask again, and its pause after that. */
+  #seekAt = 0
+  #seekPause = PAUSE_MS
   #lastForNew = false
   #notBefore = 0
+  /** The same for what is known already. */
+  #refreshNotBefore = 0
   #failures = 0
   #refreshedAt: number
 
@@ -87,9 +92,22 @@ export class Directory {
     this.#wanted = true
   }
 
+  /**
+   * As `refresh`, for what no event waits for: more and more seldom while nothing changes, for an outage may be
+   * long. Answers when it does so next.
+   */
+  seek(now: number): number {
+    if (now < this.#seekAt) return this.#seekAt
+    if (now > this.#seekAt + MAX_PAUSE_MS) this.#seekPause = PAUSE_MS
+    this.#wanted = true
+    this.#seekAt = now + this.#seekPause
+    this.#seekPause = Math.min(2 * this.#seekPause, MAX_PAUSE_MS)
+    return this.#seekAt
+  }
+
   /** Keeps an event until its topic's partitions are known. */
   await(topic: Topic, record: Pending): void {
-    topic.wait(record)
+    topic.wait(record, this.clock.now())
     this.#unknown.add(topic)
   }
 
@@ -113,8 +131,8 @@ export class Directory {
   learn(now: number): number {
     if (this.#asking) return Infinity
     const unknown: string[] = []
-    let next = this.#refreshedAt + this.settings.metadataMaxAgeMs
-    const refresh = this.#wanted || next <= now
+    let next = this.#wanted ? this.#refreshNotBefore : this.#refreshedAt + this.settings.metadataMaxAgeMs
+    const refresh = next <= now
     for (const topic of this.#unknown) {
       if (topic.askAt <= now && unknown.length < MAX_ASKED) unknown.push(topic.name)
       else next = Math.min(next, topic.askAt)
@@ -140,13 +158,17 @@ export class Directory {
 
   #ask(topics: readonly string[], asNew: boolean): void {
     this.#asking = true
+    // Whatever the answer says of them, they are not asked about again at once.
+    const askAt = this.clock.now() + PAUSE_MS
+    if (asNew) for (const name of topics) (this.#topics.get(name) as Topic).askAt = askAt
     this.transport
       .metadata(topics, asNew)
       .then(
         answers => {
           this.#failures = 0
           for (const answer of answers) this.#learned(answer, asNew)
-          return PAUSE_MS
+          // Clients wait for those that did not fit into the question.
+          return asNew && topics.length === MAX_ASKED ? 0 : PAUSE_MS
         },
         (error: Error) => {
           this.host.trouble(`no metadata: ${error.message}`)
@@ -157,7 +179,9 @@ export class Directory {
       )
       .then(pause => {
         this.#asking = false
-        this.#notBefore = this.clock.now() + pause
+        const now = this.clock.now()
+        this.#notBefore = now + pause
+        this.#refreshNotBefore = now + Math.max(pause, PAUSE_MS)
         this.host.turn()
       })
   }
@@ -166,7 +190,7 @@ export class Directory {
     const topic = this.#topics.get(answer.topic)
     if (!topic) return
     topic.reached()
-    topic.update(answer)
+    if (topic.update(answer)) this.#seekPause = PAUSE_MS
     const now = this.clock.now()
     if (topic.known) {
       this.#unknown.delete(topic)

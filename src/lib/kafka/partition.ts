@@ -2,7 +2,6 @@ import { GateError } from '../errors.js'
 import { Batch, isWhole, type Pending, sizeOf } from './batch.js'
 import { describe, type Fate, fateOf } from './fates.js'
 import type { PartitionResult } from './protocol.js'
-import { BATCH_OVERHEAD } from './records.js'
 import { Sequence } from './sequence.js'
 
 /** The part of a sender's settings that a partition's queue goes by. */
@@ -33,16 +32,29 @@ export interface Ledger {
 /** A broker's longest wait for the replicas: at first, and after it has been in vain several times in a row. */
 const WAIT_MS = 1000
 const MAX_WAIT_MS = 8000
+/** Less, so that the next trial is not long in coming. */
+const MAX_TRIAL_WAIT_MS = 4000
 /** Attempts at a batch whose checksum does not match. */
 const MAX_CORRUPT = 3
 /**
- * A batch that may be stored can be sent again only whole, so that its first event's deadline ends the sending
- * for all of them. Hence what is sent together has deadlines at most this part of the time that the first has
- * left apart: events that are young do not share the fate of one that is about to be given up.
+ * A batch that may be stored can be sent again only whole, so that its earliest deadline ends the sending for all
+ * of its events. Those that are young shall not share the fate of one that is about to be given up: what is sent
+ * together has deadlines at most this part of the time that the earliest has left apart.
  */
 const SPREAD_OF_REST = 1 / 8
-/** The same for a batch that grows, as a part of the whole timeout. */
-const SPREAD = 1 / 16
+/**
+ * But a partition that is well stores within milliseconds, and there it is enough that each event has this part of
+ * the timeout left, which is time for another attempt. Else requests that were slow to come, between others, would
+ * make a batch of every event, which makes all of them slow under load, and so on.
+ */
+const ENOUGH = 1 / 8
+/**
+ * For how long a batch grows at most, as a part of the timeout: in an outage each expiry looks through one. With
+ * less, replicas that need a second or two would be given batches faster than they take them.
+ */
+const GROWTH = 1 / 2
+/** How long the client of an event waits that is let into something stuck. */
+export const TRIAL_MS = 1000
 
 /**
  * The queue of one partition: which of its events are sent next, and what each answer means for them.
@@ -73,6 +85,9 @@ export class Partition {
   /** Of a stuck partition: the sender has reached its leader since it became so, or since it failed last. */
   #reached = false
   #lastSuccess = -Infinity
+  /** Since when there has always been an event. */
+  #waitingSince = 0
+  #deadline = Infinity
   /** Less than the settings' once the broker has found a batch too large. */
   #batchBytes: number
   readonly sequence: Sequence
@@ -91,18 +106,16 @@ export class Partition {
     return this.#queue.length === 0
   }
 
-  /** When its next event must be answered. */
+  /** No event must be answered before; looked for again only by `expire`, for the queue may be long. */
   get deadline(): number {
-    let deadline = Infinity
-    for (const batch of this.#queue) deadline = Math.min(deadline, batch.deadline)
-    return deadline
+    return this.#deadline
   }
 
   /**
    * Whether an event would be refused now: its forerunner has waited a whole timeout in vain, and nothing has
    * succeeded since. While its leader cannot be reached none is let in, for it could only wait; once it is, one at
-   * a time, to find out whether the partition is well again, which gets one attempt: its client shall not wait
-   * either.
+   * a time, to find out whether the partition is well again. It gets one attempt, and its client, who shall not
+   * wait either, the outcome of that or, after a second, the word that it is not known; the attempt goes on.
    */
   get refuses(): boolean {
     return this.#stuck && (!this.#reached || this.#queue.length > 0)
@@ -130,14 +143,20 @@ export class Partition {
 
   /** Takes an event. Answers whether a batch is full, and need not linger. */
   append(record: Pending, now: number): boolean {
-    const { batchMessages, timeoutMs } = this.settings
+    const { batchMessages, lingerMs, timeoutMs } = this.settings
+    if (this.#stuck) record.deadline = Math.min(record.deadline, now + TRIAL_MS)
+    if (this.empty) {
+      this.#waitingSince = now
+      this.#deadline = Infinity
+    }
+    this.#deadline = Math.min(this.#deadline, record.deadline)
     let batch = this.#queue[this.#queue.length - 1]
     const fits =
       batch !== undefined &&
       !batch.closed &&
       batch.records.length < batchMessages &&
       batch.size + sizeOf(record) <= this.#batchBytes &&
-      Math.abs(record.deadline - (batch.records[0] as Pending).deadline) <= timeoutMs * SPREAD
+      now - batch.since <= Math.max(lingerMs, timeoutMs * GROWTH)
     if (!batch || !fits) {
       if (batch) batch.closed = true
       batch = new Batch(this.topic, this.index, now)
@@ -171,7 +190,7 @@ export class Partition {
   /** The first batch, frozen, to be sent by `request`: an attempt is open from here on. */
   take(request: object, now: number): Batch {
     const batch = this.#queue[0] as Batch
-    if (!batch.identity) this.#cut(batch, batch.deadline + (batch.deadline - now) * SPREAD_OF_REST)
+    if (!batch.identity) this.#cut(batch, now)
     batch.closed = true
     batch.identity ??= this.sequence.identity
     batch.open++
@@ -180,24 +199,36 @@ export class Partition {
     return batch
   }
 
-  /** Leaves what comes last and has a later deadline for the next batch. */
-  #cut(batch: Batch, latest: number): void {
-    const { records } = batch
-    let count = records.length
-    while ((records[count - 1] as Pending).deadline > latest) count--
-    if (count === records.length) return
-    const rest = batch.again(records.splice(count))
-    rest.closed = batch.closed
-    batch.size -= rest.size - BATCH_OVERHEAD
-    this.#queue.splice(1, 0, rest)
+  /**
+   * Leaves for the next batch what may not share the first event's fate, and all that comes after it, whatever
+   * its deadlines: events are stored in the order in which they were accepted.
+   */
+  #cut(batch: Batch, now: number): void {
+    if (this.#mayShare(batch.deadline, batch.latest, now)) return
+    let earliest = Infinity
+    let latest = -Infinity
+    const count = batch.records.findIndex(({ deadline }) => {
+      earliest = Math.min(earliest, deadline)
+      latest = Math.max(latest, deadline)
+      return !this.#mayShare(earliest, latest, now)
+    })
+    this.#queue.splice(1, 0, batch.cut(count))
   }
 
-  /** The leader is another one: what it was asked in vain need not hold back the new one. */
-  moved(leader: number | undefined): void {
-    if (leader === this.leader) return
+  #mayShare(earliest: number, latest: number, now: number): boolean {
+    if (earliest === latest) return true
+    const left = earliest - now
+    if (this.failures === 0 && left >= this.settings.timeoutMs * ENOUGH) return true
+    return latest - earliest <= left * SPREAD_OF_REST
+  }
+
+  /** Who leads it. What another leader was asked in vain need not hold back a new one. Answers whether it is one. */
+  moved(leader: number | undefined): boolean {
+    if (leader === this.leader) return false
     this.leader = leader
     this.#notBefore = 0
     this.#reached = false
+    return true
   }
 
   /** The batch that is out was answered. */
@@ -214,19 +245,16 @@ export class Partition {
         break
       case 'appended':
         this.slow = true
-        if (code === 7) this.#waitLonger(batch)
+        if (code === 7) this.#waitLonger(batch, now)
         else this.#backOff(batch, now)
         break
       case 'open':
+      case 'moved':
         this.ledger.refresh()
         this.#backOff(batch, now)
         break
-      case 'moved':
-        this.ledger.refresh()
-        this.#refused(batch, now)
-        break
       case 'wait':
-        this.#refused(batch, now)
+        this.#backOff(batch, now)
         break
       case 'corrupt':
         if (++batch.corrupt < MAX_CORRUPT) this.#backOff(batch, now)
@@ -249,8 +277,11 @@ export class Partition {
       case 'sequence':
       case 'epoch':
         this.sequence.nextEpoch(fate === 'epoch')
-        this.#delay(now)
-        this.#dissolve(batch)
+        if (batch.trial) this.#backOff(batch, now)
+        else {
+          this.#delay(now)
+          this.#dissolve(batch)
+        }
         break
     }
   }
@@ -261,6 +292,8 @@ export class Partition {
     this.problem = problem
     this.slow = true
     this.#reached = false
+    // A broker that says nothing says nothing of its replicas: it shall not be waited for longer than need be.
+    if (batch.trial) this.waitMs = WAIT_MS
     this.ledger.refresh()
     this.#backOff(batch, now)
   }
@@ -270,29 +303,31 @@ export class Partition {
     for (let i = 0; i < this.#queue.length; i++) {
       const batch = this.#queue[i] as Batch
       if (!this.#expireIn(batch, now) || this.out?.batch === batch) continue
-      this.#queue.splice(i, 1)
-      const frozen = batch.identity !== undefined
-      const rest = this.#takeBack(batch)
-      if (rest) {
-        // Of a batch that grows, what is left goes on growing.
-        if (!frozen && i === this.#queue.length) rest.closed = batch.closed
-        this.#queue.splice(i, 0, rest)
-      } else i--
+      const rest = batch.identity ? this.#takeBack(batch) : batch
+      if (rest && rest.records.length > 0) this.#queue[i] = rest
+      else this.#queue.splice(i--, 1)
     }
+    this.#deadline = this.#queue.reduce((first, { deadline }) => Math.min(first, deadline), Infinity)
   }
 
   /** Answers those of a batch's events whose deadline has come; false if there are none. */
   #expireIn(batch: Batch, now: number): boolean {
     const due = batch.takeDue(now)
+    if (due.length === 0) return false
+    const { timeoutMs } = this.settings
+    if (now - Math.max(this.#lastSuccess, this.#waitingSince) >= timeoutMs) this.#stick()
+    if (batch.trial && this.out?.batch !== batch) {
+      this.#reached = false
+      this.#delay(now)
+    }
     let error: GateError | undefined
     for (const record of due) {
-      const { timeoutMs } = this.settings
       const waited = isWhole(record, timeoutMs) && this.#lastSuccess < record.deadline - timeoutMs
       if (waited) this.#stick()
       error ??= this.#error(batch.open > 0 ? 'deadline_unknown' : 'deadline_not_stored')
       this.ledger.settle(record, error)
     }
-    return due.length > 0
+    return true
   }
 
   #stick(): void {
@@ -335,28 +370,28 @@ export class Partition {
     if (late > 0) this.ledger.late(late)
   }
 
-  /** Refused for now. What was let in to find that out is told so; what came before waits for its deadline. */
-  #refused(batch: Batch, now: number): void {
-    this.#backOff(batch, now)
-    if (batch.trial && batch.open === 0 && this.#queue[0] === batch)
-      this.#fail(batch, 'partition_unavailable')
-  }
-
+  /** Not now. What was let in to find that out is told so; what came before waits for its deadline. */
   #backOff(batch: Batch, now: number): void {
-    this.#delay(now)
-    this.#retry(batch, this.#notBefore)
+    const { retryBackoffMaxMs } = this.settings
+    // A trial that told nothing made its client wait, unlike one that was refused.
+    this.#delay(now, batch.trial && batch.open > 0 ? 2 * retryBackoffMaxMs : retryBackoffMaxMs)
+    if (batch.trial) this.#fail(batch, 'partition_unavailable')
+    else this.#retry(batch, this.#notBefore)
   }
 
   /** The broker has waited for the replicas already, so it is asked again at once. */
-  #waitLonger(batch: Batch): void {
-    this.waitMs = Math.min(2 * this.waitMs, MAX_WAIT_MS)
-    this.failures++
-    this.#retry(batch, 0)
+  #waitLonger(batch: Batch, now: number): void {
+    this.waitMs = Math.min(2 * this.waitMs, batch.trial ? MAX_TRIAL_WAIT_MS : MAX_WAIT_MS)
+    if (batch.trial) this.#backOff(batch, now)
+    else {
+      this.failures++
+      this.#retry(batch, 0)
+    }
   }
 
-  #delay(now: number): void {
-    const { retryBackoffMs, retryBackoffMaxMs } = this.settings
-    this.#notBefore = now + Math.min(retryBackoffMs * 2 ** Math.min(this.failures, 20), retryBackoffMaxMs)
+  #delay(now: number, most = this.settings.retryBackoffMaxMs): void {
+    const { retryBackoffMs } = this.settings
+    this.#notBefore = now + Math.min(retryBackoffMs * 2 ** Math.min(this.failures, 20), most)
     this.failures++
   }
 

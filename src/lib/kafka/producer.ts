@@ -11,7 +11,6 @@ import { REAL_CLOCK } from './transport.js'
  */
 export class KafkaProducer implements Producer {
   readonly name: string
-  readonly #bootstrap: number
   readonly #cluster: Cluster
   readonly #sender: Sender
   #probing: Promise<void> | undefined
@@ -19,7 +18,6 @@ export class KafkaProducer implements Producer {
   /** Connects when the first event comes. */
   constructor({ cluster, sender }: ProducerSettings, observer: SenderObserver = {}) {
     this.name = `kafka ${cluster.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')}`
-    this.#bootstrap = cluster.bootstrap.length
     this.#cluster = new Cluster(cluster)
     this.#sender = new Sender(sender, this.#cluster, REAL_CLOCK, Math.random, observer)
   }
@@ -35,10 +33,13 @@ export class KafkaProducer implements Producer {
   }
 
   /** Finds out whether a broker can be reached, where no event does. Never rejects; for `state` to tell. */
-  async probe(): Promise<void> {
-    this.#probing ??= this.#cluster.metadata([], false).then(nothing, nothing)
-    await this.#probing
-    this.#probing = undefined
+  probe(): Promise<void> {
+    this.#probing ??= this.reach()
+      .catch(() => {})
+      .then(() => {
+        this.#probing = undefined
+      })
+    return this.#probing
   }
 
   produce(event: Event, { topic, key, timestamp, trace }: Destination, deadline = Infinity): Promise<void> {
@@ -50,9 +51,9 @@ export class KafkaProducer implements Producer {
     return this.#sender.send(topic, keyBytes, value, timestamp, timeoutMs, trace)
   }
 
-  /** Asks the configured brokers, one after the other: rejects if none answers. For a start that shall fail without Kafka. */
+  /** Asks all brokers, one after the other: rejects if none answers. For a start that shall fail without Kafka. */
   async reach(): Promise<void> {
-    for (let tries = this.#bootstrap; ; ) {
+    for (let tries = this.#cluster.brokers.length; ; ) {
       try {
         await this.#cluster.metadata([], false)
         return
@@ -72,5 +73,3 @@ export class KafkaProducer implements Producer {
     this.#cluster.close()
   }
 }
-
-function nothing(): void {}

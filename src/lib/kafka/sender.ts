@@ -3,7 +3,7 @@ import type { Trace } from '../eventgate.js'
 import { type Batch, type Pending, sizeOf } from './batch.js'
 import { type Broker, Channel } from './channel.js'
 import { Directory, type DirectorySettings } from './directory.js'
-import { describe } from './fates.js'
+import { describe, fateOf } from './fates.js'
 import { headersOf } from './headers.js'
 import { Identities } from './identities.js'
 import type { Ledger, Partition } from './partition.js'
@@ -199,8 +199,8 @@ export class Sender {
 
   #append(partition: Partition, record: Pending, now: number): void {
     if (partition.empty) this.#active.add(partition)
-    this.#wake(record.deadline)
     const full = partition.append(record, now)
+    this.#wake(record.deadline)
     if (this.#turning || partition.out) return
     // While its broker is busy a turn would find nothing to do; the broker's answer brings one.
     if (partition.leader !== undefined && this.#channel(partition.leader, partition).busy) return
@@ -306,22 +306,28 @@ export class Sender {
   #seek(now: number): number {
     let next = Infinity
     for (const partition of this.#stuck) {
-      if (!partition.stuck) this.#stuck.delete(partition)
-      if (!partition.sought) continue
-      if (partition.leader === undefined) {
-        partition.problem = 'it has no leader'
-        this.#directory.refresh()
-        continue
-      }
-      const channel = this.#channel(partition.leader, partition)
-      const readyAt = Math.max(partition.notBefore, channel.readyAt)
-      if (channel.failures > 0) partition.problem = channel.problem
-      if (partition.notBefore <= now && channel.connected) partition.reached()
-      else if (readyAt > now) next = Math.min(next, readyAt)
-      else this.#connect(channel)
-      if (!channel.connected) this.#directory.refresh()
+      const topic = this.#directory.get(partition.topic)
+      // A topic that was forgotten, and is known again, has other ones.
+      if (!partition.stuck || topic?.partitions[partition.index] !== partition) this.#stuck.delete(partition)
+      else if (partition.sought && topic.has(partition))
+        next = Math.min(next, this.#seekLeader(partition, now))
     }
     return next
+  }
+
+  #seekLeader(partition: Partition, now: number): number {
+    if (partition.leader === undefined) {
+      partition.problem = 'it has no leader'
+      return this.#directory.seek(now)
+    }
+    const channel = this.#channel(partition.leader, partition)
+    const readyAt = Math.max(partition.notBefore, channel.readyAt)
+    let next = Infinity
+    if (channel.failures > 0) partition.problem = channel.problem
+    if (partition.notBefore <= now && channel.connected) partition.reached()
+    else if (readyAt > now) next = readyAt
+    else this.#connect(channel)
+    return channel.connected ? next : Math.min(next, this.#directory.seek(now))
   }
 
   /** Has an id asked for. Partitions that cannot have one say why; when that is for good, to their events. */
@@ -384,7 +390,8 @@ export class Sender {
       taken.push(partition)
       events += batch.records.length
       waitMs = Math.max(waitMs, partition.waitMs)
-      deadline = Math.min(deadline, batch.deadline)
+      // The client of a trial does not wait for the attempt, which shall show whether the partition is well.
+      if (!batch.trial) deadline = Math.min(deadline, batch.deadline)
       // To the back, so that where not all fit into a request each has its turn.
       this.#active.delete(partition)
       this.#active.add(partition)
@@ -419,12 +426,13 @@ export class Sender {
     if (this.#state === 'closed') return
     const now = this.clock.now()
     if (!response) {
+      this.lastStoredAt = now
       for (const partition of taken) partition.answered(WRITTEN, now)
       return
     }
     broker.throttledUntil = Math.max(broker.throttledUntil, now + response.throttleMs)
     for (const result of response.results) {
-      if (result.code === 0) this.lastStoredAt = now
+      if (fateOf(result.code, result.baseOffset) === 'stored') this.lastStoredAt = now
       const partition = this.#directory.get(result.topic)?.partitions[result.partition]
       if (partition?.out?.request === request) partition.answered(result, now)
     }

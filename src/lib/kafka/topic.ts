@@ -1,6 +1,6 @@
 import { GateError } from '../errors.js'
 import { isWhole, type Pending } from './batch.js'
-import { type Ledger, Partition, type QueueSettings } from './partition.js'
+import { type Ledger, Partition, type QueueSettings, TRIAL_MS } from './partition.js'
 import type { Partitioner } from './partitioner.js'
 import type { TopicMetadata } from './protocol.js'
 
@@ -32,6 +32,8 @@ export class Topic {
   #stuck = false
   /** While it is stuck: a broker has answered for it since. */
   #reached = false
+  /** Since when there has always been an event that waits. */
+  #waitingSince = 0
   /** How many partitions it has: fewer than are kept here where it was made anew with fewer. */
   #count = 0
   #sticky: Partition | undefined
@@ -100,22 +102,39 @@ export class Topic {
     return from[Math.floor(this.random() * from.length)] as Partition
   }
 
-  /** Takes what a broker knows of it. What it does not know, or knows to be in trouble, leaves what was known. */
-  update(metadata: TopicMetadata): void {
-    if (metadata.code !== 0 || metadata.partitions.length === 0) return
+  /**
+   * Takes what a broker knows of it. What it does not know, or knows to be in trouble, leaves what was known.
+   * Answers whether anything has changed.
+   */
+  update(metadata: TopicMetadata): boolean {
+    if (metadata.code !== 0 || metadata.partitions.length === 0) return false
+    let changed = this.#count !== metadata.partitions.length
     for (const { partition: index, leader } of metadata.partitions) {
       while (this.partitions.length <= index)
         this.partitions.push(new Partition(this.name, this.partitions.length, this.settings, this.ledger))
-      this.partitions[index]?.moved(leader >= 0 ? leader : undefined)
+      if (this.partitions[index]?.moved(leader >= 0 ? leader : undefined)) changed = true
     }
     this.#count = metadata.partitions.length
     this.#stuck = false
     this.asked = 0
     if (this.#sticky && this.#sticky.index >= this.#count) this.#sticky = undefined
+    return changed
+  }
+
+  /** Whether events may go to a partition; not where the topic was made anew with fewer. */
+  has(partition: Partition): boolean {
+    return this.partitions[partition.index] === partition && partition.index < this.#count
   }
 
   /** Keeps an event until the partitions are known. */
-  wait(record: Pending): void {
+  wait(record: Pending, now: number): void {
+    // As a partition's trial.
+    if (this.#stuck) record.deadline = Math.min(record.deadline, now + TRIAL_MS)
+    if (this.waiting.length === 0) this.#waitingSince = now
+    this.#keep(record)
+  }
+
+  #keep(record: Pending): void {
     this.waiting.push(record)
     this.deadline = Math.min(this.deadline, record.deadline)
   }
@@ -134,12 +153,13 @@ export class Topic {
     const due: Pending[] = []
     for (const record of this.takeWaiting()) {
       if (record.deadline <= now) due.push(record)
-      else this.wait(record)
+      else this.#keep(record)
     }
-    if (due.some(record => isWhole(record, this.settings.timeoutMs))) {
-      if (!this.#stuck) this.#reached = false
-      this.#stuck = true
-    }
+    const { timeoutMs } = this.settings
+    const waited = now - this.#waitingSince >= timeoutMs || due.some(record => isWhole(record, timeoutMs))
+    // What was let in while it was stuck told nothing: a broker is to be heard before the next.
+    if (this.#stuck || waited) this.#reached = false
+    if (waited) this.#stuck = true
     this.fail('deadline_not_stored', due)
   }
 

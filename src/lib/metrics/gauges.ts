@@ -43,7 +43,7 @@ export function registerGauges(
       }),
     )
 
-  plain('ready', 'Whether /_info/ready answers 200', () => (health.notReady() ? 0 : 1))
+  plain('ready', 'Whether /_info/ready answers 200', () => (health.unreadiness ? 0 : 1))
   plain('connections', 'Connections that are open', () => connections.count)
   plain('connections_limit', 'Connections that there may be at most', () => connections.limits.max)
   byDelivery('in_flight_bytes', 'Bytes of requests that are under way', of => admission.inFlight(of).bytes)
