@@ -40,6 +40,8 @@ const PRE_STOP_MS = 1500
 const SHUTDOWN_TIMEOUT_MS = Number(process.env.SHUTDOWN_TIMEOUT_MS ?? 10_000)
 const REQUEST_TIMEOUT_MS = 9000
 const WAIT_MS = 20_000
+/** At this rate answers take some 15 ms, with half of the pods away. */
+const BUSY_MS = 1000
 
 /** Envoy's clusters for HTTP, by the way that requests go. */
 const WAYS = { pods: 'by the addresses of pods', service: 'by the address of the service' }
@@ -260,6 +262,10 @@ async function judge(
     `${WAYS[way]}: ${JSON.stringify({ sent, statuses, storedOnce, storedTwice, ...latency, ...seen })}`,
   )
   const problems = violations(report, 1)
+  if (!(latency.p50 < BUSY_MS))
+    problems.unshift(
+      `half of the answers took more than ${BUSY_MS} ms: this machine is too busy to tell anything`,
+    )
   for (const status of Object.keys(statuses))
     if (status !== '201' && status !== '202')
       problems.push(`${statuses[status]} events were answered ${status}`)
