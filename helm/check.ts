@@ -49,6 +49,14 @@ const WRONG: [set: string[], said: RegExp][] = [
   [['httpRoute.enabled=true'], /httpRoute\.parentRefs: /],
 ]
 
+/** Values with which `helm test` must pass as with any. */
+const TESTED: string[][] = [
+  ['streams.s.schema_title=t'],
+  ['streams.s.schema_title=t', 'serviceName=another'],
+  ['streams./^check-\\.+/.schema_title=test/event'],
+  ['streams./^(?<name>check)-/.schema_title=test/event'],
+]
+
 /** What production leaves a pod, in seconds: of preStop, and in all. */
 const ENDS: Record<string, [preStop: number, grace: number]> = {
   'main.yaml': [63, 65],
@@ -70,6 +78,10 @@ process.on('exit', () => rmSync(work, { recursive: true }))
 requireTools()
 writeSecrets()
 for (const values of [null, ...valuesFiles()]) checkValues(values)
+for (const set of TESTED) {
+  step(`the test event is accepted: ${set.join(', ')}`)
+  checkTestEvents(render(set.flatMap(value => ['--set', value])))
+}
 for (const [set, said] of WRONG) checkRefused(set, said)
 checkRules()
 step('Dockerfile')
@@ -103,12 +115,14 @@ function checkValues(file: string | null): void {
   step(file === null ? 'the defaults' : file.slice(HELM.length + 1))
   run('helm', ['lint', '--strict', '--quiet', CHART, ...values])
   for (const cluster of [[], OPERATOR]) {
-    const manifest = run('helm', ['template', 'check', CHART, ...values, ...cluster])
+    const manifest = template([...values, ...cluster])
     const location = join(SCHEMAS, '{{.ResourceKind}}_{{.Group}}_{{.ResourceAPIVersion}}.json')
     const summary = run('kubeconform', ['-strict', '-summary', '-schema-location', location], manifest)
     console.log(summary.trim())
-    const objects = (loadAll(manifest) as (Rendered | null)[]).filter(object => object !== null)
+    const objects = objectsOf(manifest)
     checkConfiguration(objects)
+    // A stream configuration that is elsewhere is not to be had here.
+    if (!filesOf(objects).config.includes('stream_config_uri: http')) checkTestEvents(objects)
     checkEnd(one(objects, 'Deployment').spec.template.spec, file === null ? undefined : ENDS[basename(file)])
     checkMonitoring(objects, cluster.length > 0)
   }
@@ -117,12 +131,8 @@ function checkValues(file: string | null): void {
 /** The service takes the configuration, and the pod leaves it the time that it says. */
 function checkConfiguration(objects: Rendered[]): void {
   const pod = one(objects, 'Deployment').spec.template.spec
-  const files = objects.find(({ data }) => data?.['config.yaml'])?.data as Record<string, string>
-  const config = (files['config.yaml'] as string).replaceAll('/etc/kafka-tls/', `${work}/`)
-  const streams = files['streams.yaml']
-  const env = Object.fromEntries(
-    pod.containers[0].env.map(({ name }: { name: string }) => [name, `it's "${name}"`]),
-  )
+  const { config, streams } = filesOf(objects)
+  const env = environmentOf(pod)
   try {
     const { conf } = readConfigFile(config, env).services[0] as { conf: Record<string, unknown> }
     const { request_timeout_ms, shutdown_timeout_ms, stream_config_uri } = readConf(conf)
@@ -135,6 +145,52 @@ function checkConfiguration(objects: Rendered[]): void {
     if (!(error instanceof ConfigError)) throw error
     fail(`the service refuses config.yaml:\n${error.message}`)
   }
+}
+
+/** What `helm test` and NOTES.txt send is accepted. */
+function checkTestEvents(objects: Rendered[]): void {
+  const { config, streams } = filesOf(objects)
+  const { env: variables } = one(objects, 'Pod').spec.containers[0]
+  const events = variables.find(({ name }: { name: string }) => name === 'EVENTS').value
+  const file = join(work, 'config.yaml')
+  writeFileSync(file, config)
+  writeFileSync(join(work, 'streams.yaml'), streams ?? '{}')
+  const { status, stdout, stderr } = spawn(
+    process.execPath,
+    [join(ROOT, 'dist/cli.js'), 'validate', '-c', file, '--schemas', join(ROOT, 'schemas'), '-'],
+    events,
+    environmentOf(one(objects, 'Deployment').spec.template.spec),
+  )
+  if (status !== 0) fail(`the service would not accept the chart's test event:\n${stdout}${stderr}`)
+}
+
+/** The service's files, with what is mounted where it is here. */
+function filesOf(objects: Rendered[]): { config: string; streams: string | undefined } {
+  const files = objects.find(({ data }) => data?.['config.yaml'])?.data as Record<string, string>
+  const config = (files['config.yaml'] as string)
+    .replaceAll('/etc/kafka-tls/', `${work}/`)
+    .replaceAll('/etc/eventgate/', `${work}/`)
+  return { config, streams: files['streams.yaml'] }
+}
+
+function environmentOf(pod: Rendered): Record<string, string> {
+  return Object.fromEntries(
+    pod.containers[0].env
+      .map(({ name }: { name: string }) => [name, `it's "${name}"`])
+      .filter(([name]: [string]) => name !== 'NODE_OPTIONS'),
+  )
+}
+
+function template(args: string[]): string {
+  return run('helm', ['template', 'check', CHART, ...args])
+}
+
+function render(args: string[]): Rendered[] {
+  return objectsOf(template(args))
+}
+
+function objectsOf(manifest: string): Rendered[] {
+  return (loadAll(manifest) as (Rendered | null)[]).filter(object => object !== null)
 }
 
 function checkEnd(pod: Rendered, expected: [number, number] | undefined): void {
@@ -185,8 +241,8 @@ function one(objects: Rendered[], kind: string): Rendered {
   return found[0] as Rendered
 }
 
-function spawn(tool: string, args: string[], input?: string) {
-  return spawnSync(tool, args, { input: input ?? '', encoding: 'utf8', env: { ...process.env, PATH } })
+function spawn(tool: string, args: string[], input = '', env: Record<string, string> = {}) {
+  return spawnSync(tool, args, { input, encoding: 'utf8', env: { ...process.env, PATH, ...env } })
 }
 
 /** What it printed; ends the process with all of that if the tool finds fault. */
