@@ -24,6 +24,13 @@ const OPERATOR = ['--api-versions', 'monitoring.coreos.com/v1']
 /** Each tool, and what makes it say its version. */
 const TOOLS = { helm: 'version', kubeconform: '-v', promtool: '--version', hadolint: '--version' }
 
+/** Where a secret can be written into `config.kafka`. */
+const SECRETS = [
+  ...['sasl\\.password', 'ssl\\.key\\.password', 'ssl\\.key\\.pem', 'ssl\\.keystore\\.password'].flatMap(
+    property => ['conf', 'guaranteed.conf', 'hasty.conf'].map(conf => `${conf}.${property}`),
+  ),
+]
+
 /** Values that must be refused, and what must be said of them. */
 const WRONG: [set: string[], said: RegExp][] = [
   [['replica=3'], /replica'? not allowed|'replica'/],
@@ -38,6 +45,19 @@ const WRONG: [set: string[], said: RegExp][] = [
   [['streams.s.schema_title=t', 'config.stream_config_uri=http://a/'], /streams: are given, and so is/],
   [['clientTimeoutSeconds=9'], /config\.request_timeout_ms: is 9000, not below clientTimeoutSeconds, 9/],
   [['config.shutdown_timeout_ms=3000'], /config\.shutdown_timeout_ms: is 3000, more than drainSeconds, 2/],
+  ...SECRETS.map((path): [string[], RegExp] => [
+    [`config.kafka.${path}=hunter2`],
+    /config\.kafka\..*: is a secret, and would stand in a ConfigMap.*secretKeyRef/,
+  ]),
+  [
+    ['config.kafka.conf.sasl\\.password=\\{env(PASSWORD\\,hunter2)}'],
+    /config\.kafka\.conf\['sasl\.password'\]: is a secret/,
+  ],
+  [
+    ['config.stream_config_uri_options.headers.authorization=Bearer hunter2'],
+    /stream_config_uri_options\.headers\.authorization: is a secret/,
+  ],
+  [['podLabels.app\\.kubernetes\\.io/instance=a'], /podLabels: .*app\.kubernetes\.io\/instance/],
   [['metrics.port=8192'], /metrics\.port: is 8192, and so is config\.port/],
   [['heapLimitMb=400'], /heapLimitMb: is 400, not below resources\.limits\.memory, 400Mi/],
   [
@@ -55,6 +75,16 @@ const TESTED: string[][] = [
   ['streams.s.schema_title=t', 'serviceName=another'],
   ['streams./^check-\\.+/.schema_title=test/event'],
   ['streams./^(?<name>check)-/.schema_title=test/event'],
+]
+
+/** Ports that NetworkPolicy must leave open, beside those of DNS and Kafka. */
+const REACHED: [set: string[], ports: number[]][] = [
+  [[], []],
+  [otlp('OTEL_EXPORTER_OTLP_ENDPOINT', 'http://otel:4318'), [4318]],
+  [otlp('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'https://otel.example.org/v1/traces'), [443]],
+  [otlp('OTEL_EXPORTER_OTLP_ENDPOINT', 'otel:4317'), [4317]],
+  [otlp('OTEL_EXPORTER_OTLP_ENDPOINT', 'http://localhost:4318'), []],
+  [otlp('OTEL_SERVICE_NAME', 'http://otel:4318'), []],
 ]
 
 /** What production leaves a pod, in seconds: of preStop, and in all. */
@@ -82,6 +112,7 @@ for (const set of TESTED) {
   step(`the test event is accepted: ${set.join(', ')}`)
   checkTestEvents(render(set.flatMap(value => ['--set', value])))
 }
+for (const [set, ports] of REACHED) checkReached(set, ports)
 for (const [set, said] of WRONG) checkRefused(set, said)
 checkRules()
 step('Dockerfile')
@@ -181,6 +212,18 @@ function environmentOf(pod: Rendered): Record<string, string> {
   )
 }
 
+function checkReached(set: string[], expected: number[]): void {
+  step(`reached: ${[...set, 'DNS and Kafka'].join(', ')}`)
+  const { egress } = one(render(set.flatMap(value => ['--set', value])), 'NetworkPolicy').spec
+  const ports = egress.flatMap(({ ports }: { ports: { port: number }[] }) => ports.map(({ port }) => port))
+  const others = [...new Set<number>(ports)].filter(port => port !== 53 && port !== 9092)
+  if (others.join() !== expected.join()) fail(`ports ${others} can be reached, not ${expected}`)
+}
+
+function otlp(name: string, value: string): string[] {
+  return [`env[0].name=${name}`, `env[0].value=${value}`]
+}
+
 function template(args: string[]): string {
   return run('helm', ['template', 'check', CHART, ...args])
 }
@@ -202,7 +245,19 @@ function checkMonitoring(objects: Rendered[], hasOperator: boolean): void {
   const kinds = objects.map(({ kind }) => kind)
   if (hasOperator && !(kinds.includes('ServiceMonitor') && kinds.includes('PrometheusRule')))
     fail('a cluster that knows them gets no ServiceMonitor or no PrometheusRule')
-  for (const { kind, spec } of objects) if (kind === 'PrometheusRule') checkRulesOf({ groups: spec.groups })
+  for (const { kind, spec } of objects)
+    if (kind === 'PrometheusRule') {
+      checkRulesOf({ groups: spec.groups })
+      checkNamespace(spec.groups, kinds.includes('ServiceMonitor'))
+    }
+}
+
+/** A release of the same name in another namespace is not this one's; who scrapes by annotations may have no such label. */
+function checkNamespace(groups: { rules: { alert: string; expr: string }[] }[], isLabelled: boolean): void {
+  for (const { alert, expr } of groups.flatMap(({ rules }) => rules)) {
+    if (/service=~/.test(expr)) fail(`${alert} is of every service`)
+    if (expr.includes('namespace="default"') !== isLabelled) fail(`${alert}: the namespace in\n${expr}`)
+  }
 }
 
 function checkRulesOf(rules: object): void {
