@@ -24,6 +24,13 @@ const OPERATOR = ['--api-versions', 'monitoring.coreos.com/v1']
 /** Each tool, and what makes it say its version. */
 const TOOLS = { helm: 'version', kubeconform: '-v', promtool: '--version', hadolint: '--version' }
 
+/** Where a secret can be written into `config.kafka`. */
+const SECRETS = [
+  ...['sasl\\.password', 'ssl\\.key\\.password', 'ssl\\.key\\.pem', 'ssl\\.keystore\\.password'].flatMap(
+    property => ['conf', 'guaranteed.conf', 'hasty.conf'].map(conf => `${conf}.${property}`),
+  ),
+]
+
 /** Values that must be refused, and what must be said of them. */
 const WRONG: [set: string[], said: RegExp][] = [
   [['replica=3'], /replica'? not allowed|'replica'/],
@@ -38,6 +45,19 @@ const WRONG: [set: string[], said: RegExp][] = [
   [['streams.s.schema_title=t', 'config.stream_config_uri=http://a/'], /streams: are given, and so is/],
   [['clientTimeoutSeconds=9'], /config\.request_timeout_ms: is 9000, not below clientTimeoutSeconds, 9/],
   [['config.shutdown_timeout_ms=3000'], /config\.shutdown_timeout_ms: is 3000, more than drainSeconds, 2/],
+  ...SECRETS.map((path): [string[], RegExp] => [
+    [`config.kafka.${path}=hunter2`],
+    /config\.kafka\..*: is a secret, and would stand in a ConfigMap.*secretKeyRef/,
+  ]),
+  [
+    ['config.kafka.conf.sasl\\.password=\\{env(PASSWORD\\,hunter2)}'],
+    /config\.kafka\.conf\['sasl\.password'\]: is a secret/,
+  ],
+  [
+    ['config.stream_config_uri_options.headers.authorization=Bearer hunter2'],
+    /stream_config_uri_options\.headers\.authorization: is a secret/,
+  ],
+  [['podLabels.app\\.kubernetes\\.io/instance=a'], /podLabels: .*app\.kubernetes\.io\/instance/],
   [['metrics.port=8192'], /metrics\.port: is 8192, and so is config\.port/],
   [['heapLimitMb=400'], /heapLimitMb: is 400, not below resources\.limits\.memory, 400Mi/],
   [
@@ -47,6 +67,24 @@ const WRONG: [set: string[], said: RegExp][] = [
   [['autoscaling.enabled=true', 'resources.requests=null'], /resources\.requests\.cpu: .* not set/],
   [['ingress.enabled=true'], /ingress\.hosts: /],
   [['httpRoute.enabled=true'], /httpRoute\.parentRefs: /],
+]
+
+/** Values with which `helm test` must pass as with any. */
+const TESTED: string[][] = [
+  ['streams.s.schema_title=t'],
+  ['streams.s.schema_title=t', 'serviceName=another'],
+  ['streams./^check-\\.+/.schema_title=test/event'],
+  ['streams./^(?<name>check)-/.schema_title=test/event'],
+]
+
+/** Ports that NetworkPolicy must leave open, beside those of DNS and Kafka. */
+const REACHED: [set: string[], ports: number[]][] = [
+  [[], []],
+  [otlp('OTEL_EXPORTER_OTLP_ENDPOINT', 'http://otel:4318'), [4318]],
+  [otlp('OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'https://otel.example.org/v1/traces'), [443]],
+  [otlp('OTEL_EXPORTER_OTLP_ENDPOINT', 'otel:4317'), [4317]],
+  [otlp('OTEL_EXPORTER_OTLP_ENDPOINT', 'http://localhost:4318'), []],
+  [otlp('OTEL_SERVICE_NAME', 'http://otel:4318'), []],
 ]
 
 /** What production leaves a pod, in seconds: of preStop, and in all. */
@@ -75,6 +113,11 @@ process.on('exit', () => rmSync(work, { recursive: true }))
 requireTools()
 writeSecrets()
 for (const values of [null, ...valuesFiles()]) checkValues(values)
+for (const set of TESTED) {
+  step(`the test event is accepted: ${set.join(', ')}`)
+  checkTestEvents(render(set.flatMap(value => ['--set', value])))
+}
+for (const [set, ports] of REACHED) checkReached(set, ports)
 for (const [set, said] of WRONG) checkRefused(set, said)
 checkRules()
 step('Dockerfile')
@@ -108,12 +151,14 @@ function checkValues(file: string | null): void {
   step(file === null ? 'the defaults' : file.slice(HELM.length + 1))
   run('helm', ['lint', '--strict', '--quiet', CHART, ...values])
   for (const cluster of [[], OPERATOR]) {
-    const manifest = run('helm', ['template', 'check', CHART, ...values, ...cluster])
+    const manifest = template([...values, ...cluster])
     const location = join(SCHEMAS, '{{.ResourceKind}}_{{.Group}}_{{.ResourceAPIVersion}}.json')
     const summary = run('kubeconform', ['-strict', '-summary', '-schema-location', location], manifest)
     console.log(summary.trim())
-    const objects = (loadAll(manifest) as (Rendered | null)[]).filter(object => object !== null)
+    const objects = objectsOf(manifest)
     checkConfiguration(objects)
+    // A stream configuration that is elsewhere is not to be had here.
+    if (!filesOf(objects).config.includes('stream_config_uri: http')) checkTestEvents(objects)
     checkEnd(one(objects, 'Deployment').spec.template.spec, file === null ? undefined : ENDS[basename(file)])
     checkMonitoring(objects, cluster.length > 0, runbookOf(file))
   }
@@ -122,12 +167,8 @@ function checkValues(file: string | null): void {
 /** The service takes the configuration, and the pod leaves it the time that it says. */
 function checkConfiguration(objects: Rendered[]): void {
   const pod = one(objects, 'Deployment').spec.template.spec
-  const files = objects.find(({ data }) => data?.['config.yaml'])?.data as Record<string, string>
-  const config = (files['config.yaml'] as string).replaceAll('/etc/kafka-tls/', `${work}/`)
-  const streams = files['streams.yaml']
-  const env = Object.fromEntries(
-    pod.containers[0].env.map(({ name }: { name: string }) => [name, `it's "${name}"`]),
-  )
+  const { config, streams } = filesOf(objects)
+  const env = environmentOf(pod)
   try {
     const { conf } = readConfigFile(config, env).services[0] as { conf: Record<string, unknown> }
     const { request_timeout_ms, shutdown_timeout_ms, stream_config_uri } = readConf(conf)
@@ -140,6 +181,64 @@ function checkConfiguration(objects: Rendered[]): void {
     if (!(error instanceof ConfigError)) throw error
     fail(`the service refuses config.yaml:\n${error.message}`)
   }
+}
+
+/** What `helm test` and NOTES.txt send is accepted. */
+function checkTestEvents(objects: Rendered[]): void {
+  const { config, streams } = filesOf(objects)
+  const { env: variables } = one(objects, 'Pod').spec.containers[0]
+  const events = variables.find(({ name }: { name: string }) => name === 'EVENTS').value
+  const file = join(work, 'config.yaml')
+  writeFileSync(file, config)
+  writeFileSync(join(work, 'streams.yaml'), streams ?? '{}')
+  const { status, stdout, stderr } = spawn(
+    process.execPath,
+    [join(ROOT, 'dist/cli.js'), 'validate', '-c', file, '--schemas', join(ROOT, 'schemas'), '-'],
+    events,
+    environmentOf(one(objects, 'Deployment').spec.template.spec),
+  )
+  if (status !== 0) fail(`the service would not accept the chart's test event:\n${stdout}${stderr}`)
+}
+
+/** The service's files, with what is mounted where it is here. */
+function filesOf(objects: Rendered[]): { config: string; streams: string | undefined } {
+  const files = objects.find(({ data }) => data?.['config.yaml'])?.data as Record<string, string>
+  const config = (files['config.yaml'] as string)
+    .replaceAll('/etc/kafka-tls/', `${work}/`)
+    .replaceAll('/etc/eventgate/', `${work}/`)
+  return { config, streams: files['streams.yaml'] }
+}
+
+function environmentOf(pod: Rendered): Record<string, string> {
+  return Object.fromEntries(
+    pod.containers[0].env
+      .map(({ name }: { name: string }) => [name, `it's "${name}"`])
+      .filter(([name]: [string]) => name !== 'NODE_OPTIONS'),
+  )
+}
+
+function checkReached(set: string[], expected: number[]): void {
+  step(`reached: ${[...set, 'DNS and Kafka'].join(', ')}`)
+  const { egress } = one(render(set.flatMap(value => ['--set', value])), 'NetworkPolicy').spec
+  const ports = egress.flatMap(({ ports }: { ports: { port: number }[] }) => ports.map(({ port }) => port))
+  const others = [...new Set<number>(ports)].filter(port => port !== 53 && port !== 9092)
+  if (others.join() !== expected.join()) fail(`ports ${others} can be reached, not ${expected}`)
+}
+
+function otlp(name: string, value: string): string[] {
+  return [`env[0].name=${name}`, `env[0].value=${value}`]
+}
+
+function template(args: string[]): string {
+  return run('helm', ['template', 'check', CHART, ...args])
+}
+
+function render(args: string[]): Rendered[] {
+  return objectsOf(template(args))
+}
+
+function objectsOf(manifest: string): Rendered[] {
+  return (loadAll(manifest) as (Rendered | null)[]).filter(object => object !== null)
 }
 
 function checkEnd(pod: Rendered, expected: [number, number] | undefined): void {
@@ -160,11 +259,22 @@ function checkMonitoring(objects: Rendered[], hasOperator: boolean, runbook: str
   for (const { kind, spec } of objects) {
     if (kind !== 'PrometheusRule') continue
     checkRulesOf({ groups: spec.groups })
+    checkNamespace(spec.groups, kinds.includes('ServiceMonitor'))
     for (const { alert, annotations } of spec.groups.flatMap((group: { rules: Rule[] }) => group.rules)) {
       const url = annotations.runbook_url
       if (url !== `${runbook}#${alert.toLowerCase()}`)
         fail(`the runbook of ${alert} is ${url}, not of ${runbook}`)
     }
+  }
+}
+
+/** A release of the same name in another namespace is not this one's; who scrapes by annotations may have no such label. */
+function checkNamespace(groups: { rules: { alert: string; expr: string }[] }[], isLabelled: boolean): void {
+  for (const { alert, expr } of groups.flatMap(({ rules }) => rules)) {
+    if (/service=~/.test(expr)) fail(`${alert} is of every service`)
+    if (expr.includes('namespace="default"') !== isLabelled)
+      fail(`${alert}: the namespace in
+${expr}`)
   }
 }
 
@@ -204,8 +314,8 @@ function one(objects: Rendered[], kind: string): Rendered {
   return found[0] as Rendered
 }
 
-function spawn(tool: string, args: string[], input?: string) {
-  return spawnSync(tool, args, { input: input ?? '', encoding: 'utf8', env: { ...process.env, PATH } })
+function spawn(tool: string, args: string[], input = '', env: Record<string, string> = {}) {
+  return spawnSync(tool, args, { input, encoding: 'utf8', env: { ...process.env, PATH, ...env } })
 }
 
 /** What it printed; ends the process with all of that if the tool finds fault. */

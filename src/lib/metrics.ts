@@ -161,7 +161,7 @@ export class Metrics {
     })
     this.#hastyLost = new Counter({
       name: 'eventgate_hasty_events_lost_total',
-      help: 'Events lost after they were answered 202, by reason',
+      help: 'Events not stored after they were answered 202, by reason; invalid ones too',
       labelNames: labels('reason'),
       registers,
     })

@@ -33,6 +33,22 @@ export function findChromium(): string {
   )
 }
 
+/** Starts it once and gives where it is; throws with what it says where it does not start, for a library that lacks. */
+export async function tryChromium(): Promise<string> {
+  const path = findChromium()
+  try {
+    const browser = await chromium.launch({ executablePath: path, args: ARGS })
+    await (await browser.newPage()).goto('about:blank')
+    await browser.close()
+    return path
+  } catch (error) {
+    throw new Error(
+      `${path} is there and does not start: its libraries may be missing (\`apt-get install chromium\`, or ` +
+        `\`npx playwright-core install-deps chromium\`, brings them)\n${(error as Error).message}`,
+    )
+  }
+}
+
 let running: Promise<Browser> | undefined
 
 /** One for all tests of a file, which has to close it. */

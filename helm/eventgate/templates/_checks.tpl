@@ -24,6 +24,29 @@
 {{- if and $v.secrets.kafkaSasl.secretName (not (hasPrefix "sasl_" $protocol)) -}}
 {{- $problems = append $problems (printf "secrets.kafkaSasl.secretName: is set, and config.kafka.conf['security.protocol'] is %s: make it sasl_ssl or sasl_plaintext" $protocol) -}}
 {{- end -}}
+{{- /* With a default it would stand there all the same. */ -}}
+{{- $reference := "\\{env\\([A-Za-z_][A-Za-z0-9_]*\\)\\}" -}}
+{{- $kafkaValues := $config.kafka | default dict -}}
+{{- $confs := dict "conf" $kafkaValues.conf "guaranteed.conf" (dig "guaranteed" "conf" dict $kafkaValues) "hasty.conf" (dig "hasty" "conf" dict $kafkaValues) -}}
+{{- range $where, $conf := $confs -}}
+{{- range $property := list "sasl.password" "ssl.key.password" "ssl.key.pem" "ssl.keystore.password" -}}
+{{- $value := index ($conf | default dict) $property -}}
+{{- if and $value (not (regexMatch (printf "^%s$" $reference) (toString $value))) -}}
+{{- $problems = append $problems (include "eventgate.isSecret" (printf "config.kafka.%s['%s']" $where $property)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $header, $value := dig "headers" dict ($config.stream_config_uri_options | default dict) -}}
+{{- $isSecret := has (lower $header) (list "authorization" "proxy-authorization" "cookie") -}}
+{{- if and $isSecret (not (regexMatch (printf "^([A-Za-z]+[ =])?%s$" $reference) (toString $value))) -}}
+{{- $problems = append $problems (include "eventgate.isSecret" (printf "config.stream_config_uri_options.headers.%s" $header)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $label, $_ := include "eventgate.labels" . | fromYaml -}}
+{{- if hasKey $v.podLabels $label -}}
+{{- $problems = append $problems (printf "podLabels: the chart itself sets %s, by which its objects find the pods" $label) -}}
+{{- end -}}
+{{- end -}}
 {{- if and $v.streams (or $config.stream_config_uri $config.stream_config_object_path) -}}
 {{- $problems = append $problems "streams: are given, and so is config.stream_config_uri or config.stream_config_object_path: give one or the other" -}}
 {{- end -}}
@@ -60,4 +83,8 @@
 {{- if $problems -}}
 {{- fail (printf "these values cannot be installed:\n  %s" (join "\n  " $problems)) -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "eventgate.isSecret" -}}
+{{- . }}: is a secret, and would stand in a ConfigMap: write {env(NAME)} (no default), and NAME into env with valueFrom.secretKeyRef (secrets.kafkaSasl does it for SASL)
 {{- end -}}

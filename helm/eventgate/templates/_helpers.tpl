@@ -76,7 +76,7 @@ seccompProfile:
 {{- $_ := set $conf "shutdown_timeout_ms" (sub (mul (int .Values.drainSeconds) 1000) 200) -}}
 {{- end -}}
 {{- if not (hasKey $conf "test_events") -}}
-{{- $stream := printf "%s.test.event" (include "eventgate.serviceName" .) -}}
+{{- $stream := include "eventgate.testStream" . -}}
 {{- $_ := set $conf "test_events" (list (dict "$schema" "/test/event/1.0.0" "meta" (dict "stream" $stream))) -}}
 {{- end -}}
 {{- if and .Values.schemasVolume (not (hasKey $conf "schema_base_uris")) -}}
@@ -100,6 +100,24 @@ seccompProfile:
 {{- end -}}
 {{- end -}}
 {{- toYaml $conf -}}
+{{- end -}}
+
+{{/* The stream configuration: the values' own, and the stream of the chart's own test event, which no one else knows. */}}
+{{- define "eventgate.streams" -}}
+{{- $streams := deepCopy .Values.streams -}}
+{{- $test := include "eventgate.testStream" . -}}
+{{- $isKnown := or (hasKey .Values.config "test_events") (hasKey $streams $test) -}}
+{{- range $name, $_ := $streams -}}
+{{- if regexMatch "^/.+/$" $name -}}
+{{- $isKnown = or $isKnown (regexMatch ($name | trimPrefix "/" | trimSuffix "/") $test) -}}
+{{- end -}}
+{{- end -}}
+{{- if not $isKnown }}{{ $_ := set $streams $test (dict "schema_title" "test/event") }}{{ end -}}
+{{- toYaml $streams -}}
+{{- end -}}
+
+{{- define "eventgate.testStream" -}}
+{{- printf "%s.test.event" (include "eventgate.serviceName" .) -}}
 {{- end -}}
 
 {{/* kafka.conf as YAML, where Kafka is what events are produced to; else nothing. */}}
