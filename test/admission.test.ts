@@ -73,7 +73,17 @@ test('requests have a bound of their own, for each weighs something whatever it 
   assert.throws(() => admission.enter('guaranteed', 0), { code: 'over_capacity' })
   admission.enter('hasty', 0)
   ticket.leave()
+  // One that is answered, though its events are not stored yet, is none any more.
+  const answered = admission.enter('guaranteed', 60)
+  answered.answered()
+  answered.answered()
+  assert.equal(admission.inFlight('guaranteed').bytes, 60)
+  const last = admission.enter('guaranteed', 0)
+  assert.throws(() => admission.enter('guaranteed', 0), { code: 'over_capacity' })
+  last.leave()
+  answered.leave()
   admission.enter('guaranteed', 0)
+  assert.throws(() => admission.enter('guaranteed', 0), { code: 'over_capacity' })
 })
 
 test('leaving twice gives back once', () => {

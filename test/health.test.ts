@@ -160,6 +160,21 @@ test('SIGTERM while nothing is in flight: a request that was under way on an idl
   assert.equal(await ended, 0)
 })
 
+test('SIGTERM: an idle connection is left for longer than a second or two, for the proxy in front to close it', async t => {
+  const service = await startService(t)
+  const idle = await connect(t, service.url)
+  idle.write(whole)
+  await idle.until(/^HTTP\/1\.1 201 /)
+  const ended = service.stop()
+  await eventually(() => assert.ok(service.log().some(({ msg }) => String(msg).startsWith('SIGTERM'))))
+  await delay(2500)
+  idle.write(whole)
+  const [, last] = parseAnswers(await idle.closed())
+  assert.equal(last?.status, 201)
+  assert.equal(last?.headers.connection, 'close')
+  assert.equal(await ended, 0)
+})
+
 test('SIGTERM: connections that it has not accepted yet are answered', async t => {
   const service = await startService(t)
   service.process.kill('SIGSTOP')

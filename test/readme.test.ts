@@ -55,3 +55,13 @@ test('what the README and the documents link to is there', () => {
     }
   }
 })
+
+test('the README’s figures are those that were measured', () => {
+  const paragraph = readme
+    .split('\n')
+    .find(line => line.includes('](bench/RELIABILITY.md)') && /\d{4}/.test(line))
+  const measured = readFileSync(join(ROOT, 'bench/RELIABILITY.md'), 'utf8')
+  const figures = paragraph?.match(/\d+(\.\d+ %|\d{3})/g) ?? []
+  assert.ok(figures.length >= 3, String(figures))
+  for (const figure of figures) assert.ok(measured.includes(figure), figure)
+})

@@ -22,6 +22,8 @@ export interface Ticket {
   addBytes(bytes: number): void
   /** Throws `over_capacity`, or `body_too_large` for more events than could ever be held. */
   addEvents(events: number): void
+  /** Its request is answered, and forgotten: from now on only what it brought takes room. */
+  answered(): void
   leave(): void
 }
 
@@ -107,6 +109,7 @@ class HeldTicket implements Ticket {
   /** Of them, those that have not come yet. */
   #ahead: number
   #events = 0
+  #answered = false
   #left = false
 
   constructor(
@@ -135,10 +138,16 @@ class HeldTicket implements Ticket {
     this.#events += events
   }
 
+  answered(): void {
+    if (this.#answered) return
+    this.#answered = true
+    this.seat.requests--
+  }
+
   leave(): void {
     if (this.#left) return
     this.#left = true
-    this.seat.requests--
+    this.answered()
     this.seat.bytes -= this.#bytes
     this.seat.events -= this.#events
   }

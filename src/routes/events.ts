@@ -143,6 +143,7 @@ export class EventsRoute {
     let received: Buffer | undefined
     let begun = false
     let hasty = false
+    let isLeft = false
     try {
       if (this.#closed)
         throw new GateError('draining', 'the service is shutting down: send the request again')
@@ -166,7 +167,10 @@ export class EventsRoute {
       if (hasty) await this.#turns.turn()
       const { headers } = req
       const clientIp = () => this.#clientAddress.of(req)
-      const about = { requestId, receivedAt, deadline, headers, schemaUri, stream, delivery, clientIp, trace }
+      const context: Mutable<Context> = {
+        ...{ requestId, receivedAt, deadline, headers, schemaUri, stream, delivery, clientIp, trace },
+        textOf: () => '',
+      }
       const members = membersOf(text)
       const room = this.#parsing[delivery].enter(members, receivedAt + timeoutMs - Date.now())
       if (room) await room
@@ -174,10 +178,11 @@ export class EventsRoute {
       try {
         if (dryRun) {
           const { events, textOf } = parseBody(text)
+          context.textOf = textOf
           ticket.addEvents(events.length)
-          return send(prospects(await dryRun.process(events, { ...about, textOf })))
+          return send(prospects(await dryRun.process(events, context)))
         }
-        processing = this.#process(parseBody(text), about, ticket, count => {
+        processing = this.#process(parseBody(text), context, ticket, count => {
           if (hasty) send(success(count, 'hasty'))
           begun = true
         })
@@ -185,8 +190,19 @@ export class EventsRoute {
       } finally {
         this.#parsing[delivery].leave(members)
       }
+      // Of no use to any step that follows, and heavier than an event.
+      if (!this.#refused) {
+        context.headers = NO_HEADERS
+        context.clientIp = nothing
+      }
+      if (hasty) {
+        this.#await(processing.outcomes, ticket)
+        ticket = undefined
+        isLeft = true
+        return
+      }
       const outcomes = await processing.outcomes
-      if (!hasty) send(answerTo(outcomes, processing.textOf))
+      send(answerTo(outcomes, context.textOf))
     } catch (thrown) {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
@@ -200,23 +216,38 @@ export class EventsRoute {
       // A long answer takes room until its client has read it.
       if (unread && ticket && !res.closed) res.once('close', () => ticket?.leave())
       else ticket?.leave()
-      if (--this.#underWay === 0) this.#idle?.()
+      if (!isLeft) this.#done()
     }
+  }
+
+  /** Of hasty events, which may wait for Kafka long after their request. Apart, so that the request is let go. */
+  #await(outcomes: Promise<Outcome[]>, ticket: Ticket): void {
+    ticket.answered()
+    // The gate never rejects.
+    void outcomes.then(() => {
+      ticket.leave()
+      this.#done()
+    })
+  }
+
+  #done(): void {
+    if (--this.#underWay === 0) this.#idle?.()
   }
 
   /** Apart, for what an async function holds it holds while it waits: here the events, as they were parsed. */
   #process(
     body: Body,
-    about: Omit<Context, 'textOf'>,
+    context: Mutable<Context>,
     ticket: Ticket,
     begins: (events: number) => void,
   ): Processing {
     const { events, textOf } = body
-    this.#metrics.eventsReceived(about.delivery, events.length)
+    context.textOf = textOf
+    this.#metrics.eventsReceived(context.delivery, events.length)
     ticket.addEvents(events.length)
-    if (about.delivery === 'hasty') refuseUseless(body)
+    if (context.delivery === 'hasty') refuseUseless(body)
     begins(events.length)
-    return { ...this.#gate.start(events, { ...about, textOf }), textOf }
+    return this.#gate.start(events, context)
   }
 
   #tellRefused(
@@ -232,11 +263,13 @@ function prospects(results: readonly Prospect[]): Answer {
   return { status: 200, reason: 'OK', body: JSON.stringify({ results }), retryAfter: false }
 }
 
-interface Processing {
-  begun: Promise<void>
-  outcomes: Promise<Outcome[]>
-  textOf: Body['textOf']
-}
+type Processing = ReturnType<EventGate['start']>
+
+type Mutable<T> = { -readonly [name in keyof T]: T[name] }
+
+const NO_HEADERS = {}
+
+function nothing(): undefined {}
 
 /** Apart, for the same reason: the bytes are let go. */
 async function textOf(

@@ -3,14 +3,27 @@ import { Router } from 'express'
 /** An OpenAPI 3 document, as far as the page about it looks into it. */
 export interface Spec {
   info: { title: string; version: string; description: string }
-  paths: Record<
-    string,
-    Record<
-      string,
-      { summary?: string; description?: string; responses?: Record<string, { description: string }> }
-    >
-  >
+  paths: Record<string, Record<string, Operation>>
   [other: string]: unknown
+}
+
+interface Operation {
+  summary?: string
+  description?: string
+  parameters?: { name: string; in: string; description?: string; required?: boolean }[]
+  responses?: Record<string, { description: string }>
+  'x-amples'?: Example[]
+}
+
+interface Example {
+  title: string
+  request: {
+    params?: Record<string, string>
+    query?: Record<string, string>
+    headers?: Record<string, string>
+    body?: unknown
+  }
+  response: { status: number; body?: unknown }
 }
 
 /** `/robots.txt`, `/?spec` and `/?doc`; `/` alone is nothing. */
@@ -28,24 +41,62 @@ export function rootRoutes(spec: Spec): Router {
 
 function pageOf({ info, paths }: Spec): string {
   const operations = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.entries(methods).map(([method, operation]) => {
-      const answers = Object.entries(operation.responses ?? {}).map(
-        ([status, { description }]) => `<dt>${escapeHtml(status)}</dt><dd>${escapeHtml(description)}</dd>`,
-      )
-      return `<section><h2><code>${method.toUpperCase()} ${escapeHtml(path)}</code></h2>
-<p>${escapeHtml(operation.summary ?? '')}</p><p>${escapeHtml(operation.description ?? '')}</p><dl>${answers.join('')}</dl></section>`
-    }),
+    Object.entries(methods).map(([method, operation]) => ({
+      name: `${method.toUpperCase()} ${path}`,
+      operation,
+    })),
+  )
+  const contents = operations.map(
+    ({ name, operation }) =>
+      `<li><a href="#${anchorOf(name)}"><code>${escapeHtml(name)}</code></a> ${escapeHtml(operation.summary)}</li>`,
   )
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>${escapeHtml(info.title)}</title></head>
+<title>${escapeHtml(info.title)}: HTTP API</title></head>
 <body><main><h1>${escapeHtml(info.title)} ${escapeHtml(info.version)}</h1><p>${escapeHtml(info.description)}</p>
 <p>The same as an OpenAPI document: <a href="/?spec">/?spec</a></p>
-${operations.join('\n')}</main></body></html>
+<ul>${contents.join('\n')}</ul>
+${operations.map(({ name, operation }) => sectionOf(name, operation)).join('\n')}</main></body></html>
 `
 }
 
-function escapeHtml(text: string): string {
+/** Without style or script, which the content-security-policy of some configurations would refuse. */
+function sectionOf(name: string, operation: Operation): string {
+  const { summary, description, parameters = [], responses = {}, 'x-amples': examples = [] } = operation
+  const given = parameters.map(
+    ({ name, in: place, required, description }) =>
+      `<dt><code>${escapeHtml(name)}</code> (${place}${required ? ', required' : ''})</dt><dd>${escapeHtml(description)}</dd>`,
+  )
+  const answers = Object.entries(responses).map(
+    ([status, { description }]) => `<dt>${escapeHtml(status)}</dt><dd>${escapeHtml(description)}</dd>`,
+  )
+  return `<section id="${anchorOf(name)}"><h2><code>${escapeHtml(name)}</code></h2>
+<p>${escapeHtml(summary)}</p>${description ? `<p>${escapeHtml(description)}</p>` : ''}
+${given.length > 0 ? `<h3>Parameters</h3><dl>${given.join('')}</dl>` : ''}
+<h3>Answers</h3><dl>${answers.join('')}</dl>
+${examples.map(example => exampleOf(name, example)).join('\n')}</section>`
+}
+
+/** A request as it goes over the wire, but for what every request has, and its answer's status. */
+function exampleOf(name: string, { title, request, response }: Example): string {
+  const { params = {}, query, headers = {}, body } = request
+  const path = name.replace(/\{(\w+)\}/g, (_, key: string) => params[key] ?? '')
+  const search = query ? `?${new URLSearchParams(query)}`.replace(/=$/, '') : ''
+  const head = Object.entries(headers).map(([key, value]) => `${key}: ${value}`)
+  const lines = [path + search, ...head, ...(body === undefined ? [] : ['', JSON.stringify(body, null, 2)])]
+  const answer = [
+    `${response.status}`,
+    ...(response.body === undefined ? [] : [JSON.stringify(response.body)]),
+  ]
+  return `<h3>Example: ${escapeHtml(title)}</h3>
+<pre>${escapeHtml(lines.join('\n'))}</pre><p>is answered</p><pre>${escapeHtml(answer.join('\n'))}</pre>`
+}
+
+function anchorOf(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+}
+
+function escapeHtml(text = ''): string {
   const entities: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
   return text.replace(/[&<>"]/g, char => entities[char] as string)
 }
