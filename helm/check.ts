@@ -104,6 +104,7 @@ interface Rendered {
 
 interface Rule {
   alert: string
+  expr: string
   annotations: Record<string, string>
 }
 
@@ -269,12 +270,10 @@ function checkMonitoring(objects: Rendered[], hasOperator: boolean, runbook: str
 }
 
 /** A release of the same name in another namespace is not this one's; who scrapes by annotations may have no such label. */
-function checkNamespace(groups: { rules: { alert: string; expr: string }[] }[], isLabelled: boolean): void {
+function checkNamespace(groups: { rules: Rule[] }[], isLabelled: boolean): void {
   for (const { alert, expr } of groups.flatMap(({ rules }) => rules)) {
     if (/service=~/.test(expr)) fail(`${alert} is of every service`)
-    if (expr.includes('namespace="default"') !== isLabelled)
-      fail(`${alert}: the namespace in
-${expr}`)
+    if (expr.includes('namespace="default"') !== isLabelled) fail(`${alert}: the namespace in\n${expr}`)
   }
 }
 
