@@ -294,7 +294,7 @@ function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer
   const recording = new Recording(recorder, { schemaUriField, streamField: stream_field ?? undefined })
   const routes = new DevRoutes({
     recorder,
-    whole: entry => wholly(entry, explainer),
+    whole: (entry, explains) => wholly(entry, explainer, explains),
     schemas: {
       list: () => schemas.list(),
       async show(uri) {
