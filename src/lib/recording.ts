@@ -26,6 +26,8 @@ const VERDICTS: Record<Outcome['fate'], Verdict> = {
   unknown: 'unknown',
 }
 
+const MAX_PATH = 4096
+
 /** Writes what becomes of events into a recorder. */
 export class Recording {
   readonly #recorder: Recorder
@@ -64,7 +66,8 @@ export class Recording {
       produced:
         topic === undefined || timestamp === undefined
           ? null
-          : { topic, key: key ?? null, timestamp, text: JSON.stringify(sent?.event).slice(0, 2 * MAX_TEXT) },
+          : {
+ topic, key: typeof key === 'string' ? flat(key.slice(0, MAX_TEXT)) : (key ?? null), timestamp, text: flat(JSON.stringify(sent?.event).slice(0, 2 * MAX_TEXT)) },
       error: 'error' in outcome ? errorOf(outcome.error) : null,
       request: { headers: context.headers, clientIp: context.clientIp() },
       query: { schemaUri: context.schemaUri, stream: context.stream },
@@ -82,7 +85,7 @@ export class Recording {
       verdict: error.kind === 'invalid' ? 'refused' : 'failed',
       ...{ stream: null, schemaUri: null },
       text: flat(received.slice(0, MAX_TEXT)),
-      cut: (bytes?.length ?? 0) > MAX_TEXT,
+      cut: received.length > MAX_TEXT,
       produced: null,
       error: errorOf(error),
       request: { headers, clientIp },
@@ -92,7 +95,14 @@ export class Recording {
 }
 
 function errorOf({ code, message, errors }: GateError): EntryError {
-  return { code, message: message.slice(0, MAX_TEXT), errors }
+  return {
+    code,
+    message: flat(message.slice(0, MAX_TEXT)),
+    errors: errors.map(({ keyword, dataPath, schemaPath, message }) => ({
+      ...{ keyword, dataPath: flat(dataPath.slice(0, MAX_PATH)), schemaPath },
+      message: flat(message.slice(0, MAX_PATH)),
+    })),
+  }
 }
 
 /** A slice would hold the whole text that it is one of. */
