@@ -67,7 +67,11 @@ export class Recording {
         topic === undefined || timestamp === undefined
           ? null
           : {
- topic, key: typeof key === 'string' ? flat(key.slice(0, MAX_TEXT)) : (key ?? null), timestamp, text: flat(JSON.stringify(sent?.event).slice(0, 2 * MAX_TEXT)) },
+              topic,
+              key: typeof key === 'string' ? flat(key.slice(0, MAX_TEXT)) : (key ?? null),
+              timestamp,
+              text: flat(JSON.stringify(sent?.event).slice(0, 2 * MAX_TEXT)),
+            },
       error: 'error' in outcome ? errorOf(outcome.error) : null,
       request: { headers: context.headers, clientIp: context.clientIp() },
       query: { schemaUri: context.schemaUri, stream: context.stream },
