@@ -384,6 +384,10 @@ test("strangers' pages and names read nothing", async t => {
       assert.equal(reply.headers['access-control-allow-origin'], undefined)
     }
   }
+  for (const headers of refused) {
+    const reply = await postBytes(service, JSON.stringify(testEvent()), { path: '/v1/validate', headers })
+    assertFailure(reply, { status: 403, invalid: ['origin_refused'] })
+  }
   const preflight = { origin: 'https://evil.example', 'access-control-request-method': 'DELETE' }
   const asked = await send(`${service.url}/_dev/events`, { method: 'OPTIONS', headers: preflight })
   assert.equal(asked.status, 403)

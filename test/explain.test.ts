@@ -20,7 +20,17 @@ const steps = (fails: unknown) => ({
 
 test('all searches for one event end at the same time, and others have their turn in between', async () => {
   const error = new GateError('validation_failed', 'wrong')
-  const complaint = { steps: [], keyword: 'type', message: '', schemaPath: '', rule: 'string', schema: {} }
+  const complaint = {
+    steps: [],
+    keyword: 'type',
+    params: { type: 'string' },
+    value: 5,
+    message: '',
+    dataPath: '',
+    schemaPath: '',
+    rule: 'string',
+    schema: {},
+  }
   const complaints = Array.from({ length: 5 }, () => complaint as unknown as Complaint)
   const ends: number[] = []
   let turns = 0
