@@ -15,6 +15,9 @@ export interface RefusedRequest {
   receivedAt: number
   headers: Context['headers']
   clientIp: string | undefined
+  delivery: Context['delivery']
+  /** As far as it was read. */
+  query: { schemaUri?: string | undefined; stream?: string | undefined }
   /** As far as its body was read. */
   bytes: Buffer | undefined
 }
@@ -80,12 +83,12 @@ export class Recording {
 
   refusedRequest(
     error: GateError,
-    { requestId, receivedAt, headers, clientIp, bytes }: RefusedRequest,
+    { requestId, receivedAt, headers, clientIp, bytes, delivery, query }: RefusedRequest,
   ): void {
     // A character has at most four bytes.
     const received = bytes?.toString('utf8', 0, 4 * MAX_TEXT) ?? ''
     this.#recorder.add({
-      ...{ receivedAt, requestId, index: 0, delivery: 'guaranteed' },
+      ...{ receivedAt, requestId, index: 0, delivery },
       verdict: error.kind === 'invalid' ? 'refused' : 'failed',
       ...{ stream: null, schemaUri: null },
       text: flat(received.slice(0, MAX_TEXT)),
@@ -93,7 +96,7 @@ export class Recording {
       produced: null,
       error: errorOf(error),
       request: { headers, clientIp },
-      query: {},
+      query,
     })
   }
 }

@@ -143,12 +143,14 @@ export class EventsRoute {
     let received: Buffer | undefined
     let begun = false
     let hasty = false
+    let asked: RefusedRequest['query'] = {}
     try {
       if (this.#closed)
         throw new GateError('draining', 'the service is shutting down: send the request again')
       if (this.#connections.isExcess(req.socket)) throw tooManyConnections(this.#connections.limits.max)
       const query = this.#query(req.url as string)
       const { schemaUri, stream } = query
+      asked = { schemaUri, stream }
       // Who asks what would become of events waits for it.
       const delivery = dryRun ? 'guaranteed' : query.delivery
       hasty = delivery === 'hasty'
@@ -193,7 +195,14 @@ export class EventsRoute {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
       this.#metrics.refused(error, { requestId, trace })
-      if (!begun && !dryRun) this.#tellRefused(error, req, { requestId, receivedAt, bytes: received })
+      if (!begun && !dryRun)
+        this.#tellRefused(error, req, {
+          requestId,
+          receivedAt,
+          bytes: received,
+          delivery: hasty ? 'hasty' : 'guaranteed',
+          query: asked,
+        })
       // Else those who come back at once would take more than those who are taken.
       if (hasty && !res.headersSent && this.#turns.length < MAX_REFUSED) await this.#turns.turn()
       if (!res.headersSent) send(refusal(error))
@@ -224,7 +233,7 @@ export class EventsRoute {
   #tellRefused(
     error: GateError,
     req: IncomingMessage,
-    request: Pick<RefusedRequest, 'requestId' | 'receivedAt' | 'bytes'>,
+    request: Pick<RefusedRequest, 'requestId' | 'receivedAt' | 'bytes' | 'delivery' | 'query'>,
   ): void {
     this.#refused?.(error, { ...request, headers: req.headers, clientIp: this.#clientAddress.of(req) })
   }
