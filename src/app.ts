@@ -118,7 +118,12 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const responder = new Responder(config, connections)
   const refused: EventsOptions['refused'] = dev && ((...what) => dev.recording.refusedRequest(...what))
   const dryRun = config.validate_endpoint ? new DryRun(steps, explainer) : undefined
-  const parsing = { guaranteed: new Parsing(MAX_MEMBERS), hasty: new Parsing(MAX_MEMBERS) }
+  const parsing = {
+    guaranteed: new Parsing(MAX_MEMBERS),
+    hasty: new Parsing(MAX_MEMBERS),
+    // One request at a time.
+    dryRun: new Parsing(1),
+  }
   const events = new EventsRoute({
     ...{ config, gate, admission, turns, parsing, connections, responder, metrics, tracing },
     ...{ refused, dryRun },
@@ -284,6 +289,7 @@ function makeErrorEvents(
 interface Dev {
   recording: Recording
   routes: DevRoutes
+  localOnly: LocalOnly
   page: PageRoutes
 }
 
@@ -304,7 +310,7 @@ function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer
   const recording = new Recording(recorder, { schemaUriField, streamField: stream_field ?? undefined })
   const routes = new DevRoutes({
     recorder,
-    whole: entry => wholly(entry, explainer),
+    whole: (entry, explains) => wholly(entry, explainer, explains),
     schemas: {
       list: () => schemas.list(),
       async show(uri) {
@@ -315,7 +321,7 @@ function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer
     },
     localOnly,
   })
-  return { recording, routes, page: new PageRoutes(packaged('dist/static/dev'), localOnly) }
+  return { recording, routes, localOnly, page: new PageRoutes(packaged('dist/static/dev'), localOnly) }
 }
 
 /** The Express app before its routes: what holds for every answer. */
@@ -377,6 +383,11 @@ function loadRoutes(web: Express, routes: Routes): void {
     web.all('/v1/validate', (req, res) => {
       res.locals.route = 'v1/validate'
       res.locals.counted = req.method === 'POST'
+      const error = dev?.localOnly.refusalOf(req)
+      if (error) {
+        res.locals.counted = false
+        return responder.refuse(req, res, error)
+      }
       if (req.method === 'POST') events.validate(req, res, 'v1/validate')
       else events.handle(req, res, 'v1/validate')
     })

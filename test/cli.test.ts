@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, openSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { ROOT, send, temporary, testEvent } from './helpers.js'
@@ -38,6 +38,16 @@ test('help shows examples', () => {
     assert.match(stdout, /^usage: eventgate serve.*examples:\n {2}eventgate serve --dev\n/s)
   }
   assert.match(eventgate(['-v']).stdout, /^\d+\.\d+\.\d+\n$/)
+})
+
+test('validate: an output that cannot be written is no success', () => {
+  const full = openSync('/dev/full', 'w')
+  const { status, stderr } = spawnSync(process.execPath, [CLI, 'validate'], {
+    ...{ input: JSON.stringify(testEvent()), cwd: ROOT, encoding: 'utf8' },
+    stdio: ['pipe', full, 'pipe'],
+  })
+  assert.equal(status, 2)
+  assert.match(stderr, /the output cannot be written/)
 })
 
 test('validate: verdicts of files and of the standard input, and an exit code', t => {

@@ -323,6 +323,40 @@ test('a schema that changes is read again', async t => {
   assert.equal((await service.post({ ...event, $schema: '/my/thing/2.0.0' })).status, 201)
 })
 
+test('a schema has a sample also after events of it were explained', async t => {
+  const required = { required: ['n'], properties: { n: { type: 'integer', minimum: 5 } } }
+  const service = await startDev(t, { schema_base_uris: [repository(t, { '/my/thing/1.0.0': required })] })
+  await service.post({ $schema: '/my/thing/1.0.0', meta: { stream: 's' }, n: 'x' })
+  assert.equal((await get(service, 'events/1')).error.code, 'validation_failed')
+  // The time of that search is over then.
+  await new Promise(resolve => setTimeout(resolve, 2100))
+  assert.ok((await get(service, 'schemas/my/thing/1.0.0')).sample.n >= 5)
+})
+
+test('a path that cannot be decoded is the mistake of its client', async t => {
+  const service = await startDev(t)
+  const reply = await send(`${service.url}/_dev/schemas/t/a/%zz`)
+  assertFailure(reply, { status: 400, invalid: ['request_malformed'] })
+})
+
+test('what was too large to be kept as a whole is told as the gate told it', async t => {
+  const service = await startDev(t)
+  await service.post(testEvent({ test: 42, long: 'x'.repeat(70_000) }))
+  const { cut, error } = await get(service, 'events/1')
+  assert.equal(cut, true)
+  assert.deepEqual([error.code, error.details.length], ['validation_failed', 1])
+  assert.deepEqual([error.details[0].path, error.details[0].keyword], ['/test', 'type'])
+  assert.equal(error.details[0].why_not, 'the event was too large to be kept as a whole')
+})
+
+test('of many that are waited for the first hundred are explained', async t => {
+  const service = await startDev(t)
+  await service.post(Array.from({ length: 120 }, (_, i) => testEvent({ test: i })))
+  const { entries } = await get(service, 'events/wait?count=120')
+  const explained = entries.filter(({ error }: Entry) => error.mended !== null)
+  assert.deepEqual([entries.length, explained.length], [120, 100])
+})
+
 test("strangers' pages and names read nothing", async t => {
   const service = await startDev(t, { dev_hosts: ['eventgate.test'] })
   await service.post(testEvent())
@@ -349,6 +383,10 @@ test("strangers' pages and names read nothing", async t => {
       assertFailure(reply, { status: 403, invalid: ['origin_refused'] })
       assert.equal(reply.headers['access-control-allow-origin'], undefined)
     }
+  }
+  for (const headers of refused) {
+    const reply = await postBytes(service, JSON.stringify(testEvent()), { path: '/v1/validate', headers })
+    assertFailure(reply, { status: 403, invalid: ['origin_refused'] })
   }
   const preflight = { origin: 'https://evil.example', 'access-control-request-method': 'DELETE' }
   const asked = await send(`${service.url}/_dev/events`, { method: 'OPTIONS', headers: preflight })

@@ -4,7 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { startService, testEvent } from './helpers.js'
-import { assertAlive, connect, head, postBytes } from './http-helpers.js'
+import { assertAlive, connect, head, postBytes, repository } from './http-helpers.js'
 
 // Much at once, within every bound on a single request, and the heap of production's clusters: the process stays.
 
@@ -46,6 +46,23 @@ test('20 of them whose schema does not come', async t => {
   const body = wide(testEvent({ $schema: '/no/such/1.0.0' }))
   const replies = await Promise.all(Array.from({ length: 20 }, () => postBytes(service, body)))
   for (const { status } of replies) assert.equal(status, 503)
+  assert.equal(service.process.exitCode, null)
+  await assertAlive(service)
+})
+
+test('what would become of an event with millions of mistakes', async t => {
+  const list = { properties: { l: { type: 'array', items: { type: 'integer' } } } }
+  const service = await startService(t, {
+    ...{ validate_endpoint: true, max_body_size: '10mb' },
+    schema_base_uris: [repository(t, { '/list/1.0.0': list })],
+  })
+  const event = JSON.stringify({ $schema: '/list/1.0.0', meta: { stream: 's' }, l: [] })
+  const body = event.replace('[]', `[${Array(2_000_000).fill('""')}]`)
+  const reply = await postBytes(service, body, { path: '/v1/validate' })
+  assert.equal(reply.status, 200)
+  const [{ error }] = reply.json().results
+  assert.equal(error.code, 'validation_failed')
+  assert.match(error.details[0].why_not, /more than 65536 characters/)
   assert.equal(service.process.exitCode, null)
   await assertAlive(service)
 })

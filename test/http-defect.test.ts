@@ -25,7 +25,7 @@ test('a defect once the events were begun does not call them not stored', async 
   const connections = new Connections({ max: 10, maxAgeMs: 0 })
   const events = new EventsRoute({
     turns: new Turns(),
-    parsing: { guaranteed: new Parsing(10), hasty: new Parsing(10) },
+    parsing: { guaranteed: new Parsing(10), hasty: new Parsing(10), dryRun: new Parsing(1) },
     config,
     gate: broken,
     admission,

@@ -43,7 +43,12 @@ export async function validate(options: ValidateOptions): Promise<number> {
   const { judge, close } = await open(conf, config, options)
   const print = options.json ? printJson : printer(process.stdout.hasColors?.() ?? false)
   const counts = { accepted: 0, refused: 0, failed: 0 }
-  process.stdout.on('error', () => process.exit(0))
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    // Who reads no further has seen enough.
+    if (error.code === 'EPIPE') process.exit(codeOf(counts))
+    process.stderr.write(`eventgate: the output cannot be written: ${error.message}\n`)
+    process.exit(2)
+  })
   try {
     for (let start = 0; start < events.length; start += CHUNK) {
       const chunk = events.slice(start, start + CHUNK)
@@ -63,7 +68,11 @@ export async function validate(options: ValidateOptions): Promise<number> {
       `${events.length} events: ${accepted} would be accepted, ${refused} refused${unknown}\n`,
     )
   }
-  return counts.failed > 0 ? 2 : counts.refused > 0 ? 1 : 0
+  return codeOf(counts)
+}
+
+function codeOf({ failed, refused }: { failed: number; refused: number }): number {
+  return failed > 0 ? 2 : refused > 0 ? 1 : 0
 }
 
 function readOptions({ config: file, schemas = [] }: ValidateOptions): {

@@ -1,8 +1,11 @@
 import type { Code } from './errors.js'
 import type { Context } from './eventgate.js'
-import type { Explainer } from './explain.js'
+import { briefExplanation, type Explainer } from './explain.js'
 import { pointerOf, stepsOf } from './pointer.js'
 import type { Entry } from './recorder.js'
+
+const CUT = 'the event was too large to be kept as a whole'
+const NOT_ASKED = 'of so many no more are explained: ask for this one alone'
 
 /** An entry as the development API gives it, without what takes long to say. */
 export function briefly(entry: Entry): Record<string, unknown> {
@@ -19,14 +22,17 @@ export function briefly(entry: Entry): Record<string, unknown> {
 }
 
 /** An entry with all that can be said of it. */
-export async function wholly(entry: Entry, explainer: Explainer): Promise<object> {
-  const { text, index, error, cut } = entry
+export async function wholly(entry: Entry, explainer: Explainer, explains = true): Promise<object> {
+  const { text, index, error: refusal, cut } = entry
   const brief = briefly(entry)
   const whole = { ...brief, text, produced: producedOf(entry) }
-  if (!error) return whole
+  if (!refusal) return whole
+  const error = { ...refusal, code: refusal.code as Code }
+  if (cut) return { ...whole, error: briefExplanation(undefined, error, CUT) }
+  if (!explains) return { ...whole, error: briefExplanation(brief.event, error, NOT_ASKED) }
   const event = brief.event === null && text !== 'null' ? undefined : brief.event
-  const refused = { event, text: cut ? '' : text, context: contextOf(entry), index }
-  const explanation = await explainer.explain(refused, { ...error, code: error.code as Code })
+  const refused = { event, text, context: contextOf(entry), index }
+  const explanation = await explainer.explain(refused, error)
   return { ...whole, error: explanation }
 }
 

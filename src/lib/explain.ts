@@ -1,9 +1,9 @@
-import { type Code, GateError } from './errors.js'
+import { type Code, GateError, type SchemaError } from './errors.js'
 import type { Context, Event, Schema, Steps, Stream } from './eventgate.js'
 import { type Known, WHY_NOT, waysOutOf } from './explain/refusals.js'
 import { deedsOf, wordsOf } from './explain/words.js'
 import { carried, diff, type Operation } from './patch.js'
-import { pointerOf } from './pointer.js'
+import { pointerOf, stepsOf } from './pointer.js'
 import type { Complaint, JsonSchema, Mender } from './schemas.js'
 
 export type { Known } from './explain/refusals.js'
@@ -43,6 +43,13 @@ export interface Explanation {
   mended: Omit<Suggestion, 'passes'> | null
 }
 
+/** What the gate itself says of a refused event. */
+export interface Refusal {
+  code: Code
+  message: string
+  errors: readonly Omit<SchemaError, 'params'>[]
+}
+
 /** An event that was refused, and what is known of its request. */
 export interface RefusedEvent {
   /** As it was received, parsed; undefined where it is not JSON. */
@@ -62,13 +69,17 @@ interface Trial {
 }
 
 const MAX_DETAILS = 16
-/** For one event's searches together: nothing else runs meanwhile. */
-const PATIENCE_MS = 2000
+/** For one event's searches together; between two of them others have their turn. */
+const PATIENCE_MS = 1000
+/** Characters of an event that is searched: the searches hold each complaint of it, of which it may have as many. */
+const MAX_LENGTH = 64 * 1024
 const MAX_SCHEMA_LENGTH = 8192
 /** Refusals that are mended one after the other. */
 const MAX_ROUNDS = 5
 
+const NO_WAY = 'no way out is known'
 const NOTHING_FOUND = 'no value was found that would satisfy the schema here: it may contradict itself'
+const TOO_LONG = 'nothing is searched for events of more than 65536 characters: send a shorter one'
 const TOOK_LONG = 'the search for a value that would satisfy the schema here took too long'
 
 /** Found in the text of an event. */
@@ -86,23 +97,23 @@ export class Explainer {
   }
 
   /** Never rejects. */
-  async explain(
-    refused: RefusedEvent,
-    error: Pick<GateError, 'code' | 'message' | 'errors'>,
-  ): Promise<Explanation> {
+  async explain(refused: RefusedEvent, error: Refusal): Promise<Explanation> {
     const { code, message } = error
     try {
+      if (refused.text.length > MAX_LENGTH) return briefExplanation(refused.event, error, TOO_LONG)
       const trial = await this.#try(refused.event, refused)
+      if (isLong(trial.enriched)) return briefExplanation(refused.event, error, TOO_LONG)
+      const until = performance.now() + PATIENCE_MS
       // What is wrong with the text is not to be seen in what was read of it.
       if (OF_TEXT.has(code)) trial.error = new GateError(code, message)
       const complaints = code === 'validation_failed' ? this.#complaintsOf(trial) : undefined
       const details = complaints
-        ? this.#detailsOf(complaints, trial, refused)
-        : [await this.#ownDetail(refused, trial, error)]
+        ? await this.#detailsOf(complaints, trial, refused, until)
+        : [await this.#ownDetail(refused, trial, error, until)]
       const passes = details.length === 1 ? details[0]?.suggestion : undefined
       const mended = passes?.passes
         ? { text: passes.text, patch: passes.patch }
-        : await this.#mended(refused, trial)
+        : await this.#mended(refused, trial, until)
       return { code, message, details, mended }
     } catch (thrown) {
       const detail = detailOf({
@@ -149,11 +160,18 @@ export class Explainer {
     return complaints && complaints.length > 0 ? complaints : undefined
   }
 
-  #detailsOf(complaints: readonly Complaint[], trial: Trial, refused: RefusedEvent): Detail[] {
-    const until = performance.now() + PATIENCE_MS
-    return complaints
-      .slice(0, MAX_DETAILS)
-      .map(complaint => this.#detail(complaint, complaints, trial, refused, until - performance.now()))
+  async #detailsOf(
+    complaints: readonly Complaint[],
+    trial: Trial,
+    refused: RefusedEvent,
+    until: number,
+  ): Promise<Detail[]> {
+    const details: Detail[] = []
+    for (const complaint of complaints.slice(0, MAX_DETAILS)) {
+      if (details.length > 0) await turn()
+      details.push(this.#detail(complaint, complaints, trial, refused, until))
+    }
+    return details
   }
 
   #detail(
@@ -161,11 +179,11 @@ export class Explainer {
     all: readonly Complaint[],
     trial: Trial,
     refused: RefusedEvent,
-    patienceMs: number,
+    until: number,
   ): Detail {
     const { steps, keyword, message, schemaPath, rule, schema } = complaint
     const mender = this.#known.schemas.menderOf(trial.schema as Schema) as Mender
-    mender.begin(patienceMs)
+    mender.begin(until)
     const made = mender.without(trial.enriched, complaint, all)
     const suggestion = made === undefined ? null : this.#suggestion(made, trial, refused)
     return {
@@ -194,15 +212,18 @@ export class Explainer {
     refused: RefusedEvent,
     trial: Trial,
     error: Pick<GateError, 'code' | 'message'>,
+    until: number,
   ): Promise<Detail> {
     const { code, message } = error
     if (isEvent(refused.event) && !trial.error) {
       const why_not = 'nothing need be changed: sent again now, it would pass'
       return detailOf({ message, explanation: message, why_not })
     }
-    const { steps, tries } = await this.#waysOut(refused, trial, code, message)
+    const { steps, tries } = await this.#waysOut(refused, trial, code, message, until)
     let best: { sent: unknown; passes: boolean } | undefined
     for (const sent of tries) {
+      if (performance.now() > until) break
+      await turn()
       const after = await this.#try(sent, refused)
       if (!after.error) {
         best = { sent, passes: true }
@@ -213,7 +234,7 @@ export class Explainer {
     }
     const patch = best ? diff(refused.event ?? null, best.sent) : []
     const suggestion = best && patch.length > 0 ? { text: deedsOf(patch), patch, passes: best.passes } : null
-    const why = WHY_NOT[code] ?? 'no way out is known'
+    const why = performance.now() > until ? TOOK_LONG : (WHY_NOT[code] ?? NO_WAY)
     return detailOf({
       path: pointerOf(steps),
       message,
@@ -223,12 +244,18 @@ export class Explainer {
     })
   }
 
-  #waysOut({ event, text, context }: RefusedEvent, { schema, stream }: Trial, code: Code, message: string) {
-    return waysOutOf({ event, text, code, message, context, schema, stream }, this.#known)
+  #waysOut(
+    { event, text, context }: RefusedEvent,
+    { schema, stream }: Trial,
+    code: Code,
+    message: string,
+    until: number,
+  ) {
+    return waysOutOf({ event, text, code, message, context, schema, stream, until }, this.#known)
   }
 
   /** One refusal after the other is mended, until the gate would take the event. */
-  async #mended(refused: RefusedEvent, first: Trial): Promise<Explanation['mended']> {
+  async #mended(refused: RefusedEvent, first: Trial, until: number): Promise<Explanation['mended']> {
     let sent = refused.event
     for (let round = 0; round < MAX_ROUNDS; round++) {
       const trial = round === 0 ? first : await this.#try(sent, refused)
@@ -236,28 +263,59 @@ export class Explainer {
         const patch = diff(refused.event ?? null, sent)
         return patch.length === 0 ? null : { text: deedsOf(patch), patch }
       }
-      const next = await this.#next(sent, trial, refused)
+      if (performance.now() > until || isLong(trial.enriched)) return null
+      await turn()
+      const next = await this.#next(sent, trial, refused, until)
       if (next === undefined) return null
       sent = next
     }
     return null
   }
 
-  async #next(event: unknown, trial: Trial, refused: RefusedEvent): Promise<unknown> {
+  async #next(event: unknown, trial: Trial, refused: RefusedEvent, until: number): Promise<unknown> {
     const { code, message } = trial.error as GateError
     if (code === 'validation_failed') {
       const mender = trial.schema && this.#known.schemas.menderOf(trial.schema)
-      mender?.begin(PATIENCE_MS)
+      mender?.begin(until)
       const made = mender?.mended(trial.enriched)
       return made === undefined ? undefined : carried(event, trial.enriched, made)
     }
-    const { tries } = await this.#waysOut({ ...refused, event }, trial, code, message)
+    const { tries } = await this.#waysOut({ ...refused, event }, trial, code, message, until)
     for (const sent of tries) {
+      if (performance.now() > until) return undefined
+      await turn()
       const after = await this.#try(sent, refused)
       if (!after.error || (after.error.code !== code && isLater(after.error.code))) return sent
     }
     return undefined
   }
+}
+
+/** What the gate itself said, with nothing searched for. */
+export function briefExplanation(
+  event: unknown,
+  { code, message, errors }: Refusal,
+  whyNot: string,
+): Explanation {
+  const why_not = code === 'validation_failed' ? whyNot : (WHY_NOT[code] ?? whyNot)
+  const told = errors.slice(0, MAX_DETAILS).map(error =>
+    detailOf({
+      path: pointerOf(stepsOf(error.dataPath, event)),
+      ...{ keyword: error.keyword, message: error.message, schema_path: error.schemaPath },
+      ...{ explanation: `${error.dataPath} ${error.message}`.trim(), why_not },
+    }),
+  )
+  const details = told.length > 0 ? told : [detailOf({ message, explanation: message, why_not })]
+  return { code, message, details, mended: null }
+}
+
+function isLong(value: unknown): boolean {
+  return (JSON.stringify(value)?.length ?? 0) > MAX_LENGTH
+}
+
+/** Others come in between. */
+function turn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
 }
 
 function conditionOf(schema: JsonSchema): JsonSchema {

@@ -40,7 +40,6 @@ export interface EntryError {
     keyword: string
     dataPath: string
     schemaPath: string
-    params: Record<string, unknown>
     message: string
   }[]
 }
@@ -209,9 +208,13 @@ export class Recorder {
 }
 
 /** What an entry weighs, near enough: its texts. */
-function weightOf({ text, produced, error, request }: Entry): number {
-  const errors = error ? error.message.length + 200 * error.errors.length : 0
+function weightOf({ text, produced, error, request, query }: Entry): number {
+  let errors = error?.message.length ?? 0
+  for (const { dataPath, schemaPath, message } of error?.errors ?? [])
+    errors += 200 + dataPath.length + schemaPath.length + message.length
+  const asked = (query.schemaUri?.length ?? 0) + (query.stream?.length ?? 0)
+  const key = produced?.key?.length ?? 0
   let headers = 0
   for (const name in request.headers) headers += name.length + String(request.headers[name]).length
-  return 2 * (text.length + (produced?.text.length ?? 0) + errors + headers) + 500
+  return 2 * (text.length + (produced?.text.length ?? 0) + key + errors + headers + asked) + 500
 }

@@ -15,6 +15,9 @@ export interface RefusedRequest {
   receivedAt: number
   headers: Context['headers']
   clientIp: string | undefined
+  delivery: Context['delivery']
+  /** As far as it was read. */
+  query: { schemaUri?: string | undefined; stream?: string | undefined }
   /** As far as its body was read. */
   bytes: Buffer | undefined
 }
@@ -25,6 +28,8 @@ const VERDICTS: Record<Outcome['fate'], Verdict> = {
   not_stored: 'failed',
   unknown: 'unknown',
 }
+
+const MAX_PATH = 4096
 
 /** Writes what becomes of events into a recorder. */
 export class Recording {
@@ -64,7 +69,12 @@ export class Recording {
       produced:
         topic === undefined || timestamp === undefined
           ? null
-          : { topic, key: key ?? null, timestamp, text: JSON.stringify(sent?.event).slice(0, 2 * MAX_TEXT) },
+          : {
+              topic,
+              key: typeof key === 'string' ? flat(key.slice(0, MAX_TEXT)) : (key ?? null),
+              timestamp,
+              text: flat(JSON.stringify(sent?.event).slice(0, 2 * MAX_TEXT)),
+            },
       error: 'error' in outcome ? errorOf(outcome.error) : null,
       request: { headers: context.headers, clientIp: context.clientIp() },
       query: { schemaUri: context.schemaUri, stream: context.stream },
@@ -73,26 +83,33 @@ export class Recording {
 
   refusedRequest(
     error: GateError,
-    { requestId, receivedAt, headers, clientIp, bytes }: RefusedRequest,
+    { requestId, receivedAt, headers, clientIp, bytes, delivery, query }: RefusedRequest,
   ): void {
     // A character has at most four bytes.
     const received = bytes?.toString('utf8', 0, 4 * MAX_TEXT) ?? ''
     this.#recorder.add({
-      ...{ receivedAt, requestId, index: 0, delivery: 'guaranteed' },
+      ...{ receivedAt, requestId, index: 0, delivery },
       verdict: error.kind === 'invalid' ? 'refused' : 'failed',
       ...{ stream: null, schemaUri: null },
       text: flat(received.slice(0, MAX_TEXT)),
-      cut: (bytes?.length ?? 0) > MAX_TEXT,
+      cut: received.length > MAX_TEXT,
       produced: null,
       error: errorOf(error),
       request: { headers, clientIp },
-      query: {},
+      query,
     })
   }
 }
 
 function errorOf({ code, message, errors }: GateError): EntryError {
-  return { code, message: message.slice(0, MAX_TEXT), errors }
+  return {
+    code,
+    message: flat(message.slice(0, MAX_TEXT)),
+    errors: errors.map(({ keyword, dataPath, schemaPath, message }) => ({
+      ...{ keyword, dataPath: flat(dataPath.slice(0, MAX_PATH)), schemaPath },
+      message: flat(message.slice(0, MAX_PATH)),
+    })),
+  }
 }
 
 /** A slice would hold the whole text that it is one of. */

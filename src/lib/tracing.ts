@@ -111,7 +111,16 @@ export class Tracing {
   }
 
   /** A request of events has come. `path` is the route's name. */
-  request(req: IncomingMessage, path: string, requestId: string): RequestSpan {
+  request(req: IncomingMessage, path: string, requestId: string): RequestSpan | undefined {
+    try {
+      return this.#request(req, path, requestId)
+    } catch {
+      // A propagator's or sampler's defect is none of the events'.
+      return undefined
+    }
+  }
+
+  #request(req: IncomingMessage, path: string, requestId: string): RequestSpan {
     const parent = propagation.extract(ROOT_CONTEXT, req.headers, defaultTextMapGetter)
     const [urlPath = '', query] = (req.url ?? '').split('?', 2)
     const attributes: Attributes = {

@@ -9,7 +9,7 @@ import type { Entry, Filter, Recorder } from '../lib/recorder.js'
 export interface DevOptions {
   recorder: Recorder
   /** An entry with all that can be said of it. */
-  whole(entry: Entry): Promise<object>
+  whole(entry: Entry, explains?: boolean): Promise<object>
   schemas: SchemaBrowser
   localOnly: LocalOnly
 }
@@ -26,6 +26,8 @@ const MAX_WAIT_MS = 60_000
 /** How often those who watch are told, and that the connection lives. */
 const LIVE_MS = 100
 const ALIVE_MS = 15_000
+/** Of one request; each takes milliseconds. */
+const MAX_EXPLAINED = 100
 const MAX_LIVE = 20
 /** Entries, and characters of them, that one message tells of. */
 const MAX_BATCH = 200
@@ -89,7 +91,8 @@ export class DevRoutes {
       if (found === 'full') {
         refuse(res, new GateError('over_capacity', 'too many are waiting already: ask again later'))
       } else if (found) {
-        res.json({ entries: await Promise.all(found.map(whole)) })
+        const entries = await this.#wholes(found, gone.signal)
+        if (!gone.signal.aborted) res.json({ entries })
       } else {
         const message = this.#notSeen(filterOf(req), count, since, ms)
         refuse(res, new GateError(this.#closing.signal.aborted ? 'draining' : 'event_not_seen', message))
@@ -104,8 +107,9 @@ export class DevRoutes {
       const ms = numberOf(req, 'timeout_ms', 0, 0, 2 ** 31 - 1)
       const view = new LiveView(recorder, res, Number.isSafeInteger(last) ? last : since)
       this.#live.add(view)
-      if (ms > 0) setTimeout(() => view.end(), ms).unref()
+      const timer = ms > 0 ? setTimeout(() => view.end(), ms).unref() : undefined
       const leave = () => {
+        clearTimeout(timer)
         this.#live.delete(view)
         view.end()
       }
@@ -133,9 +137,28 @@ export class DevRoutes {
         res.setHeader('allow', allow)
         refuse(res, error)
       })
-    const onError: ErrorRequestHandler = (error, _req, res, _next) => refuse(res, GateError.from(error))
+    const onError: ErrorRequestHandler = (error, _req, res, _next) => {
+      // Express marks so what is the client's: a path that cannot be decoded.
+      const isClients = !(error instanceof GateError) && error.status < 500
+      refuse(res, isClients ? new GateError('request_malformed', error.message) : GateError.from(error))
+    }
     router.use(onError)
     return router
+  }
+
+  /** What they are, as long as somebody waits for it. */
+  async #wholes(entries: readonly Entry[], signal: AbortSignal): Promise<object[]> {
+    const wholes: object[] = []
+    let explained = 0
+    for (const entry of entries) {
+      if (signal.aborted) break
+      wholes.push(
+        await this.#options.whole(entry, explained < MAX_EXPLAINED && !this.#closing.signal.aborted),
+      )
+      if (entry.error) explained++
+      await new Promise(setImmediate)
+    }
+    return wholes
   }
 
   #notSeen(filter: Filter, count: number, since: number, ms: number): string {

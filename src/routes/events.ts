@@ -24,7 +24,7 @@ export interface EventsOptions {
   admission: Admission
   /** Of hasty requests. */
   turns: Turns
-  parsing: Record<Delivery, Parsing>
+  parsing: Record<Delivery | 'dryRun', Parsing>
   connections: Connections
   responder: Responder
   metrics: Metrics
@@ -49,7 +49,7 @@ export class EventsRoute {
   readonly #gate: EventGate
   readonly #admission: Admission
   readonly #turns: Turns
-  readonly #parsing: Record<Delivery, Parsing>
+  readonly #parsing: Record<Delivery | 'dryRun', Parsing>
   readonly #connections: Connections
   readonly #responder: Responder
   readonly #metrics: Metrics
@@ -144,12 +144,14 @@ export class EventsRoute {
     let begun = false
     let hasty = false
     let isLeft = false
+    let asked: RefusedRequest['query'] = {}
     try {
       if (this.#closed)
         throw new GateError('draining', 'the service is shutting down: send the request again')
       if (this.#connections.isExcess(req.socket)) throw tooManyConnections(this.#connections.limits.max)
       const query = this.#query(req.url as string)
       const { schemaUri, stream } = query
+      asked = { schemaUri, stream }
       // Who asks what would become of events waits for it.
       const delivery = dryRun ? 'guaranteed' : query.delivery
       hasty = delivery === 'hasty'
@@ -171,8 +173,10 @@ export class EventsRoute {
         ...{ requestId, receivedAt, deadline, headers, schemaUri, stream, delivery, clientIp, trace },
         textOf: () => '',
       }
-      const members = membersOf(text)
-      const room = this.#parsing[delivery].enter(members, receivedAt + timeoutMs - Date.now())
+      // What is explained is held for long: it takes no room of events.
+      const parsing = this.#parsing[dryRun ? 'dryRun' : delivery]
+      const members = Math.max(1, membersOf(text))
+      const room = parsing.enter(members, receivedAt + timeoutMs - Date.now())
       if (room) await room
       let processing: Processing
       try {
@@ -188,7 +192,7 @@ export class EventsRoute {
         })
         await processing.begun
       } finally {
-        this.#parsing[delivery].leave(members)
+        parsing.leave(members)
       }
       // Of no use to any step that follows, and heavier than an event.
       if (!this.#refused) {
@@ -207,7 +211,14 @@ export class EventsRoute {
       // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
       const error = begun ? unknownFate(thrown) : GateError.from(thrown)
       this.#metrics.refused(error, { requestId, trace })
-      if (!begun && !dryRun) this.#tellRefused(error, req, { requestId, receivedAt, bytes: received })
+      if (!begun && !dryRun)
+        this.#tellRefused(error, req, {
+          requestId,
+          receivedAt,
+          bytes: received,
+          delivery: hasty ? 'hasty' : 'guaranteed',
+          query: asked,
+        })
       // Else those who come back at once would take more than those who are taken.
       if (hasty && !res.headersSent && this.#turns.length < MAX_REFUSED) await this.#turns.turn()
       if (!res.headersSent) send(refusal(error))
@@ -253,7 +264,7 @@ export class EventsRoute {
   #tellRefused(
     error: GateError,
     req: IncomingMessage,
-    request: Pick<RefusedRequest, 'requestId' | 'receivedAt' | 'bytes'>,
+    request: Pick<RefusedRequest, 'requestId' | 'receivedAt' | 'bytes' | 'delivery' | 'query'>,
   ): void {
     this.#refused?.(error, { ...request, headers: req.headers, clientIp: this.#clientAddress.of(req) })
   }

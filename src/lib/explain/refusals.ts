@@ -27,6 +27,8 @@ export interface Refused {
   context: Context
   schema: Schema | undefined
   stream: Stream | undefined
+  /** When what is searched for it is to end, of `performance.now()`. */
+  until: number
 }
 
 /** What a refusal is about, and other events that may pass, the likeliest first. */
@@ -69,7 +71,7 @@ export async function waysOutOf(refused: Refused, known: Known): Promise<Way> {
       )?.field
       const steps = field?.path.split('.') ?? []
       if (!field || !refused.schema) return { steps, tries: [] }
-      const shown = at(known.schemas.menderOf(refused.schema)?.sample(), steps)
+      const shown = at(known.schemas.menderOf(refused.schema)?.sample(refused.until), steps)
       return setting(steps, [...(shown === undefined ? [] : [shown]), 'text', 1])
     }
     case 'timestamp_unparsable': {

@@ -33,6 +33,7 @@ type SubSchema = JsonSchema | boolean
 /** Looks at values that one search may take: some microseconds each, and a hundred times that where one compiles. */
 const MAX_LOOKS = 1000
 const LOOKS_OF_A_COMPILE = 10
+const SAMPLE_MS = 1000
 const NOTHING: JsonSchema = { not: {} }
 const MAX_ROUNDS = 100
 const MAX_DEPTH = 12
@@ -66,10 +67,10 @@ export class Mender {
     return this.#complaintsOf(this.#whole, structuredClone(event))
   }
 
-  /** Begins a search of its own, which ends unfinished after so many milliseconds. */
-  begin(patienceMs = Infinity): void {
+  /** Begins a search of its own, which ends unfinished at this time of `performance.now()`. */
+  begin(until = Infinity): void {
     this.#looks = 0
-    this.#until = performance.now() + patienceMs
+    this.#until = until
   }
 
   /** Whether the search ended unfinished. */
@@ -116,8 +117,9 @@ export class Mender {
     return this.#mend(event, value => this.complaints(value), 0)
   }
 
-  /** An event from nothing. */
-  sample(): unknown {
+  /** An event from nothing: a search of its own. */
+  sample(until = performance.now() + SAMPLE_MS): unknown {
+    this.begin(until)
     return this.#sample(this.#root, 0)
   }
 

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { GateError } from '#src/lib/errors.js'
+import { Explainer } from '#src/lib/explain.js'
+import type { Complaint, Mender } from '#src/lib/schemas.js'
+
+const steps = (fails: unknown) => ({
+  load: async () => {},
+  schemaFor: () => ({
+    ...{ uri: '/s/1.0.0', title: 's', declares: () => false },
+    validate: () => {
+      throw fails
+    },
+  }),
+  streamFor: () => ({ name: 's', topic: 's' }),
+  enrich: () => {},
+  route: () => ({}),
+  produce: async () => {},
+})
+
+test('all searches for one event end at the same time, and others have their turn in between', async () => {
+  const error = new GateError('validation_failed', 'wrong')
+  const complaint = {
+    steps: [],
+    keyword: 'type',
+    params: { type: 'string' },
+    value: 5,
+    message: '',
+    dataPath: '',
+    schemaPath: '',
+    rule: 'string',
+    schema: {},
+  }
+  const complaints = Array.from({ length: 5 }, () => complaint as unknown as Complaint)
+  const ends: number[] = []
+  let turns = 0
+  let done = false
+  const turnsAtSearch: number[] = []
+  const mender = {
+    complaints: () => complaints,
+    begin(until: number) {
+      ends.push(until)
+      turnsAtSearch.push(turns)
+    },
+    without: () => undefined,
+    mended: (event: object) => ({ ...event, more: ends.length }),
+    isExhausted: false,
+  } as unknown as Mender
+  const known = { schemas: { menderOf: () => mender }, schemaUriField: '$schema' }
+  const explainer = new Explainer(steps(error) as never, known as never)
+  const next = () => {
+    turns++
+    if (!done) setImmediate(next)
+  }
+  setImmediate(next)
+  const event = { $schema: '/s/1.0.0' }
+  const refused = { event, text: JSON.stringify(event), context: {} as never, index: 0 }
+  await explainer.explain(refused, error)
+  done = true
+  assert.ok(ends.length > 5)
+  assert.equal(new Set(ends).size, 1, `${ends}`)
+  assert.ok((ends[0] as number) - performance.now() <= 1000)
+  assert.equal(new Set(turnsAtSearch).size, ends.length, `${turnsAtSearch}`)
+})
