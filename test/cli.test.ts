@@ -185,7 +185,7 @@ test('colours are for terminals', t => {
   const isColoured = (text: string) => text.includes('\x1b[31m')
   assert.ok(!isColoured(eventgate(['validate', file]).stdout))
   const onTerminal = (env: Record<string, string>) => {
-    const { NO_COLOR: _, FORCE_COLOR: __, ...inherited } = process.env
+    const { NO_COLOR: _, FORCE_COLOR: __, CI: ___, ...inherited } = process.env
     const command = `'${process.execPath}' '${CLI}' validate '${file}'`
     const { stdout } = spawnSync('script', ['-qec', command, '/dev/null'], {
       ...{ encoding: 'utf8', env: { ...inherited, TERM: 'xterm', ...env } },
