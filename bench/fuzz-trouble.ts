@@ -185,13 +185,13 @@ export async function makeTrouble(tally: Tally): Promise<void> {
       }),
       withService(
         'an operator’s defects, and the end',
-        conf,
+        { ...conf, shutdown_timeout_ms: 4000 },
         tally,
         async trouble => {
           for (const stream of ['schema.throws', 'produce.throws', 'load.hangs', 'produce.hangs'])
             await trouble.post(eventOf(stream))
           // While an error event is still being stored, and nothing else is under way, requests that were begun are
-          // refused, but for those that come within the second that idle connections have.
+          // refused, but for those that come within the tenth of that time that idle connections have.
           const late = await Wire.open(trouble.service.port)
           const bytes = bytesOf(eventOf('a'))
           await late.send([bytes.subarray(0, 60), 100])
