@@ -261,7 +261,10 @@ async function judge(
   console.log(
     `${WAYS[way]}: ${JSON.stringify({ sent, statuses, storedOnce, storedTwice, ...latency, ...seen })}`,
   )
-  const problems = violations(report, 1)
+  // Nothing fails here, and all must be answered 201: a roll may well be over before anything counts as settled.
+  const problems = violations(report, 1).filter(
+    problem => report.settled.sent > 0 || !problem.startsWith('of those sent later'),
+  )
   if (!(latency.p50 < BUSY_MS))
     problems.unshift(
       `half of the answers took more than ${BUSY_MS} ms: this machine is too busy to tell anything`,
