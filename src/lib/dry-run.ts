@@ -1,7 +1,7 @@
 import type { GateError } from './errors.js'
 import { type Context, EventGate, type Outcome, type Steps } from './eventgate.js'
 import type { Explainer, Explanation } from './explain.js'
-import { Trace } from './trace.js'
+import { Witness } from './witness.js'
 
 /** What would become of one event. */
 export interface Prospect {
@@ -25,11 +25,11 @@ const MAX_LENGTH = 8 * 1024 * 1024
 /** Takes events the gate's whole way but the produce. */
 export class DryRun {
   readonly #gate: EventGate
-  readonly #trace = new Trace()
+  readonly #witness = new Witness()
   readonly #explainer: Explainer
 
   constructor(steps: Steps, explainer: Explainer) {
-    this.#gate = new EventGate(this.#trace.watch({ ...steps, produce: async () => {} }))
+    this.#gate = new EventGate(this.#witness.watch({ ...steps, produce: async () => {} }))
     this.#explainer = explainer
   }
 
@@ -40,7 +40,7 @@ export class DryRun {
     let length = 0
     let explained = 0
     for (const [index, outcome] of outcomes.entries()) {
-      const sent = this.#trace.take(context, index)
+      const sent = this.#witness.take(context, index)
       let event: unknown = null
       if (sent && length < MAX_LENGTH) {
         event = sent.event

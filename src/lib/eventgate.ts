@@ -39,6 +39,8 @@ export interface Trace {
 /** Which producer takes an event, and whether anybody waits for what becomes of it. */
 export type Delivery = 'guaranteed' | 'hasty'
 
+export const DELIVERIES = ['guaranteed', 'hasty'] as const satisfies readonly Delivery[]
+
 /** A compiled JSONSchema. */
 export interface Schema {
   /** Its URI in the repositories, with a leading slash. */

@@ -1,6 +1,6 @@
 import type { Admission } from './admission.js'
 import type { Connections } from './connections.js'
-import type { Delivery } from './eventgate.js'
+import { DELIVERIES, type Delivery } from './eventgate.js'
 import type { Producer, ProducerState } from './producer.js'
 import type { SchemaRepository } from './schemas.js'
 import type { StreamConfigs } from './streams.js'
@@ -20,8 +20,6 @@ export interface NotReady {
   code: 'draining' | 'not_ready'
   reason: string
 }
-
-const DELIVERIES = ['guaranteed', 'hasty'] as const
 
 /** Between two probes of Kafka. */
 const PROBE_PAUSE_MS = 1000

@@ -2,7 +2,7 @@ import type { GateError } from './errors.js'
 import type { Context, Event, Outcome, Steps } from './eventgate.js'
 import { Field } from './field.js'
 import { type EntryError, MAX_TEXT, type Recorder, type Verdict } from './recorder.js'
-import { Trace } from './trace.js'
+import { Witness } from './witness.js'
 
 export interface RecordingOptions {
   schemaUriField: string
@@ -36,7 +36,7 @@ export class Recording {
   readonly #recorder: Recorder
   readonly #schemaUri: Field
   readonly #stream: Field | undefined
-  readonly #trace = new Trace()
+  readonly #witness = new Witness()
 
   constructor(recorder: Recorder, { schemaUriField, streamField }: RecordingOptions) {
     this.#recorder = recorder
@@ -46,12 +46,12 @@ export class Recording {
 
   /** The same steps, watched for what goes to the producer. */
   watch(steps: Steps): Steps {
-    return this.#trace.watch(steps)
+    return this.#witness.watch(steps)
   }
 
   outcome(outcome: Outcome, context: Context, index: number): void {
     const received = context.textOf(index)
-    const sent = this.#trace.take(context, index)
+    const sent = this.#witness.take(context, index)
     const { schema, stream } = outcome
     // What could not be taken says itself what it would have been.
     const named = schema && stream ? undefined : parsed(received)

@@ -1,8 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
-import type { Delivery } from '../eventgate.js'
+import { DELIVERIES, type Delivery } from '../eventgate.js'
 import type { Health, HealthSources } from '../health.js'
-
-const DELIVERIES = ['guaranteed', 'hasty'] satisfies Delivery[]
 
 type Reading = readonly [labels: Readonly<Record<string, string>>, value: number]
 

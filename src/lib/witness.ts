@@ -7,7 +7,7 @@ export interface Sent {
 }
 
 /** Finds out which event of a request went to the producer as what: the steps' outcomes do not tell. */
-export class Trace {
+export class Witness {
   readonly #places = new WeakMap<Event, { context: Context; index: number }>()
   readonly #sent = new WeakMap<Context, Map<number, Sent>>()
 
