@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { dump } from 'js-yaml'
 import { ROOT } from '../test/helpers.js'
 import { SECRET } from './fuzz-corpus.js'
+import { nodeOptions } from './ledger-service.js'
 
 /** Of one line: what an operator's pipeline may be asked to take at `info`. */
 const MAX_LINE = 8 * 1024
@@ -86,7 +87,7 @@ export async function startWatched(
   writeFileSync(config, dump({ num_workers: 0, ...metrics, services: [{ name: 'eventgate', conf: whole }] }))
   const child = spawn(process.execPath, ['dist/server.js', '-c', config], {
     cwd: ROOT,
-    env: { ...process.env, NODE_OPTIONS: `--max-old-space-size=${heapMb}` },
+    env: { ...process.env, NODE_OPTIONS: nodeOptions(heapMb) },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const kill = () => void child.kill('SIGKILL')

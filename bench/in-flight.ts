@@ -12,7 +12,7 @@ import { dump } from 'js-yaml'
 import { freePorts } from '../test/real-kafka.js'
 import { benchEvent, benchSchema } from './event.js'
 import { memoryOf } from './ledger-overload.js'
-import { startEventGate } from './ledger-service.js'
+import { nodeOptions, startEventGate } from './ledger-service.js'
 
 const ARRAY = 50
 /** Long enough to fill everything before the first event is given up. */
@@ -33,7 +33,7 @@ const gate = await startEventGate(
     request_timeout_ms: TIMEOUT_MS,
     kafka: kafkaConf(`127.0.0.1:${nobody}`),
   },
-  { env: { NODE_OPTIONS: `--max-old-space-size=${heap}` } },
+  { env: { NODE_OPTIONS: nodeOptions(heap) } },
 )
 const open: Promise<unknown>[] = []
 try {

@@ -12,7 +12,7 @@ import { type KafkaCluster, startKafka } from '../test/real-kafka.js'
 import { benchSchema } from './event.js'
 import { type CrowdReport, crowd, hasTaskset, pinned, startCrowd } from './ledger-crowd.js'
 import { quantile } from './ledger-load.js'
-import { startEventGate } from './ledger-service.js'
+import { nodeOptions, startEventGate } from './ledger-service.js'
 import type { Result } from './reliability.js'
 
 /** The service has one, and its clients and Kafka the other. */
@@ -20,8 +20,7 @@ export const SERVICE_CORE = '0'
 export const OTHER_CORE = '1'
 /** Of the pod that production gives it. */
 export const POD_MIB = 300
-/** As production starts it. */
-export const NODE_OPTIONS = '--max-old-space-size=200'
+export const NODE_OPTIONS = nodeOptions()
 
 const ARRAY = 50
 /** Numbers of connections that are tried for the peak. */

@@ -60,6 +60,7 @@ const WRONG: [set: string[], said: RegExp][] = [
   [['podLabels.app\\.kubernetes\\.io/instance=a'], /podLabels: .*app\.kubernetes\.io\/instance/],
   [['metrics.port=8192'], /metrics\.port: is 8192, and so is config\.port/],
   [['heapLimitMb=400'], /heapLimitMb: is 400, not below resources\.limits\.memory, 400Mi/],
+  [['nodeOptions=--max-old-space-size=300'], /nodeOptions/],
   [
     ['autoscaling.enabled=true', 'autoscaling.minReplicas=11'],
     /minReplicas: is 11, more than maxReplicas, 10/,

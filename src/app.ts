@@ -20,6 +20,7 @@ import { Health } from './lib/health.js'
 import { Responder } from './lib/http.js'
 import { createServer } from './lib/http-server.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
+import { REAL_CLOCK } from './lib/kafka/transport.js'
 import { LocalOnly } from './lib/local-only.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { Metrics } from './lib/metrics.js'
@@ -93,7 +94,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const configs = await openStreamConfigs(config, info, metrics.ofStreamConfigs())
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
-  const producers = await openProducers(config, metrics, tracing)
+  const turns = new Turns()
+  const producers = await openProducers(config, metrics, tracing, turns)
   const own = makeSteps(config, schemas, configs, (event, destination, deadline) =>
     producers[destination.delivery].produce(event, destination, deadline),
   )
@@ -101,14 +103,13 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
   const explainer = new Explainer(steps, knownTo(config, schemas, configs))
   const dev = config.dev_ui ? makeDev(config, schemas, explainer) : undefined
-  const turns = new Turns()
   const observe: Observer = (outcome, context, index) => {
     metrics.outcome(outcome, context, index)
     errorEvents?.consider(outcome, context, index)
     dev?.recording.outcome(outcome, context, index)
   }
   const gate = new EventGate(dev?.recording.watch(steps) ?? steps, observe, ({ delivery }) =>
-    delivery === 'hasty' ? turns.turn() : nextTurn(),
+    delivery === 'hasty' ? turns.again() : nextTurn(),
   )
 
   const connections = new Connections({ max: config.max_connections, maxAgeMs: config.connection_max_age_ms })
@@ -240,13 +241,19 @@ async function openProducers(
   config: Config,
   metrics: Metrics,
   tracing: Tracing | undefined,
+  turns: Turns,
 ): Promise<Record<Delivery, Producer>> {
   const { producer, kafka, output_path, should_pretty_print } = config
   if (producer === 'kafka' && kafka) {
-    const open = (delivery: Delivery) =>
-      new KafkaProducer(kafka[delivery], { ...metrics.ofKafka(delivery), ...tracing?.ofKafka(delivery) })
-    const guaranteed = open('guaranteed')
-    const hasty = open('hasty')
+    const open = (delivery: Delivery, soon: (callback: () => void) => void) =>
+      new KafkaProducer(
+        kafka[delivery],
+        { ...metrics.ofKafka(delivery), ...tracing?.ofKafka(delivery) },
+        { ...REAL_CLOCK, soon },
+      )
+    const guaranteed = open('guaranteed', callback => turns.soon(callback))
+    // To encode and compress a batch takes as long as some requests do.
+    const hasty = open('hasty', callback => void turns.again().then(callback))
     if (kafka.requiredAtStart) await guaranteed.reach()
     return { guaranteed, hasty }
   }

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { register } from 'prom-client'
 import ServiceRunner from 'service-runner'
+import { tuneCollector } from './lib/collector.js'
 import { ConfigError, type ConfigFile, type MetricsEndpoint, readConf, readConfigFile } from './lib/config.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { collectProcessMetrics } from './lib/metrics.js'
@@ -21,6 +22,7 @@ const USAGE = `usage: node dist/server.js [-c FILE]
   -h, --help          say this and end
 `
 
+tuneCollector()
 main()
 
 async function main(): Promise<void> {

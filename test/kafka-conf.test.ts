@@ -41,6 +41,7 @@ test('defaults are the contract’s', () => {
     assert.equal(sender.acks, -1)
     assert.equal(sender.idempotent, true)
     assert.equal(sender.lingerMs, 0)
+    assert.equal(sender.stickyMs, 10)
     assert.equal(sender.maxQueuedBytes, 65_536 * 1024)
   }
   assert.equal(guaranteed.sender.timeoutMs, 8900)
@@ -57,6 +58,9 @@ test('topic_conf stands over conf, and each producer’s own over both, by any o
   assert.deepEqual([guaranteed.sender.lingerMs, guaranteed.sender.batchBytes], [2, 3000])
   assert.deepEqual([hasty.sender.lingerMs, hasty.sender.batchBytes], [4, 2000])
   assert.deepEqual([hasty.sender.acks, hasty.sender.idempotent], [1, false])
+  const sticky = (conf: object) => settings({ conf: { ...BROKERS, ...conf } }).hasty.sender.stickyMs
+  assert.equal(sticky({ 'linger.ms': 1000 }), 2000)
+  assert.equal(sticky({ 'linger.ms': 1000, 'sticky.partitioning.linger.ms': 0 }), 0)
 })
 
 test('all problems are told at once, each once', () => {

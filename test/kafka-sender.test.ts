@@ -118,6 +118,25 @@ test('the beginning and the end of each request are told, and what was wrong wit
   assert.deepEqual([stored, ...others], [{ values: ['x'], problem: 'none' }])
 })
 
+test('events without a key fill one batch after the other, each of another partition', async () => {
+  const { clock, cluster, send, seen } = setUp({ lingerMs: 1000, stickyMs: 2000, batchBytes: 1000 })
+  cluster.create('wide', 6, () => 0)
+  const values = Array.from({ length: 200 }, (_, i) => `${String(i).padStart(3, '0')}${'v'.repeat(60)}`)
+  // Known first, so that they do not come all at once.
+  send('first', { topic: 'wide' })
+  await clock.runUntil(10)
+  for (const value of values) {
+    send(value, { topic: 'wide' })
+    await clock.runUntil(clock.time + 1)
+  }
+  const sent = seen.requests.map(([, events]) => events)
+  assert.ok(sent.length > 15 && sent.every(events => events >= 9), `none lingers half full: ${sent}`)
+  await clock.runUntil(3000)
+  const stored = cluster.stored('wide')
+  assert.equal(stored.flat().length, 201)
+  assert.ok(stored.filter(log => log.length > 0).length > 3, 'all go to a few partitions')
+})
+
 test('a request carries all partitions of its leader', async () => {
   const { clock, cluster, send, seen } = setUp()
   cluster.create('wide', 32, () => 2)

@@ -24,6 +24,46 @@ test('turns come in the order of their asking, and each goes on before the next 
   )
 })
 
+test('what has begun goes on before anything else begins', async () => {
+  const turns = new Turns()
+  const seen: string[] = []
+  const work = async (name: string) => {
+    await turns.turn()
+    seen.push(`${name} begins`)
+    for (const step of [1, 2]) {
+      await turns.again()
+      seen.push(`${name} ${step}`)
+    }
+  }
+  await Promise.all(['a', 'b', 'c'].map(work))
+  assert.deepEqual(
+    seen,
+    ['a', 'b', 'c'].flatMap(name => [`${name} begins`, `${name} 1`, `${name} 2`]),
+  )
+  assert.equal(turns.length, 0)
+})
+
+test('what somebody waits for goes before all turns of its round', async () => {
+  const turns = new Turns()
+  const seen: string[] = []
+  const work = async (name: string) => {
+    await turns.turn()
+    seen.push(name)
+    busy(3)
+  }
+  const all = [work('a'), work('b')]
+  turns.soon(() => seen.push('first'))
+  await all[0]
+  turns.soon(() => {
+    seen.push('second')
+    turns.soon(() => seen.push('third'))
+  })
+  await all[1]
+  assert.deepEqual(seen, ['first', 'a', 'second', 'b'])
+  await new Promise(resolve => turns.soon(() => resolve(undefined)))
+  assert.deepEqual(seen.slice(4), ['third'])
+})
+
 test('however much work there is, the event loop comes round before the next piece of it', async () => {
   const turns = new Turns()
   let rounds = 0

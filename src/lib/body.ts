@@ -24,11 +24,30 @@ export interface Body {
   textOf(index: number): string
 }
 
-/** The text of a body. Throws a GateError where it is none. A byte order mark is skipped. */
-export function decodeBody(bytes: Buffer): string {
-  if (!isUtf8(bytes)) throw new GateError('body_not_utf8', 'the body is not UTF-8')
-  const start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
-  return bytes.toString('utf8', start)
+/** The text of a body. A byte order mark is skipped. */
+export class BodyText {
+  readonly #bytes: Buffer
+  #text: string | undefined
+
+  /** Throws a GateError where the bytes are no text. */
+  constructor(bytes: Buffer) {
+    if (!isUtf8(bytes)) throw new GateError('body_not_utf8', 'the body is not UTF-8')
+    this.#bytes = bytes
+  }
+
+  get text(): string {
+    const start = this.#bytes[0] === 0xef && this.#bytes[1] === 0xbb && this.#bytes[2] === 0xbf ? 3 : 0
+    this.#text ??= this.#bytes.toString('utf8', start)
+    return this.#text
+  }
+
+  /**
+   * From now on it is asked for seldom, if at all: only the bytes are kept. They are outside of the heap, where the
+   * garbage collector does not copy them while the events wait.
+   */
+  rest(): void {
+    this.#text = undefined
+  }
 }
 
 /**
@@ -69,13 +88,14 @@ function exactMembersOf(text: string): number {
  * no use. Of duplicate keys in an object the last wins. A byte order mark is skipped.
  */
 export function readBody(bytes: Buffer): Body {
-  const text = decodeBody(bytes)
-  membersOf(text)
-  return parseBody(text)
+  const body = new BodyText(bytes)
+  membersOf(body.text)
+  return parseBody(body)
 }
 
 /** What `readBody` does with a text whose members are counted. */
-export function parseBody(text: string): Body {
+export function parseBody(body: BodyText): Body {
+  const { text } = body
   const value = parse(text)
   const events: unknown[] = Array.isArray(value) ? value : [value]
   if (events.length === 0)
@@ -91,7 +111,7 @@ export function parseBody(text: string): Body {
   const isArray = Array.isArray(value)
   let spans: Span[] | undefined
   const scanOnce = () => {
-    spans = scan(text, isArray)
+    spans = scan(body.text, isArray)
     return spans
   }
   // Each level of nesting opens a bracket, so that all but large bodies need not be walked.
@@ -113,7 +133,7 @@ export function parseBody(text: string): Body {
     events,
     textOf(index) {
       const span = (spans ?? scanOnce())[index]
-      return span ? text.slice(span.start, span.end) : ''
+      return span ? body.text.slice(span.start, span.end) : ''
     },
   }
 }

@@ -118,7 +118,7 @@ export interface Steps {
 export type Observer = (outcome: Outcome, context: Context, index: number) => void
 
 /** Events of one request that are taken without letting other requests in between. */
-const SLICE: Record<Delivery, number> = { guaranteed: 64, hasty: 16 }
+const SLICE: Record<Delivery, number> = { guaranteed: 64, hasty: 8 }
 
 /** Until the event loop has come round. */
 export function nextTurn(): Promise<void> {

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Admission, Ticket } from '../lib/admission.js'
 import { type Answer, answerTo, refusal, success } from '../lib/answer.js'
-import { type Body, decodeBody, membersOf, parseBody } from '../lib/body.js'
+import { type Body, BodyText, membersOf, parseBody } from '../lib/body.js'
 import { ClientAddress } from '../lib/client-ip.js'
 import type { Config } from '../lib/config.js'
 import type { Connections } from '../lib/connections.js'
@@ -161,12 +161,12 @@ export class EventsRoute {
       ticket = this.#admission.enter(delivery, arrival.length)
       // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
       const receiving = arrival.receive(ticket, { ms: timeoutMs, each: hasty ? 'piece' : 'body' })
-      const text = await textOf(receiving, bytes => {
+      const body = await bodyOf(receiving, bytes => {
         this.#metrics.bodyReceived(delivery, bytes.length)
         if (this.#refused) received = bytes
+        return hasty ? this.#turns.turn() : undefined
       })
-      if (text === undefined) return
-      if (hasty) await this.#turns.turn()
+      if (!body) return
       const { headers } = req
       const clientIp = () => this.#clientAddress.of(req)
       const context: Mutable<Context> = {
@@ -175,18 +175,18 @@ export class EventsRoute {
       }
       // What is explained is held for long: it takes no room of events.
       const parsing = this.#parsing[dryRun ? 'dryRun' : delivery]
-      const members = Math.max(1, membersOf(text))
+      const members = Math.max(1, membersOf(body.text))
       const room = parsing.enter(members, receivedAt + timeoutMs - Date.now())
       if (room) await room
       let processing: Processing
       try {
         if (dryRun) {
-          const { events, textOf } = parseBody(text)
+          const { events, textOf } = parseBody(body)
           context.textOf = textOf
           ticket.addEvents(events.length)
           return send(prospects(await dryRun.process(events, context)))
         }
-        processing = this.#process(parseBody(text), context, ticket, count => {
+        processing = this.#process(parseBody(body), context, ticket, count => {
           if (hasty) send(success(count, 'hasty'))
           begun = true
         })
@@ -194,6 +194,7 @@ export class EventsRoute {
       } finally {
         parsing.leave(members)
       }
+      body.rest()
       // Of no use to any step that follows, and heavier than an event.
       if (!this.#refused) {
         context.headers = NO_HEADERS
@@ -282,15 +283,19 @@ const NO_HEADERS = {}
 
 function nothing(): undefined {}
 
-/** Apart, for the same reason: the bytes are let go. */
-async function textOf(
-  body: Promise<Buffer | undefined>,
-  received: (bytes: Buffer) => void,
-): Promise<string | undefined> {
-  const bytes = await body
+/**
+ * Apart, for the same reason: the bytes are let go. Whoever has to wait for a turn does so with the bytes, which
+ * are outside of the heap: text would be copied by the garbage collector.
+ */
+async function bodyOf(
+  receiving: Promise<Buffer | undefined>,
+  received: (bytes: Buffer) => Promise<void> | undefined,
+): Promise<BodyText | undefined> {
+  const bytes = await receiving
   if (!bytes) return undefined
-  received(bytes)
-  return decodeBody(bytes)
+  const turn = received(bytes)
+  if (turn) await turn
+  return new BodyText(bytes)
 }
 
 function tooManyConnections(max: number): GateError {

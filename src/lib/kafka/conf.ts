@@ -182,7 +182,9 @@ class ProducerReader {
         retryBackoffMs: this.#number('retry.backoff.ms'),
         retryBackoffMaxMs: this.#number('retry.backoff.max.ms'),
         partitioner: PARTITIONERS[this.#text('partitioner') as keyof typeof PARTITIONERS],
-        stickyMs: this.#number('sticky.partitioning.linger.ms'),
+        stickyMs:
+          this.#number('sticky.partitioning.linger.ms') ??
+          Math.min(900_000, Math.max(MIN_STICKY_MS, 2 * lingerMs)),
         maxRequestBytes,
         requestBytes,
         maxQueuedMessages: this.#number('queue.buffering.max.messages') || Infinity,
@@ -333,6 +335,9 @@ class ProducerReader {
 }
 
 const INT_MAX = 2_147_483_647
+
+/** Where nothing lingers, events share a batch while a request is out. */
+const MIN_STICKY_MS = 10
 
 /** Node.js takes TLS 1.3 for unwanted where a list of ciphers has none of its own; OpenSSL, and librdkafka, do not. */
 const TLS13_CIPHERS = 'TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256'

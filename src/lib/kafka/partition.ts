@@ -141,6 +141,12 @@ export class Partition {
     return this.#notBefore
   }
 
+  /** Whether it has a batch that an event could share. */
+  get grows(): boolean {
+    const batch = this.#queue[this.#queue.length - 1]
+    return batch !== undefined && !batch.closed && !this.#full(batch)
+  }
+
   /** Takes an event. Answers whether a batch is full, and need not linger. */
   append(record: Pending, now: number): boolean {
     const { batchMessages, lingerMs, timeoutMs } = this.settings
@@ -164,7 +170,7 @@ export class Partition {
       this.#queue.push(batch)
     }
     batch.add(record)
-    return this.#queue.length > 1 || batch.records.length >= batchMessages || batch.size >= this.#batchBytes
+    return this.#queue.length > 1 || this.#full(batch)
   }
 
   /** From when on the first batch may be sent, if none is out. */
@@ -178,8 +184,10 @@ export class Partition {
     return Math.max(this.#notBefore, batch.since + linger)
   }
 
-  #full(batch: Batch): boolean {
-    return batch.records.length >= this.settings.batchMessages || batch.size >= this.#batchBytes
+  /** Another event like those that it has would not fit. */
+  #full({ records, size }: Batch): boolean {
+    const { length } = records
+    return length >= this.settings.batchMessages || size + size / length > this.#batchBytes
   }
 
   /** The size of what `take` would take. */

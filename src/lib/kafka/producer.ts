@@ -3,7 +3,7 @@ import type { Producer, ProducerState } from '../producer.js'
 import { Cluster } from './cluster.js'
 import { ANSWER_MARGIN_MS, type ProducerSettings } from './conf.js'
 import { Sender, type SenderObserver } from './sender.js'
-import { REAL_CLOCK } from './transport.js'
+import { type Clock, REAL_CLOCK } from './transport.js'
 
 /**
  * Produces events to Kafka. There are two in a service, for guaranteed and for hasty events, which share
@@ -16,10 +16,14 @@ export class KafkaProducer implements Producer {
   #probing: Promise<void> | undefined
 
   /** Connects when the first event comes. */
-  constructor({ cluster, sender }: ProducerSettings, observer: SenderObserver = {}) {
+  constructor(
+    { cluster, sender }: ProducerSettings,
+    observer: SenderObserver = {},
+    clock: Clock = REAL_CLOCK,
+  ) {
     this.name = `kafka ${cluster.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')}`
     this.#cluster = new Cluster(cluster)
-    this.#sender = new Sender(sender, this.#cluster, REAL_CLOCK, Math.random, observer)
+    this.#sender = new Sender(sender, this.#cluster, clock, Math.random, observer)
   }
 
   get state(): ProducerState {

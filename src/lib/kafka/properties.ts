@@ -173,9 +173,8 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
     { default: 'consistent_random' },
   ),
   'sticky.partitioning.linger.ms': number(
-    'For how long events without a key go to one partition, so that they share batches.',
+    'For how long events without a key go to one partition, so that they share batches, or until a batch is full. By default twice `queue.buffering.max.ms`, and 10 at least.',
     [0, 900_000],
-    10,
   ),
 
   // Known, and without meaning here.

@@ -6,7 +6,7 @@ import type { TopicMetadata } from './protocol.js'
 
 export interface TopicSettings extends QueueSettings {
   readonly partitioner: Partitioner
-  /** For how long events without a key go to one partition, so that they share a batch. */
+  /** For how long events without a key go to one partition at most, so that they share a batch. */
   readonly stickyMs: number
 }
 
@@ -75,10 +75,12 @@ export class Topic {
     const { partitions, settings } = this
     const index = key ? settings.partitioner(key, this.#count) : undefined
     if (index !== undefined) return partitions[index] as Partition
-    if (!this.#sticky || now >= this.#stickyUntil || this.#sticky.stuck || this.#sticky.slow) {
-      this.#sticky = this.#any(now)
-      this.#stickyUntil = now + settings.stickyMs
-    }
+    const sticky = this.#sticky
+    // A batch that lingered is full, or on its way: the next goes elsewhere, and need not queue behind it.
+    const lasts = sticky && now < this.#stickyUntil && (settings.lingerMs === 0 || sticky.grows)
+    if (lasts && !sticky.stuck && !sticky.slow) return sticky
+    this.#sticky = this.#any(now)
+    this.#stickyUntil = now + settings.stickyMs
     return this.#sticky
   }
 
