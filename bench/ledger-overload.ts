@@ -36,7 +36,7 @@ const HASTY_STREAMS = ['overload.hasty']
 const RATE = 200
 const HASTY_CONNECTIONS = 128
 const BESIDE_S = 15
-const ROUNDS = 3
+const ROUNDS = 5
 const HASTY = [
   { name: 'single events', shape: {} },
   { name: 'single events and arrays of 50 by turns', shape: { arrayOf: ARRAY, every: 2 } },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { isInexact, MAX_DEPTH, MAX_MEMBERS, membersOf, readBody } from '#src/lib/body.js'
+import { BodyText, isInexact, MAX_DEPTH, MAX_MEMBERS, membersOf, readBody } from '#src/lib/body.js'
 import { type Code, GateError } from '#src/lib/errors.js'
 
 const read = (text: string) => readBody(Buffer.from(text))
@@ -310,5 +310,22 @@ test('10 MB of anything are read, or refused, in reasonable time', { timeout: 12
     }
     const { user } = process.cpuUsage(started)
     assert.ok(user < 8e6, `${name} took ${user / 1e6} s`)
+  }
+})
+
+test('a text is read again after a rest, and its bytes are given back when it is freed', () => {
+  const large = Buffer.allocUnsafeSlow(20_000).fill('x')
+  const body = new BodyText(large)
+  const { text } = body
+  assert.equal(text, 'x'.repeat(20_000))
+  body.rest()
+  assert.equal(body.text, text)
+  body.free()
+  assert.equal(large.buffer.byteLength, 0)
+  // What shares its memory with others is left to them.
+  for (const shared of [large.subarray(0, 0), Buffer.alloc(40_000, 'y').subarray(0, 20_000)]) {
+    const { byteLength } = shared.buffer
+    new BodyText(shared).free()
+    assert.equal(shared.buffer.byteLength, byteLength)
   }
 })

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { isTracingAskedFor } from '#src/lib/tracing.js'
+import { type Span as OtelSpan, trace as otel } from '@opentelemetry/api'
+import { isTracingAskedFor, Tracing } from '#src/lib/tracing.js'
 import { ROOT, startService, temporary, testEvent } from './helpers.js'
 import { eventually } from './http-helpers.js'
 import { anyKafka, readTopics, topicName } from './real-kafka.js'
@@ -265,4 +266,36 @@ test('what asks for traces', () => {
   assert.ok(asks({ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://collector:4318' }))
   assert.ok(!asks({ OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318' }))
   assert.ok(!asks({ OTEL_TRACES_EXPORTER: 'otlp', OTEL_SDK_DISABLED: 'TRUE' }))
+})
+
+test('an SDK whose spans throw changes nothing for requests and events', t => {
+  const identity = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16), traceFlags: 1 }
+  const asked: string[] = []
+  const span = new Proxy({} as OtelSpan, {
+    get: (_span, name) => () => {
+      if (name === 'spanContext') return identity
+      asked.push(String(name))
+      throw new Error(`${String(name)} is broken`)
+    },
+  })
+  let starts = true
+  const startSpan = () => {
+    if (starts) return span
+    throw new Error('startSpan is broken')
+  }
+  otel.setGlobalTracerProvider({ getTracer: () => ({ startSpan, startActiveSpan: startSpan }) })
+  t.after(() => otel.disable())
+  const tracing = Tracing.open('1.0.0')
+  assert.ok(tracing)
+  const req = { method: 'POST', url: '/v1/events', headers: {}, socket: {}, httpVersion: '1.1' }
+  const request = tracing.request(req as IncomingMessage, 'v1/events', 'id')
+  assert.ok(request)
+  const batches = [{ topic: 't', partition: 0, records: [{ trace: { ...identity, headers: {} } }] }]
+  tracing.ofKafka('guaranteed').begin(batches)?.('it failed')
+  request.answered(503)
+  request.end()
+  assert.deepEqual(asked, ['setStatus', 'setAttribute', 'end'])
+  starts = false
+  assert.equal(tracing.request(req as IncomingMessage, 'v1/events', 'id'), undefined)
+  assert.equal(tracing.ofKafka('guaranteed').begin(batches), undefined)
 })

@@ -48,7 +48,19 @@ export class BodyText {
   rest(): void {
     this.#text = undefined
   }
+
+  /**
+   * It is never asked for again. Gives large bytes back at once: those that waited belong to V8's old generation,
+   * which is collected, all of it, after each 64 MB of them. To hand them over to one who drops them is how.
+   */
+  free(): void {
+    const { buffer, length } = this.#bytes
+    if (length < LARGE_BYTES || buffer.byteLength !== length || !(buffer instanceof ArrayBuffer)) return
+    structuredClone(buffer, { transfer: [buffer] })
+  }
 }
+
+const LARGE_BYTES = 16 * 1024
 
 /**
  * Objects, arrays and keys in a text, at most: what stands in strings may count too. Throws `body_too_large` for

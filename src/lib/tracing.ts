@@ -112,12 +112,7 @@ export class Tracing {
 
   /** A request of events has come. `path` is the route's name. */
   request(req: IncomingMessage, path: string, requestId: string): RequestSpan | undefined {
-    try {
-      return this.#request(req, path, requestId)
-    } catch {
-      // A propagator's or sampler's defect is none of the events'.
-      return undefined
-    }
+    return quietly(() => this.#request(req, path, requestId))
   }
 
   #request(req: IncomingMessage, path: string, requestId: string): RequestSpan {
@@ -145,7 +140,7 @@ export class Tracing {
   ofKafka(delivery: Delivery): {
     begin(batches: readonly TracedBatch[]): ((problem?: string) => void) | undefined
   } {
-    return { begin: batches => this.#produceRequest(batches, delivery) }
+    return { begin: batches => quietly(() => this.#produceRequest(batches, delivery)) }
   }
 
   #produceRequest(
@@ -178,11 +173,12 @@ export class Tracing {
       { kind: SpanKind.PRODUCER, attributes, links },
       trace.setSpanContext(ROOT_CONTEXT, first),
     )
-    return problem => {
-      if (problem !== undefined)
-        span.setStatus({ code: SpanStatusCode.ERROR, message: problem.slice(0, 500) })
-      span.end()
-    }
+    return problem =>
+      quietly(() => {
+        if (problem !== undefined)
+          span.setStatus({ code: SpanStatusCode.ERROR, message: problem.slice(0, 500) })
+        span.end()
+      })
   }
 }
 
@@ -199,11 +195,12 @@ export class RequestSpan {
 
   answered(status: number): void {
     if (!this.#open) return
-    this.#span.setAttribute('http.response.status_code', status)
-    if (status >= 500) {
+    quietly(() => {
+      this.#span.setAttribute('http.response.status_code', status)
+      if (status < 500) return
       this.#span.setAttribute('error.type', String(status))
       this.#span.setStatus({ code: SpanStatusCode.ERROR })
-    }
+    })
     this.end()
   }
 
@@ -211,7 +208,16 @@ export class RequestSpan {
   end(): void {
     if (!this.#open) return
     this.#open = false
-    this.#span.end()
+    quietly(() => this.#span.end())
+  }
+}
+
+/** A defect of a sampler's, a propagator's or an exporter's is none of the events'. */
+function quietly<T>(work: () => T): T | undefined {
+  try {
+    return work()
+  } catch {
+    return undefined
   }
 }
 

@@ -201,7 +201,7 @@ export class EventsRoute {
         context.clientIp = nothing
       }
       if (hasty) {
-        this.#await(processing.outcomes, ticket)
+        this.#await(processing.outcomes, ticket, body)
         ticket = undefined
         isLeft = true
         return
@@ -233,10 +233,12 @@ export class EventsRoute {
   }
 
   /** Of hasty events, which may wait for Kafka long after their request. Apart, so that the request is let go. */
-  #await(outcomes: Promise<Outcome[]>, ticket: Ticket): void {
+  #await(outcomes: Promise<Outcome[]>, ticket: Ticket, body: BodyText): void {
     ticket.answered()
     // The gate never rejects.
     void outcomes.then(() => {
+      // The page for developers may still show it.
+      if (!this.#refused) body.free()
       ticket.leave()
       this.#done()
     })
