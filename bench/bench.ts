@@ -13,6 +13,7 @@ import { parseArgs } from 'node:util'
 import { type KafkaCluster, startKafka } from '../test/real-kafka.js'
 import { readRecords } from '../test/real-kafka-read.js'
 import { benchEvent, WIDE } from './event.js'
+import { nodeOptions } from './ledger-service.js'
 import { makeLoad } from './load.js'
 import { ROOT, type Subject, startSubjects } from './subjects.js'
 
@@ -70,7 +71,7 @@ try {
   const machine = `${cpus().length} cores of ${model?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`
   const head = `# Benchmark
 
-Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; read the ratios. ${machine}; Apache Kafka 4.2.0, one broker; the server on one core, the load (${makeLoad({ folder, core: LOAD_CORE, connections: CONNECTIONS }).name}, ${CONNECTIONS} connections, as fast as they are answered) and the broker on the other. Events of ${SHAPES.one.bodies[0]?.length} bytes and 58 properties; \`acks\` all. CPU is user and system of the server process, all its threads. Medians of ${values.rounds} rounds of ${values.seconds} s, each ratio to the bare handler with single events of its round.
+Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; read the ratios. ${machine}; Apache Kafka 4.2.0, one broker; the server on one core, the load (${makeLoad({ folder, core: LOAD_CORE, connections: CONNECTIONS }).name}, ${CONNECTIONS} connections, as fast as they are answered) and the broker on the other. Events of ${SHAPES.one.bodies[0]?.length} bytes and 58 properties; \`acks\` all. CPU is user and system of the server process, all its threads, started with \`${nodeOptions()}\`. Medians of ${values.rounds} rounds of ${values.seconds} s, each ratio to the bare handler with single events of its round.
 `
   writeFileSync(join(ROOT, 'bench/RESULTS.md'), [head, ...sections].join('\n'))
 } catch (error) {

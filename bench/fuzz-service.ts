@@ -3,10 +3,16 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { dump } from 'js-yaml'
 import { ROOT } from '../test/helpers.js'
 import { SECRET } from './fuzz-corpus.js'
 import { nodeOptions } from './ledger-service.js'
+
+const COLLECT = new URL('fuzz-collect.js', import.meta.url)
+/** Given to what is under way to come to its end, and then to the collection of what it leaves, milliseconds. */
+const SETTLE_MS = 3000
+const COLLECT_MS = 1000
 
 /** Of one line: what an operator's pipeline may be asked to take at `info`. */
 const MAX_LINE = 8 * 1024
@@ -23,6 +29,8 @@ export interface Watched {
   peak(): number
   resetPeak(): void
   handles(): number
+  /** Lets it come to rest, and has it collect its garbage. */
+  settle(): Promise<void>
   /** SIGTERM, and its exit code. */
   stop(): Promise<number | null>
   kill(): void
@@ -87,7 +95,7 @@ export async function startWatched(
   writeFileSync(config, dump({ num_workers: 0, ...metrics, services: [{ name: 'eventgate', conf: whole }] }))
   const child = spawn(process.execPath, ['dist/server.js', '-c', config], {
     cwd: ROOT,
-    env: { ...process.env, NODE_OPTIONS: nodeOptions(heapMb) },
+    env: { ...process.env, NODE_OPTIONS: `${nodeOptions(heapMb)} --import=${COLLECT}` },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const kill = () => void child.kill('SIGKILL')
@@ -128,6 +136,11 @@ export async function startWatched(
     peak: () => (ended === undefined ? status('VmHWM') : Number.NaN),
     resetPeak: () => writeFileSync(`/proc/${child.pid}/clear_refs`, '5'),
     handles: () => (ended === undefined ? readdirSync(`/proc/${child.pid}/fd`).length : Number.NaN),
+    async settle() {
+      await sleep(SETTLE_MS)
+      child.kill('SIGWINCH')
+      await sleep(COLLECT_MS)
+    },
     async stop() {
       child.kill('SIGTERM')
       const timer = setTimeout(kill, 20_000)

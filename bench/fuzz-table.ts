@@ -17,7 +17,7 @@ export function table(report: FuzzReport, trouble: Tally, weights: readonly Weig
     ['events said to be stored, stored', `${number(tally.accepted)}, ${number(report.stored)}`],
     ['hasty events, and those of clients that hung up', number(tally.unheard)],
     [
-      'resident memory after the first tenth and each large body, after all, at most',
+      'resident memory, garbage collected, after the first tenth and each large body, and after all; at most',
       `${rss.warm.toFixed(0)}, ${rss.after.toFixed(0)}, ${rss.peak.toFixed(0)} MB`,
     ],
     ['its growth in the last half', `${rss.trend.toFixed(0)} MB`],

@@ -256,7 +256,7 @@ export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
       const start = Date.now()
       await sendAll(options, { from: 0, to: warm }, corpus, service, tally)
       if (count >= LONG_RUN) await sendLarge(service, tally)
-      await sleep(3000)
+      await service.settle()
       const before = { rss: service.rss(), handles: service.handles() }
       log(`warm: ${warm} requests in ${(Date.now() - start) / 1000} s, RSS ${before.rss.toFixed(0)} MB`)
       const rss: number[] = []
@@ -270,7 +270,7 @@ export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
         clearInterval(sampler),
       )
       const seconds = (Date.now() - began) / 1000
-      await sleep(3000)
+      await service.settle()
       const half = rss.slice(rss.length / 2)
       const trend = median(half.slice(half.length / 2)) - median(half.slice(0, half.length / 2))
       const report: FuzzReport = {

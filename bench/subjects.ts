@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dump } from 'js-yaml'
 import { benchEvent, benchSchema, benchStreams } from './event.js'
+import { nodeOptions } from './ledger-service.js'
 
 /** The checkout's root, from `.build/bench/`. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -51,7 +52,7 @@ export async function startSubjects(
   const start = async (args: string[], topics?: string, env: NodeJS.ProcessEnv = {}): Promise<Subject> => {
     const child: ChildProcess = spawn('taskset', ['-c', SERVER_CORE, node, ...args], {
       cwd: ROOT,
-      env: { ...process.env, ...env },
+      env: { ...process.env, NODE_OPTIONS: nodeOptions(), ...env },
       stdio: ['ignore', 'pipe', 'inherit'],
     })
     started.push(child)

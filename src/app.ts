@@ -20,7 +20,6 @@ import { Health } from './lib/health.js'
 import { Responder } from './lib/http.js'
 import { createServer } from './lib/http-server.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
-import { REAL_CLOCK } from './lib/kafka/transport.js'
 import { LocalOnly } from './lib/local-only.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { Metrics } from './lib/metrics.js'
@@ -249,7 +248,7 @@ async function openProducers(
       new KafkaProducer(
         kafka[delivery],
         { ...metrics.ofKafka(delivery), ...tracing?.ofKafka(delivery) },
-        { ...REAL_CLOCK, soon },
+        soon,
       )
     const guaranteed = open('guaranteed', callback => turns.soon(callback))
     // To encode and compress a batch takes as long as some requests do.

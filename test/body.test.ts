@@ -323,9 +323,7 @@ test('a text is read again after a rest, and its bytes are given back when it is
   body.free()
   assert.equal(large.buffer.byteLength, 0)
   // What shares its memory with others is left to them.
-  for (const shared of [large.subarray(0, 0), Buffer.alloc(40_000, 'y').subarray(0, 20_000)]) {
-    const { byteLength } = shared.buffer
-    new BodyText(shared).free()
-    assert.equal(shared.buffer.byteLength, byteLength)
-  }
+  const shared = Buffer.allocUnsafeSlow(40_000).fill('y').subarray(0, 20_000)
+  new BodyText(shared).free()
+  assert.equal(shared.buffer.byteLength, 40_000)
 })

@@ -26,7 +26,7 @@ export interface Body {
 
 /** The text of a body. A byte order mark is skipped. */
 export class BodyText {
-  readonly #bytes: Buffer
+  #bytes: Buffer
   #text: string | undefined
 
   /** Throws a GateError where the bytes are no text. */
@@ -56,6 +56,7 @@ export class BodyText {
   free(): void {
     const { buffer, length } = this.#bytes
     if (length < LARGE_BYTES || buffer.byteLength !== length || !(buffer instanceof ArrayBuffer)) return
+    this.#bytes = Buffer.alloc(0)
     structuredClone(buffer, { transfer: [buffer] })
   }
 }

@@ -15,15 +15,15 @@ export class KafkaProducer implements Producer {
   readonly #sender: Sender
   #probing: Promise<void> | undefined
 
-  /** Connects when the first event comes. */
+  /** Connects when the first event comes. `soon` has its part of each round of the event loop (turns.ts). */
   constructor(
     { cluster, sender }: ProducerSettings,
     observer: SenderObserver = {},
-    clock: Clock = REAL_CLOCK,
+    soon: Clock['soon'] = REAL_CLOCK.soon,
   ) {
     this.name = `kafka ${cluster.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')}`
     this.#cluster = new Cluster(cluster)
-    this.#sender = new Sender(sender, this.#cluster, clock, Math.random, observer)
+    this.#sender = new Sender(sender, this.#cluster, { ...REAL_CLOCK, soon }, Math.random, observer)
   }
 
   get state(): ProducerState {
