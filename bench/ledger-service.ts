@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** As the chart starts the service. */
 export function nodeOptions(heapMb = 200): string {
-  return `--max-old-space-size=${heapMb} --max-semi-space-size=16 --v8-pool-size=1`
+  return `--max-old-space-size=${heapMb} --max-semi-space-size=32 --v8-pool-size=1`
 }
 
 /** How a process is started. */
