@@ -333,7 +333,8 @@ function judge({ tally, rss, handles, requests }: FuzzReport): void {
   if (!(rss.after <= rss.warm + 50))
     tally.breaks(`RSS ${rss.after.toFixed(0)} MB after, ${rss.warm.toFixed(0)} MB before`)
   // A few seconds tell of single bodies: the collector takes its time.
-  if (requests >= LONG_RUN && rss.trend > 25) tally.breaks(`RSS grew by ${rss.trend.toFixed(0)} MB within the last half`)
+  if (requests >= LONG_RUN && rss.trend > 25)
+    tally.breaks(`RSS grew by ${rss.trend.toFixed(0)} MB within the last half`)
   if (!(handles.after <= handles.warm)) tally.breaks(`${handles.after} handles after, ${handles.warm} before`)
   const accepted = tally.statuses.get(201) ?? 0
   if (accepted < requests / 10)
