@@ -531,6 +531,63 @@ test('while Kafka is away no event waits for it once one has waited in vain, and
   }
 })
 
+test('one event that waited in vain speaks for partitions that were not tried: without a leader, of other topics, unknown', async () => {
+  const back = 60_000
+  const { clock, cluster, send, answers, outcome } = setUpAway(back)
+  cluster.create('wide', 6)
+  cluster.create('rare', 1, () => 2)
+  cluster.create('alone', 1, () => 3)
+  cluster.create('never', 1, () => 2)
+  for (const topic of ['wide', 'rare', 'alone']) send(`first ${topic}`, { topic })
+  // A broker that is killed last still tells who lost its leader.
+  clock.at(500, () => {
+    for (const [index, leader] of [2, -1, 0, 2, -1, 0].entries())
+      cluster.move(cluster.partition('wide', index), leader, true)
+    cluster.move(cluster.partition('alone'), 4, true)
+    send('tells', { topic: 'wide' })
+  })
+  for (let i = 60; i < 4000; i++) clock.at(i * 20, () => send(`v${i}`, { topic: 'wide' }))
+  const foundOut = 1200 + TIMEOUT
+  for (const at of [foundOut + 1000, 40_000])
+    for (const topic of ['rare', 'alone', 'never']) clock.at(at, () => send(`${topic} ${at}`, { topic }))
+  clock.at(back - 1000, () => {
+    for (const index of [1, 4]) cluster.move(cluster.partition('wide', index), 1, true)
+  })
+  for (const topic of ['rare', 'never', 'alone'])
+    clock.at(back + 2000, () => send(`${topic} after`, { topic }))
+  await clock.runUntil(100_000)
+  for (let i = 60; i < 4000; i++) {
+    const at = i * 20
+    if (at > back + 2000) assert.equal(outcome(`v${i}`), 'stored', `at ${at}`)
+    if (at <= foundOut || at >= back) continue
+    assert.deepEqual([answers.get(`v${i}`)?.at, outcome(`v${i}`)], [at, 'partition_unavailable'], `at ${at}`)
+  }
+  const asked = [foundOut + 1000, 40_000].flatMap(at =>
+    ['rare', 'never', 'alone'].map(topic => [
+      outcome(`${topic} ${at}`),
+      (answers.get(`${topic} ${at}`)?.at ?? 0) - at,
+    ]),
+  )
+  const atOnce = ['partition_unavailable', 0]
+  // Nobody had tried to reach the broker that leads `alone`.
+  assert.deepEqual(asked, [atOnce, atOnce, ['deadline_not_stored', 1000], atOnce, atOnce, atOnce])
+  for (const topic of ['rare', 'never', 'alone']) assert.equal(outcome(`${topic} after`), 'stored')
+})
+
+test('what waited in vain for one partition does not speak for one whose leader can be reached', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    { connect: broker => (broker === 0 ? 'refused' : undefined) },
+  )
+  cluster.create('well', 1, () => 1)
+  send('vain')
+  await clock.runUntil(TIMEOUT + 100)
+  assert.equal(outcome('vain'), 'deadline_not_stored')
+  send('well', { topic: 'well' })
+  await clock.runUntil(TIMEOUT + 1100)
+  assert.equal(outcome('well'), 'stored')
+})
+
 test('an event that comes once in a while is stored when Kafka is back: nobody had to fail to find that out', async () => {
   const { clock, cluster, send, outcome } = setUpAway(60_000)
   send('before')

@@ -111,6 +111,17 @@ export class Directory {
     this.#unknown.add(topic)
   }
 
+  /** Whether the last question was not answered: no broker can be reached, as far as is known. */
+  get fails(): boolean {
+    return this.#failures > 0
+  }
+
+  /** Takes an unknown topic for stuck: see `Topic.stick`. It is asked about until a broker answers. */
+  stick(topic: Topic): void {
+    topic.stick()
+    this.#unknown.add(topic)
+  }
+
   /** Answers the waiting events whose deadline has come; answers when the next one's does. */
   expire(now: number): number {
     let next = Infinity

@@ -25,6 +25,8 @@ export interface Ledger {
   late(count: number): void
   /** The leaders may not be who they were. */
   refresh(): void
+  /** A partition, or an unknown topic, has become stuck: an event waited a whole timeout in vain. */
+  stuck(partition?: Partition): void
   /** An operator should see this. */
   complain(message: string): void
 }
@@ -80,7 +82,7 @@ export class Partition {
   /** How long the broker may wait for replicas. */
   waitMs = WAIT_MS
   #notBefore = 0
-  /** Whether an event waited a whole timeout without any success: see `refuses`. */
+  /** Whether an event waited a whole timeout without any success, or would: see `refuses`. */
   #stuck = false
   /** Of a stuck partition: the sender has reached its leader since it became so, or since it failed last. */
   #reached = false
@@ -124,6 +126,12 @@ export class Partition {
   /** Whether the partition is stuck, and events that may go anywhere had better go elsewhere. */
   get stuck(): boolean {
     return this.#stuck
+  }
+
+  /** Takes it for stuck, though no event of its own has waited a whole timeout: others tell that one would. */
+  stick(): void {
+    if (!this.#stuck) this.#reached = false
+    this.#stuck = true
   }
 
   /** Whether the sender is to find out if its leader can be reached: it is stuck, and has no event that would. */
@@ -323,7 +331,7 @@ export class Partition {
     const due = batch.takeDue(now)
     if (due.length === 0) return false
     const { timeoutMs } = this.settings
-    if (now - Math.max(this.#lastSuccess, this.#waitingSince) >= timeoutMs) this.#stick()
+    if (now - Math.max(this.#lastSuccess, this.#waitingSince) >= timeoutMs) this.#inVain()
     if (batch.trial && this.out?.batch !== batch) {
       this.#reached = false
       this.#delay(now)
@@ -331,16 +339,17 @@ export class Partition {
     let error: GateError | undefined
     for (const record of due) {
       const waited = isWhole(record, timeoutMs) && this.#lastSuccess < record.deadline - timeoutMs
-      if (waited) this.#stick()
+      if (waited) this.#inVain()
       error ??= this.#error(batch.open > 0 ? 'deadline_unknown' : 'deadline_not_stored')
       this.ledger.settle(record, error)
     }
     return true
   }
 
-  #stick(): void {
-    if (!this.#stuck) this.#reached = false
-    this.#stuck = true
+  #inVain(): void {
+    if (this.#stuck) return
+    this.stick()
+    this.ledger.stuck(this)
   }
 
   /** Answers everything now; what was never sent, or surely not stored, by `code`. */

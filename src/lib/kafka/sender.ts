@@ -63,6 +63,8 @@ export class Sender {
   readonly #active = new Set<Partition>()
   /** Partitions that are stuck, or were. */
   readonly #stuck = new Set<Partition>()
+  /** When an event was last found to have waited a whole timeout in vain, by the clock. */
+  #inVainAt = -Infinity
   #turning = false
   #wakeAt = Infinity
   #cancelWake: (() => void) | undefined
@@ -82,6 +84,10 @@ export class Sender {
       settle: (record, error) => this.#settle(record, error),
       late: count => observer.late?.(count),
       refresh: () => this.#directory.refresh(),
+      stuck: partition => {
+        this.#inVainAt = clock.now()
+        if (partition) this.#stuck.add(partition)
+      },
       complain: message => observer.complain?.(message),
     }
     this.#directory = new Directory(settings, transport, clock, {
@@ -156,6 +162,7 @@ export class Sender {
       )
     topic.used = now
     const partition = topic.known ? topic.choose(key, now) : undefined
+    this.#foresee(topic, partition)
     if ((partition ?? topic).refuses)
       return Promise.reject(
         new GateError(
@@ -233,6 +240,29 @@ export class Sender {
     for (const partition of this.#active) partition.abandon('deadline_not_stored')
   }
 
+  /**
+   * One event that waited a whole timeout in vain is enough: until something is stored again, a partition whose
+   * leader is not connected either, or that has none, is taken for stuck before an event of its own has waited.
+   * Else in an outage each partition that is seldom used would cost a client the whole wait.
+   */
+  #foresee(topic: Topic, partition: Partition | undefined): void {
+    if (this.#inVainAt <= (this.lastStoredAt ?? -Infinity)) return
+    if (!partition) {
+      if (!this.#directory.fails || topic.refuses) return
+      this.#directory.stick(topic)
+      this.#turnSoon()
+      return
+    }
+    if (partition.stuck) return
+    const channel = partition.leader === undefined ? undefined : this.#channel(partition.leader, partition)
+    if (channel?.connected) return
+    partition.stick()
+    // Of a broker that nobody has tried to reach nothing is known: one event at a time finds out, in a second.
+    if (channel?.failures === 0) partition.reached()
+    this.#stuck.add(partition)
+    this.#turnSoon()
+  }
+
   // Turns.
 
   #turnSoon(): void {
@@ -261,10 +291,7 @@ export class Sender {
     const ready = new Map<Channel, Partition[]>()
     const needsId: Partition[] = []
     for (const partition of this.#active) {
-      if (partition.deadline <= now) {
-        partition.expire(now)
-        if (partition.stuck) this.#stuck.add(partition)
-      }
+      if (partition.deadline <= now) partition.expire(now)
       if (partition.empty) {
         this.#active.delete(partition)
         continue

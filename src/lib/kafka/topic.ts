@@ -61,6 +61,12 @@ export class Topic {
     return this.#stuck && !this.#reached
   }
 
+  /** As `Partition.stick`. */
+  stick(): void {
+    if (!this.#stuck) this.#reached = false
+    this.#stuck = true
+  }
+
   /** A broker has answered for it. */
   reached(): void {
     this.#reached = true
@@ -161,7 +167,10 @@ export class Topic {
     const waited = now - this.#waitingSince >= timeoutMs || due.some(record => isWhole(record, timeoutMs))
     // What was let in while it was stuck told nothing: a broker is to be heard before the next.
     if (this.#stuck || waited) this.#reached = false
-    if (waited) this.#stuck = true
+    if (waited) {
+      this.#stuck = true
+      this.ledger.stuck()
+    }
     this.fail('deadline_not_stored', due)
   }
 
