@@ -305,6 +305,7 @@ export class Metrics {
       this.#validationErrors.inc({ ...this.#service, ...labels, error_type: error.code })
     else if (context.delivery === 'hasty') this.lost++
     if (context.delivery === 'hasty') this.#hastyLost.inc({ ...this.#service, reason: error.code })
+    if (this.#isRepeat(error.code)) return
     const level = error.kind === 'invalid' ? 'info' : error.code === 'internal_error' ? 'error' : 'warn'
     const fields = {
       ...labels,
@@ -399,11 +400,7 @@ export class Metrics {
     fields: object,
     event?: () => string,
   ): void {
-    const before = this.#repeats.get(code)
-    if (before) {
-      before.count++
-      return
-    }
+    if (this.#isRepeat(code)) return
     const repeats = { count: 0 }
     this.#repeats.set(code, repeats)
     const shown =
@@ -418,6 +415,13 @@ export class Metrics {
         )
     }, LOG_INTERVAL_MS)
     again.unref()
+  }
+
+  /** Whether one of its kind was said within a second; counts it then. */
+  #isRepeat(code: string): boolean {
+    const repeats = this.#repeats.get(code)
+    if (repeats) repeats.count++
+    return repeats !== undefined
   }
 }
 
