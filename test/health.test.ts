@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Connections } from '#src/lib/connections.js'
 import { Health, type HealthSources } from '#src/lib/health.js'
@@ -145,35 +145,27 @@ test('SIGTERM: not ready any more, an idle connection still gets its answer, and
   assert.equal(await ended, 0)
 })
 
-test('SIGTERM while nothing is in flight: a request that was under way on an idle connection is answered', async t => {
+/** One connection that has had an answer, then SIGTERM; after `before` another request comes on it, and is the last. */
+async function requestAfterSigterm(t: TestContext, before: (url: string) => Promise<void>): Promise<void> {
   const service = await startService(t)
   const idle = await connect(t, service.url)
   idle.write(whole)
   await idle.until(/^HTTP\/1\.1 201 /)
   const ended = service.stop()
   await eventually(() => assert.ok(service.log().some(({ msg }) => String(msg).startsWith('SIGTERM'))))
-  await assert.rejects(send(`${service.url}/_info/ready`), { code: 'ECONNREFUSED' })
+  await before(service.url)
   idle.write(whole)
   const [, last] = parseAnswers(await idle.closed())
   assert.equal(last?.status, 201)
   assert.equal(last?.headers.connection, 'close')
   assert.equal(await ended, 0)
-})
+}
 
-test('SIGTERM: an idle connection is left for longer than a second or two, for the proxy in front to close it', async t => {
-  const service = await startService(t)
-  const idle = await connect(t, service.url)
-  idle.write(whole)
-  await idle.until(/^HTTP\/1\.1 201 /)
-  const ended = service.stop()
-  await eventually(() => assert.ok(service.log().some(({ msg }) => String(msg).startsWith('SIGTERM'))))
-  await delay(2500)
-  idle.write(whole)
-  const [, last] = parseAnswers(await idle.closed())
-  assert.equal(last?.status, 201)
-  assert.equal(last?.headers.connection, 'close')
-  assert.equal(await ended, 0)
-})
+test('SIGTERM while nothing is in flight: a request that was under way on an idle connection is answered', t =>
+  requestAfterSigterm(t, url => assert.rejects(send(`${url}/_info/ready`), { code: 'ECONNREFUSED' })))
+
+test('SIGTERM: an idle connection is left for longer than a second or two, for the proxy in front to close it', t =>
+  requestAfterSigterm(t, () => delay(2500)))
 
 test('SIGTERM: connections that it has not accepted yet are answered', async t => {
   const service = await startService(t)

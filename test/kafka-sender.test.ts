@@ -570,22 +570,65 @@ test('one event that waited in vain speaks for partitions that were not tried: w
   )
   const atOnce = ['partition_unavailable', 0]
   // Nobody had tried to reach the broker that leads `alone`.
-  assert.deepEqual(asked, [atOnce, atOnce, ['deadline_not_stored', 1000], atOnce, atOnce, atOnce])
+  assert.deepEqual(asked, [atOnce, atOnce, ['deadline_not_stored', TIMEOUT], atOnce, atOnce, atOnce])
   for (const topic of ['rare', 'never', 'alone']) assert.equal(outcome(`${topic} after`), 'stored')
 })
 
-test('what waited in vain for one partition does not speak for one whose leader can be reached', async () => {
+test('what waited in vain does not speak for a partition whose leader is connected, though nobody answers else', async () => {
+  let now = () => 0
   const { clock, cluster, send, outcome } = setUp(
     {},
-    { connect: broker => (broker === 0 ? 'refused' : undefined) },
+    {
+      connect: broker => (now() < 20_000 && (broker === 3 || now() >= 1000) ? 'refused' : undefined),
+      metadata: () => (now() >= 1000 ? 'fails' : undefined),
+    },
   )
-  cluster.create('well', 1, () => 1)
-  send('vain')
-  await clock.runUntil(TIMEOUT + 100)
-  assert.equal(outcome('vain'), 'deadline_not_stored')
-  send('well', { topic: 'well' })
-  await clock.runUntil(TIMEOUT + 1100)
-  assert.equal(outcome('well'), 'stored')
+  now = () => clock.time
+  for (const [topic, leader] of [
+    ['well', 1],
+    ['gone', 2],
+    ['beside', 2],
+  ] as const) {
+    cluster.create(topic, 1, () => leader)
+    send(`first ${topic}`, { topic })
+  }
+  await clock.runUntil(500)
+  for (const topic of ['gone', 'beside']) {
+    cluster.move(cluster.partition(topic), 3, true)
+    // Too little time to tell anything but who leads now.
+    send(`tells ${topic}`, { topic, timeoutMs: 400 })
+  }
+  await clock.runUntil(1000)
+  send('vain', { topic: 'gone' })
+  await clock.runUntil(1100 + TIMEOUT)
+  assert.deepEqual(['tells beside', 'vain'].map(outcome), ['deadline_not_stored', 'deadline_not_stored'])
+  send('unknown', { topic: 't' })
+  await clock.runUntil(22_000)
+  send('leader is back', { topic: 'beside' })
+  send('leader was there', { topic: 'well' })
+  await clock.runUntil(22_100)
+  assert.deepEqual(['unknown', 'leader is back', 'leader was there'].map(outcome), [
+    'partition_unavailable',
+    'stored',
+    'stored',
+  ])
+})
+
+test('what was refused while Kafka was away, and never came again, is forgotten', async () => {
+  const back = 40 * 60_000
+  const { clock, cluster, send, outcome } = setUpAway(back)
+  cluster.create('other', 1)
+  clock.at(2000, () => send('vain'))
+  clock.at(20_000, () => send('refused', { topic: 'other' }))
+  await clock.runUntil(back)
+  assert.equal(outcome('refused'), 'partition_unavailable')
+  await clock.runUntil(back + 5 * 60_000)
+  assert.ok(
+    cluster.metadataRequests.every(({ time, topics }) => time < 30 * 60_000 || !topics.includes('other')),
+  )
+  send('after', { topic: 'other' })
+  await clock.runUntil(clock.time + 1000)
+  assert.equal(outcome('after'), 'stored')
 })
 
 test('an event that comes once in a while is stored when Kafka is back: nobody had to fail to find that out', async () => {

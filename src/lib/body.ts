@@ -36,8 +36,7 @@ export class BodyText {
   }
 
   get text(): string {
-    const start = this.#bytes[0] === 0xef && this.#bytes[1] === 0xbb && this.#bytes[2] === 0xbf ? 3 : 0
-    this.#text ??= this.#bytes.toString('utf8', start)
+    this.#text ??= this.#bytes.toString('utf8', startOf(this.#bytes))
     return this.#text
   }
 
@@ -62,6 +61,11 @@ export class BodyText {
 }
 
 const LARGE_BYTES = 16 * 1024
+
+/** Where the text begins: after the byte order mark, if there is one. */
+function startOf(bytes: Buffer): number {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
+}
 
 /**
  * Objects, arrays and keys in a text, at most: what stands in strings may count too. Throws `body_too_large` for

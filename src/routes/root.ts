@@ -15,7 +15,8 @@ interface Operation {
   'x-amples'?: Example[]
 }
 
-interface Example {
+/** A request and its answer that are shown, and tried by the tests. */
+export interface Example {
   title: string
   request: {
     params?: Record<string, string>
@@ -23,7 +24,7 @@ interface Example {
     headers?: Record<string, string>
     body?: unknown
   }
-  response: { status: number; body?: unknown }
+  response: { status: number; headers?: Record<string, string>; body?: unknown }
 }
 
 /** `/robots.txt`, `/?spec` and `/?doc`; `/` alone is nothing. */

@@ -183,7 +183,7 @@ class ProducerReader {
         retryBackoffMaxMs: this.#number('retry.backoff.max.ms'),
         partitioner: PARTITIONERS[this.#text('partitioner') as keyof typeof PARTITIONERS],
         stickyMs:
-          this.#number('sticky.partitioning.linger.ms') ??
+          (this.#value('sticky.partitioning.linger.ms') as number | undefined) ??
           Math.min(900_000, Math.max(MIN_STICKY_MS, 2 * lingerMs)),
         maxRequestBytes,
         requestBytes,

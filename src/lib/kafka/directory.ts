@@ -32,6 +32,10 @@ const FORGET_MS = 15 * 60_000
 const MAX_TOPICS = 20_000
 const MAX_UNKNOWN = 1000
 const MAX_ASKED = 100
+/** Questions in a row without an answer, each to another broker: one that is silent is no outage. */
+const FEW = 3
+/** In an outage they come more often than that, where anything is stuck; later nobody knows. */
+const LATE_MS = 30_000
 
 /**
  * The topics that are produced to, and who leads their partitions. Asks for metadata one request at a time.
@@ -41,7 +45,7 @@ const MAX_ASKED = 100
  */
 export class Directory {
   readonly #topics = new Map<string, Topic>()
-  /** Topics with events that wait to learn their partition, or that had some while no broker answered. */
+  /** Topics that events wait for to learn their partition, or were refused for while no broker answered. */
   readonly #unknown = new Set<Topic>()
   #asking = false
   #wanted = false
@@ -53,6 +57,9 @@ export class Directory {
   /** The same for what is known already. */
   #refreshNotBefore = 0
   #failures = 0
+  /** The latest failure: when, by the clock, and for a person. */
+  #failedAt = -Infinity
+  #problem = ''
   #refreshedAt: number
 
   constructor(
@@ -111,14 +118,14 @@ export class Directory {
     this.#unknown.add(topic)
   }
 
-  /** Whether the last question was not answered: no broker can be reached, as far as is known. */
-  get fails(): boolean {
-    return this.#failures > 0
+  /** Whether no broker can be reached, as far as is known: the last few questions, of late, were not answered. */
+  isCutOff(now: number): boolean {
+    return this.#failures >= FEW && now - this.#failedAt <= LATE_MS
   }
 
   /** Takes an unknown topic for stuck: see `Topic.stick`. It is asked about until a broker answers. */
   stick(topic: Topic): void {
-    topic.stick()
+    topic.stick(this.#problem)
     this.#unknown.add(topic)
   }
 
@@ -184,6 +191,8 @@ export class Directory {
         (error: Error) => {
           this.host.trouble(`no metadata: ${error.message}`)
           if (!asNew) this.#wanted = true
+          this.#problem = error.message
+          this.#failedAt = this.clock.now()
           for (const topic of this.#unknown) topic.problem = error.message
           return Math.min(PAUSE_MS * 2 ** Math.min(this.#failures++, 20), MAX_PAUSE_MS)
         },
@@ -218,6 +227,7 @@ export class Directory {
     for (const [name, topic] of this.#topics) {
       if (now - topic.used < FORGET_MS || !topic.idle) continue
       this.#topics.delete(name)
+      this.#unknown.delete(topic)
       this.host.forgotten()
     }
   }

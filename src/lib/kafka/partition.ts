@@ -25,7 +25,7 @@ export interface Ledger {
   late(count: number): void
   /** The leaders may not be who they were. */
   refresh(): void
-  /** A partition, or an unknown topic, has become stuck: an event waited a whole timeout in vain. */
+  /** A partition has become stuck, or an unknown topic is: an event waited a whole timeout in vain. */
   stuck(partition?: Partition): void
   /** An operator should see this. */
   complain(message: string): void
@@ -128,10 +128,10 @@ export class Partition {
     return this.#stuck
   }
 
-  /** Takes it for stuck, though no event of its own has waited a whole timeout: others tell that one would. */
-  stick(): void {
-    if (!this.#stuck) this.#reached = false
-    this.#stuck = true
+  /** Takes it for stuck, though no event of its own has waited a whole timeout: others tell that one would, and why. */
+  stick(problem: string): void {
+    this.problem = problem
+    this.#stick()
   }
 
   /** Whether the sender is to find out if its leader can be reached: it is stuck, and has no event that would. */
@@ -348,8 +348,13 @@ export class Partition {
 
   #inVain(): void {
     if (this.#stuck) return
-    this.stick()
+    this.#stick()
     this.ledger.stuck(this)
+  }
+
+  #stick(): void {
+    this.#stuck = true
+    this.#reached = false
   }
 
   /** Answers everything now; what was never sent, or surely not stored, by `code`. */

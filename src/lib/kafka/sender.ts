@@ -63,7 +63,7 @@ export class Sender {
   readonly #active = new Set<Partition>()
   /** Partitions that are stuck, or were. */
   readonly #stuck = new Set<Partition>()
-  /** When an event was last found to have waited a whole timeout in vain, by the clock. */
+  /** When an event was last found to have waited a whole timeout in vain while no broker answered, by the clock. */
   #inVainAt = -Infinity
   #turning = false
   #wakeAt = Infinity
@@ -85,7 +85,7 @@ export class Sender {
       late: count => observer.late?.(count),
       refresh: () => this.#directory.refresh(),
       stuck: partition => {
-        this.#inVainAt = clock.now()
+        if (this.#directory.isCutOff(clock.now())) this.#inVainAt = clock.now()
         if (partition) this.#stuck.add(partition)
       },
       complain: message => observer.complain?.(message),
@@ -162,7 +162,7 @@ export class Sender {
       )
     topic.used = now
     const partition = topic.known ? topic.choose(key, now) : undefined
-    this.#foresee(topic, partition)
+    this.#foresee(topic, partition, now)
     if ((partition ?? topic).refuses)
       return Promise.reject(
         new GateError(
@@ -241,25 +241,21 @@ export class Sender {
   }
 
   /**
-   * One event that waited a whole timeout in vain is enough: until something is stored again, a partition whose
-   * leader is not connected either, or that has none, is taken for stuck before an event of its own has waited.
-   * Else in an outage each partition that is seldom used would cost a client the whole wait.
+   * In an outage one event that waited a whole timeout in vain is enough: until a broker answers, or something is
+   * stored again, an unknown topic, and a partition whose leader cannot be reached or that has none, are taken for
+   * stuck before an event of their own has waited. Else each that is seldom used would cost a client the whole wait.
    */
-  #foresee(topic: Topic, partition: Partition | undefined): void {
-    if (this.#inVainAt <= (this.lastStoredAt ?? -Infinity)) return
-    if (!partition) {
-      if (!this.#directory.fails || topic.refuses) return
-      this.#directory.stick(topic)
-      this.#turnSoon()
-      return
+  #foresee(topic: Topic, partition: Partition | undefined, now: number): void {
+    if (!this.#directory.isCutOff(now) || this.#inVainAt <= (this.lastStoredAt ?? -Infinity)) return
+    if ((partition ?? topic).refuses) return
+    if (!partition) this.#directory.stick(topic)
+    else {
+      const channel = partition.leader === undefined ? undefined : this.#channel(partition.leader, partition)
+      // Without a failure nobody has tried: the event shall.
+      if (partition.stuck || channel?.connected || channel?.failures === 0) return
+      partition.stick(channel?.problem ?? NO_LEADER)
+      this.#stuck.add(partition)
     }
-    if (partition.stuck) return
-    const channel = partition.leader === undefined ? undefined : this.#channel(partition.leader, partition)
-    if (channel?.connected) return
-    partition.stick()
-    // Of a broker that nobody has tried to reach nothing is known: one event at a time finds out, in a second.
-    if (channel?.failures === 0) partition.reached()
-    this.#stuck.add(partition)
     this.#turnSoon()
   }
 
@@ -304,7 +300,7 @@ export class Sender {
         continue
       }
       if (partition.leader === undefined) {
-        partition.problem = 'it has no leader'
+        partition.problem = NO_LEADER
         this.#directory.refresh()
         continue
       }
@@ -344,7 +340,7 @@ export class Sender {
 
   #seekLeader(partition: Partition, now: number): number {
     if (partition.leader === undefined) {
-      partition.problem = 'it has no leader'
+      partition.problem = NO_LEADER
       return this.#directory.seek(now)
     }
     const channel = this.#channel(partition.leader, partition)
@@ -482,6 +478,8 @@ function problemOf(response: ProduceResponse | undefined): string | undefined {
   const failed = response?.results.find(({ code }) => code !== 0)
   return failed && `${failed.topic}-${failed.partition}: ${describe(failed.code)}`
 }
+
+const NO_LEADER = 'it has no leader'
 
 const WRITTEN = { topic: '', partition: 0, code: 0, baseOffset: -1, recordErrors: [], message: null }
 

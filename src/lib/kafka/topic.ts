@@ -62,9 +62,11 @@ export class Topic {
   }
 
   /** As `Partition.stick`. */
-  stick(): void {
-    if (!this.#stuck) this.#reached = false
+  stick(problem: string): void {
+    if (this.#stuck) return
+    this.problem = problem
     this.#stuck = true
+    this.#reached = false
   }
 
   /** A broker has answered for it. */
