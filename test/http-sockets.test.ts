@@ -50,11 +50,17 @@ test('raw connections', async t => {
       await assertAlive(service)
     })
   }
-  await t.test('a request without a host is refused, one of HTTP/1.0 is not', async t => {
+  await t.test('a request without a host, or with two, is refused; one of HTTP/1.0 may be without', async t => {
     const connection = await connect(t, url)
     connection.write('GET /_info HTTP/1.1\r\nconnection: close\r\n\r\n')
     const answer = parseAnswer(await connection.closed())
     assertFailure(answer, { status: 400, reason: 'Bad Request', invalid: ['request_malformed'] })
+    for (const version of ['1.1', '1.0']) {
+      const two = await connect(t, url)
+      two.write(`GET /_info HTTP/${version}\r\nhost: a\r\nHost: b\r\nconnection: close\r\n\r\n`)
+      const refused = parseAnswer(await two.closed())
+      assertFailure(refused, { status: 400, reason: 'Bad Request', invalid: ['request_malformed'] })
+    }
     const old = await connect(t, url)
     old.write('GET /_info HTTP/1.0\r\n\r\n')
     assert.match(await old.closed(), /^HTTP\/1\.1 200 /)

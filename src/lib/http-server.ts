@@ -69,8 +69,12 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
     const { socket } = req
     if (!connections.asked(socket)) return void socket.destroy()
     res.on('close', () => connections.answered(socket))
-    if (req.headers.host === undefined && req.httpVersion === '1.1')
-      return refuse(req, res, new GateError('request_malformed', 'the request has no header "host"'))
+    const hosts = hostsOf(req)
+    // RFC 9112 3.2. Of several, those in front may have gone by another than Node, which takes the first.
+    if (hosts > 1 || (hosts === 0 && req.httpVersion === '1.1')) {
+      const has = hosts === 0 ? 'no header' : `${hosts} headers`
+      return refuse(req, res, new GateError('request_malformed', `the request has ${has} "host"`))
+    }
     if (req.method === 'POST') {
       const { url = '' } = req
       if (url === '/v1/events' || url.startsWith('/v1/events?')) return events.post(req, res, 'v1/events')
@@ -136,6 +140,15 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
       for (const socket of connections) if (!answerDueOn(socket)) (socket as Socket).destroySoon()
     },
   })
+}
+
+function hostsOf({ rawHeaders }: IncomingMessage): number {
+  let hosts = 0
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (name.length === 4 && name.toLowerCase() === 'host') hosts++
+  }
+  return hosts
 }
 
 /** Whether Express can take a path of it. Of others Node would complain on stderr, in the sender's words. */
