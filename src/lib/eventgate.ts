@@ -160,12 +160,11 @@ export class EventGate {
     const outcomes = new Outcomes(events.length, context.deadline)
     // An async function would keep its arguments while it waits.
     const begun = this.#begin(events, context, outcomes)
-    return { begun, outcomes: begun.then(() => this.#end(context, outcomes)) }
+    return { begun, outcomes: outcomes.all.then(all => this.#end(all, outcomes.begun, context)) }
   }
 
-  async #end(context: Context, outcomes: Outcomes): Promise<Outcome[]> {
-    const all = await outcomes.all
-    for (let i = outcomes.begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
+  #end(all: Outcome[], begun: number, context: Context): Outcome[] {
+    for (let i = begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
     return all
   }
 
@@ -181,24 +180,25 @@ export class EventGate {
         // A load of an operator's own that breaks its promise: the steps that follow say what is missing.
       }
       for (let i = start; i < start + slice.length && outcomes.open; i++) {
-        outcomes.set(i, this.#pass(events[i], context, i))
+        outcomes.begun = i + 1
+        this.#pass(events[i], context, i, outcomes)
       }
     }
   }
 
-  /** One event's way. */
-  #pass(received: unknown, context: Context, index: number): Outcome | Promise<Outcome> {
+  /** One event's way, to its place in `outcomes`. While it waits to be stored it costs one promise of its own. */
+  #pass(received: unknown, context: Context, index: number, outcomes: Outcomes): void {
     const steps = this.#steps
     let schema: Schema | undefined
     let stream: Stream | undefined
     let handedOver: number | undefined
-    const end = (error?: GateError): Outcome => {
+    const end = (error?: GateError) => {
       const produceMs = handedOver === undefined ? undefined : performance.now() - handedOver
       const outcome: Outcome = error
         ? { fate: error.kind === 'invalid' ? 'invalid' : error.fate, error, schema, stream, produceMs }
         : { fate: 'delivered', schema, stream, produceMs }
       this.#observe(outcome, context, index)
-      return outcome
+      outcomes.set(index, outcome)
     }
     try {
       const event = asEvent(received)
@@ -209,12 +209,13 @@ export class EventGate {
       const route = steps.route(event, schema, stream, context)
       const destination = context.trace ? { ...route, trace: context.trace } : route
       handedOver = performance.now()
-      return steps.produce(event, destination, context.deadline).then(
+      const produced = steps.produce(event, destination, context.deadline)
+      void produced.then(
         () => end(),
         thrown => end(thrown instanceof GateError ? thrown : unknownFate(thrown)),
       )
     } catch (thrown) {
-      return end(GateError.from(thrown))
+      end(GateError.from(thrown))
     }
   }
 }
@@ -242,14 +243,10 @@ class Outcomes {
     if (count === 0) this.#close()
   }
 
-  set(index: number, outcome: Outcome | Promise<Outcome>): void {
-    this.begun = Math.max(this.begun, index + 1)
-    if (outcome instanceof Promise) {
-      outcome.then(settled => this.set(index, settled))
-    } else if (this.open) {
-      this.#outcomes[index] = outcome
-      if (--this.#left === 0) this.#close()
-    }
+  set(index: number, outcome: Outcome): void {
+    if (!this.open) return
+    this.#outcomes[index] = outcome
+    if (--this.#left === 0) this.#close()
   }
 
   #expire(): void {
