@@ -50,7 +50,7 @@ test('raw connections', async t => {
       await assertAlive(service)
     })
   }
-  await t.test('a request without a host, or with two, is refused; one of HTTP/1.0 may be without', async t => {
+  await t.test('no host, or two, are refused; HTTP/1.0 may have none', async t => {
     const connection = await connect(t, url)
     connection.write('GET /_info HTTP/1.1\r\nconnection: close\r\n\r\n')
     const answer = parseAnswer(await connection.closed())
