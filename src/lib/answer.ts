@@ -32,7 +32,8 @@ export function answerTo(outcomes: readonly Outcome[], textOf: (index: number) =
   const errored = failed.filter(({ error }) => error.kind === 'error')
   const accepted = total - failed.length
   const counts = `(${invalid.length} invalid and ${errored.length} errored)`
-  const body = bodyOf(failed, textOf)
+  const bothLists = accepted > 0 || errored.length > 0
+  const body = bodyOf(failed, textOf, bothLists)
   if (accepted > 0) {
     const reason = `${accepted} out of ${total} events were accepted, but ${failed.length} failed ${counts}.`
     return { status: 207, reason, body, retryAfter: false }
@@ -74,7 +75,7 @@ export function refusal(error: GateError): Answer {
   return {
     status: error.status,
     reason,
-    body: JSON.stringify({ [error.kind]: [entry] }),
+    body: JSON.stringify(error.kind === 'error' ? { invalid: [], error: [entry] } : { invalid: [entry] }),
     retryAfter: error.status === 503,
   }
 }
@@ -88,7 +89,7 @@ interface Failed {
  * Written by hand, so that events stand in it byte for byte as they came, however large their numbers. Clients
  * read `event` as an object, and their parsers have a depth: what is neither is left out.
  */
-function bodyOf(failed: readonly Failed[], textOf: (index: number) => string): string {
+function bodyOf(failed: readonly Failed[], textOf: (index: number) => string, bothLists: boolean): string {
   let budget = MAX_ERRORS_LENGTH
   const kinds: Record<'invalid' | 'error', string[]> = { invalid: [], error: [] }
   for (const { index, error } of failed) {
@@ -100,7 +101,8 @@ function bodyOf(failed: readonly Failed[], textOf: (index: number) => string): s
     const rest = `"context":${context},"index":${index},"code":"${code}","retriable":${retriable}`
     kinds[error.kind].push(`{"status":"${error.kind}",${event}${rest}}`)
   }
-  const lists = (['invalid', 'error'] as const).filter(kind => kinds[kind].length > 0)
+  // EventBus iterates over both lists of a 207 and of a 5xx, so an empty one is there too.
+  const lists = bothLists ? (['invalid', 'error'] as const) : (['invalid'] as const)
   return `{${lists.map(kind => `"${kind}":[${kinds[kind].join(',')}]`).join(',')}}`
 }
 

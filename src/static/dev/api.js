@@ -27,7 +27,7 @@ async function ask(path, init) {
 async function reasonOf(response) {
   try {
     const body = await response.json()
-    const [first] = body.invalid ?? body.error ?? []
+    const [first] = [...(body.invalid ?? []), ...(body.error ?? [])]
     return first.context.message
   } catch {
     return `${response.status} ${response.statusText}`
