@@ -275,7 +275,10 @@ function makeErrorEvents(
   // A gate of their own, whose failures nobody tells of but the metrics: never a loop.
   const gate = new EventGate(steps, (outcome, context, index) => metrics.errorEvent(outcome, context, index))
   return new ErrorEvents(
-    { stream, schemaUri, emitterId: userAgentOf(config, info) },
+    {
+      ...{ stream, schemaUri, emitterId: userAgentOf(config, info) },
+      maxBytes: config.kafka?.hasty.sender.maxRequestBytes ?? Infinity,
+    },
     {
       process: (events, context) => gate.process(events, context),
       dropped: context => metrics.errorEventDropped(context),

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { load as parseYaml } from 'js-yaml'
-import { type Code, GateError } from '#src/lib/errors.js'
+import { type Code, type Details, GateError } from '#src/lib/errors.js'
 import type { Event, Schema } from '#src/lib/eventgate.js'
 import { SchemaRepository } from '#src/lib/schemas.js'
 import { temporary, WIKIMEDIA } from './helpers.js'
@@ -342,7 +342,7 @@ test('what lies beyond the bounds of a secure schema costs little', { timeout: 2
   )
   assert.match(
     complaints(schema, { names: { [long]: 1 } }),
-    /^'\.names' should NOT be longer than 5 characters, '\.names' property name '1+' is invalid$/,
+    /^'\.names' should NOT be longer than 5 characters, '\.names' property name '1{1000}…' is invalid$/,
   )
   assert.ok(Date.now() - started < 5000, `${Date.now() - started} ms`)
 })
@@ -516,6 +516,74 @@ test('many errors: the first 16, and their number', async t => {
   const many = refusal(1_000_000)
   assert.equal(many.errorsCount, 1)
   assert.equal(many.message, "'.list[0]' should be string")
+})
+
+/** What a schema has to say of an event. */
+function refusalBy(schema: Schema, event: object, details?: Details): GateError {
+  try {
+    schema.validate(event as Event, details)
+  } catch (error) {
+    assert.ok(error instanceof GateError)
+    return error
+  }
+  assert.fail('it is valid')
+}
+
+test('texts of errors are bounded, however long the names that they repeat', async t => {
+  const number = { type: 'integer' }
+  const long = 'ł'.repeat(30_000)
+  const deep = Array.from({ length: 30 }, () => 'd'.repeat(1000))
+  const schemas = repository(t, {
+    'a/1': {
+      properties: {
+        map: { additionalProperties: { items: number } },
+        tree: { $ref: '#/definitions/tree' },
+        names: { propertyNames: { enum: ['a'] } },
+        none: { additionalProperties: false },
+        one: { enum: Array.from({ length: 1000 }, (_, i) => `value ${i}`) },
+        same: { const: { a: 'x'.repeat(5000) } },
+        [`p${'x'.repeat(5000)}`]: number,
+      },
+      definitions: { tree: { type: 'object', additionalProperties: { $ref: '#/definitions/tree' } } },
+    },
+  })
+  const schema = await load(schemas, '/a/1')
+  const events = {
+    'the same name in each path': { map: { [long]: Array(20).fill('x') } },
+    'a path of many names': { tree: deep.reduce<unknown>((value, name) => ({ [name]: value }), 'x') },
+    'names themselves': { names: { [long]: 1 }, none: { [long]: 1 } },
+    'what a schema allows': { one: 'x', same: 'x' },
+    "a schema's own name": { [`p${'x'.repeat(5000)}`]: 'x' },
+  }
+  for (const [what, event] of Object.entries(events)) {
+    const { errors, errorsCount, message } = refusalBy(schema, event)
+    assert.ok(errors.length >= 1 && errors.length <= errorsCount, what)
+    assert.ok(message.length <= 16_500, `${what}: ${message.length}`)
+    assert.ok(JSON.stringify(errors).length <= 16_500, `${what}: ${JSON.stringify(errors).length}`)
+    for (const error of errors) {
+      assert.ok(error.dataPath.length <= 1001, what)
+      assert.ok(error.message.length <= 1100, what)
+    }
+  }
+  const cut = refusalBy(schema, { map: { [long]: Array(20).fill('x') } })
+  assert.equal(cut.errorsCount, 20)
+  assert.match(cut.message, /^'\.map\['ł{900,1000}…' should be integer, '/)
+})
+
+test('the events of a request share what explanations may cost', async t => {
+  const text = { type: 'string' }
+  const schema = await load(repository(t, { 'a/1': { properties: { a: text, b: text } } }), '/a/1')
+  const details = { left: 1000 }
+  const refusals = Array.from({ length: 20 }, () => refusalBy(schema, { a: 1, b: 2 }, details))
+  assert.equal(refusals[0]?.errors.length, 2)
+  assert.equal(refusals[0]?.message, "'.a' should be string, '.b' should be string")
+  const last = refusals.at(-1)
+  assert.deepEqual(last?.errors, [])
+  assert.equal(last?.message, "'.a' should be string")
+  // Valid events cost nothing.
+  const { left } = details
+  schema.validate({ a: 'x' }, details)
+  assert.equal(details.left, left)
 })
 
 const PRIMARY = join(WIKIMEDIA, 'schemas-event-primary')

@@ -5,11 +5,18 @@ import type { Context, Event, Outcome, Schema } from './eventgate.js'
 /** What is wrong with the event itself, which its sender's developers want to know; not that its schema or stream is unknown. */
 const REPORTED: ReadonlySet<Code> = new Set<Code>(['validation_failed', 'edge_uniques_refused', 'ua_denied'])
 
-/** Error events without an outcome, at one time; and the characters of the events in them. */
+/** Error events without an outcome, at one time; and the characters of the events and messages in them. */
 export const MAX_PENDING_ERROR_EVENTS = 5000
 const MAX_PENDING_LENGTH = 8 * 1024 * 1024
 /** Characters of a refused event that reach its error event, which has to fit into a message. */
 const MAX_RAW_LENGTH = 256 * 1024
+/** Of a field of the refused event that stands in its error event by itself. A longer one is left to `raw_event`. */
+const MAX_FIELD_LENGTH = 4096
+/** What enrichment, the key and a record's frame may add to an error event, bytes. */
+const FRAME_BYTES = 2000
+/** Error events made at one go: so many, or for so long, milliseconds. */
+const SLICE = 64
+const SLICE_MS = 5
 
 /** What error events say of their sender. */
 export interface ErrorEventOptions {
@@ -19,6 +26,8 @@ export interface ErrorEventOptions {
   schemaUri: string
   /** Which service refused the event. */
   emitterId: string
+  /** The largest message that its producer takes. */
+  maxBytes: number
 }
 
 /** What error events go through. */
@@ -67,16 +76,17 @@ export class ErrorEvents {
     if (!('error' in outcome) || !REPORTED.has(outcome.error.code)) return
     // An error event that another service posts here is one too.
     if (outcome.stream?.name === this.#options.stream) return
+    const { error, schema, stream } = outcome
     const isFull = this.#pending === MAX_PENDING_ERROR_EVENTS
     const text = isFull ? '' : context.textOf(index)
+    const length = text.length + error.message.length
     // One alone may be of any length, for it was let in.
-    if (isFull || (this.#pending > 0 && this.#length + text.length > MAX_PENDING_LENGTH)) {
+    if (isFull || (this.#pending > 0 && this.#length + length > MAX_PENDING_LENGTH)) {
       this.#way.dropped(context)
       return
     }
-    const { error, schema, stream } = outcome
     this.#pending++
-    this.#length += text.length
+    this.#length += length
     this.#waiting.push({
       error,
       // A copy: a slice would keep the whole request's text in memory.
@@ -99,14 +109,24 @@ export class ErrorEvents {
     await new Promise(setImmediate)
     const schema = await this.#way.schema()
     while (this.#waiting.length > 0) {
-      const refusals = this.#waiting.splice(0, 64)
       const { stream, schemaUri } = this.#options
       const now = Date.now()
-      const events = refusals.map(refusal => makeErrorEvent(refusal, this.#options, schema, now))
+      const refusals: Refusal[] = []
+      const events: Event[] = []
+      const end = performance.now() + SLICE_MS
+      do {
+        const refusal = this.#waiting.shift() as Refusal
+        refusals.push(refusal)
+        events.push(makeErrorEvent(refusal, this.#options, schema, now))
+      } while (this.#waiting.length > 0 && events.length < SLICE && performance.now() < end)
       const count = refusals.length
-      const whole = refusals.reduce((sum, { raw }) => sum + raw.length, 0)
-      const length = refusals.reduce((sum, { raw }) => sum + Math.min(raw.length, MAX_RAW_LENGTH), 0)
-      this.#length -= whole - length
+      // From now on it holds what it tells, and not the whole event.
+      let length = 0
+      for (const { raw, error } of refusals) {
+        const told = Math.min(raw.length, MAX_RAW_LENGTH)
+        length += told + error.message.length
+        this.#length -= raw.length - told
+      }
       const context: Context = {
         requestId: '',
         receivedAt: now,
@@ -161,13 +181,27 @@ export function makeErrorEvent(
     }
     const has = (path: string) => schema?.declares(path) ?? true
     const own = Object.entries(event.meta as Event).filter(([name]) => has(`meta.${name}`))
-    return Object.fromEntries(
+    const declared = Object.fromEntries(
       Object.entries({ ...event, meta: Object.fromEntries(own) }).filter(([name]) => has(name)),
     )
+    return fitted(declared, options.maxBytes - FRAME_BYTES)
   }
   // What was refused may have been refused for just these.
   const event = make(meta.uri, meta.domain)
   return schema && !isValid(schema, event) ? make(undefined, undefined) : event
+}
+
+/** Of what is told, first of the refused event, so much that the whole fits into a message. */
+function fitted(event: Event, maxBytes: number): Event {
+  for (const field of ['raw_event', 'message']) {
+    for (;;) {
+      const text = event[field]
+      if (typeof text !== 'string' || text === '') break
+      if (Buffer.byteLength(JSON.stringify(event)) <= maxBytes) return event
+      event[field] = text.slice(0, text.length / 2)
+    }
+  }
+  return event
 }
 
 function isValid(schema: Schema, event: Event): boolean {
@@ -189,5 +223,5 @@ function metaOf(raw: string): Event {
 }
 
 function textOr(value: unknown, otherwise: string): string {
-  return typeof value === 'string' && value !== '' ? value : otherwise
+  return typeof value === 'string' && value !== '' && value.length <= MAX_FIELD_LENGTH ? value : otherwise
 }

@@ -1,4 +1,4 @@
-import { GateError } from './errors.js'
+import { type Details, GateError } from './errors.js'
 
 /** A JSON object as its client sent it. The gate owns it from `process` on and fills in fields in place. */
 export type Event = Record<string, unknown>
@@ -48,8 +48,8 @@ export interface Schema {
   title: string | undefined
   /** Whether events of this schema may have a field at this dotted path, by name or as the key of a map. */
   declares(path: string): boolean
-  /** Fills in defaults; throws `validation_failed`. */
-  validate(event: Event): void
+  /** Fills in defaults; throws `validation_failed`. `details`: what its request may still cost by explanations. */
+  validate(event: Event, details?: Details): void
 }
 
 /** A field of events, named by a dotted path such as `meta.stream`. */

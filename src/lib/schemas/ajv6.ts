@@ -1,7 +1,7 @@
 import { _, type Ajv, type Code, type CodeKeywordDefinition, type JSONType, KeywordCxt, stringify } from 'ajv'
 import { _Code as RawCode } from 'ajv/dist/compile/codegen/code.js'
 import { noPropertyInData, propertyInData } from 'ajv/dist/vocabularies/code.js'
-import type { SchemaError } from '../errors.js'
+import { cut, type SchemaError } from '../errors.js'
 
 /** A complaint of Ajv 8 with the option `jsPropertySyntax`. */
 export interface ComplaintOfAjv8 {
@@ -175,11 +175,13 @@ function boundOf({ keyword, data, parentSchema }: KeywordCxt): Code | undefined 
     : _`Object.keys(${data}).every(name => name.length <= ${beyond(bound)})`
 }
 
-/** A complaint as Ajv 6 words it (CONTRACT 1.2): `dataPath`, *should*, and its own texts. */
+/** A complaint as Ajv 6 words it (CONTRACT 1.2): `dataPath`, *should*, and its own texts; each of them bounded. */
 export function asAjv6(complaint: ComplaintOfAjv8): SchemaError {
-  const { keyword, instancePath, schemaPath, params, propertyName, message = '' } = complaint
-  const name = propertyName === undefined ? {} : { propertyName }
-  const error = { ...name, keyword, dataPath: instancePath, schemaPath, params, message }
+  const { keyword, instancePath, propertyName, message = '' } = complaint
+  const params = bounded(complaint.params)
+  const name = propertyName === undefined ? {} : { propertyName: cut(propertyName) }
+  const schemaPath = cut(complaint.schemaPath)
+  const error = { ...name, keyword, dataPath: cut(instancePath), schemaPath, params, message }
   const limit = params.limit as number
   switch (keyword) {
     case 'type':
@@ -266,6 +268,37 @@ export function asAjv6(complaint: ComplaintOfAjv8): SchemaError {
   }
   return error
 }
+
+/** Texts, lists and values of more than a text's bound, by the schema's own object: one is asked for again and again. */
+const shortened = new WeakMap<object, unknown>()
+
+function bounded(params: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(params).map(([name, value]) => {
+      if (typeof value === 'string') return [name, cut(value)]
+      if (typeof value !== 'object' || value === null) return [name, value]
+      if (!shortened.has(value)) shortened.set(value, shorten(value))
+      return [name, shortened.get(value)]
+    }),
+  )
+}
+
+/** Of a long list its beginning, of any other long value its text. */
+function shorten(value: object): unknown {
+  if (!Array.isArray(value)) {
+    const text = JSON.stringify(value)
+    return text.length > MAX_VALUE ? cut(text) : value
+  }
+  let length = 0
+  const end = value.findIndex(item => {
+    length += JSON.stringify(item)?.length ?? 0
+    return length > MAX_VALUE
+  })
+  return end < 0 ? value : value.slice(0, end)
+}
+
+/** JSON of one value of a schema in a complaint, characters. */
+const MAX_VALUE = 1000
 
 /** All complaints as one line, as the original's clients log them. */
 export function textOf(errors: readonly SchemaError[]): string {

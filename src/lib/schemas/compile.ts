@@ -3,7 +3,7 @@ import { Ajv, type Options, type ValidateFunction } from 'ajv'
 import AjvDraft04Module from 'ajv-draft-04'
 import { load as parseYaml } from 'js-yaml'
 import traverse from 'json-schema-traverse'
-import { GateError, quote } from '../errors.js'
+import { cut, type Details, GateError, quote, type SchemaError } from '../errors.js'
 import type { Event, Schema } from '../eventgate.js'
 import { OutOfTime, slowPattern } from '../patterns.js'
 import { guarded } from '../regexp.js'
@@ -41,8 +41,11 @@ const META_SCHEMAS: Record<Dialect, string> = {
   'draft-07': 'ajv/lib/refs/json-schema-draft-07.json',
 }
 
-/** Errors listed for one event (CONTRACT 1.2). */
+/** Errors listed for one event (CONTRACT 1.2), and the characters of all of them and of their text. */
 const MAX_ERRORS = 16
+const MAX_ERRORS_LENGTH = 16 * 1024
+/** Of an event's only complaint, once its request has had its details. */
+const MAX_SHORT_MESSAGE = 200
 /**
  * Events of more JSON than this get their first error only: Ajv makes an object for every error, and 10 MB of
  * wrong array items would make gigabytes of them.
@@ -204,25 +207,59 @@ export class CompiledSchema implements Schema {
     return declared
   }
 
-  validate(event: Event): void {
-    const complaints = this.#complaints(event)
+  /** `details`: what its request may still cost by explanations, where it shares that with other events. */
+  validate(event: Event, details?: Details): void {
+    const complaints = this.#complaints(event, details)
     if (!complaints) return
-    const errors = complaints.slice(0, MAX_ERRORS).map(complaint => asAjv6(complaint as ComplaintOfAjv8))
-    throw new GateError('validation_failed', textOf(errors), { errors, errorsCount: complaints.length })
+    const isShort = details !== undefined && details.left <= 0
+    const errors = listOf(complaints as ComplaintOfAjv8[])
+    const text = textOf(errors)
+    if (details) details.left -= text.length + lengthOf(errors)
+    throw new GateError('validation_failed', isShort ? cut(text, MAX_SHORT_MESSAGE) : text, {
+      errors: isShort ? [] : errors,
+      errorsCount: complaints.length,
+    })
   }
 
-  #complaints(event: Event): ValidateFunction['errors'] {
+  #complaints(event: Event, details: Details | undefined): ValidateFunction['errors'] {
     try {
       if (this.#isValid(event)) return undefined
-      const first = this.#isValid.errors ?? []
-      if (JSON.stringify(event).length > MAX_EXPLAINED_LENGTH) return first
+      const first = take(this.#isValid)
+      if (details && details.left <= 0) return first
+      const { length } = JSON.stringify(event)
+      if (details) details.left -= length
+      if (length > MAX_EXPLAINED_LENGTH) return first
       this.#explain ??= this.#compileExplaining()
-      return this.#explain(event) ? first : this.#explain.errors
+      return this.#explain(event) ? first : take(this.#explain)
     } catch (error) {
       if (error instanceof RangeError) throw broken(this.uri, 'it refers to itself without end')
       throw error
     }
   }
+}
+
+/** What a validator complains of; it would remember it until it is asked again. */
+function take(validate: ValidateFunction): NonNullable<ValidateFunction['errors']> {
+  const errors = validate.errors ?? []
+  validate.errors = null
+  return errors
+}
+
+/** The first complaints: as many as the bounds allow, and at least one. */
+function listOf(complaints: readonly ComplaintOfAjv8[]): SchemaError[] {
+  const errors: SchemaError[] = []
+  let room = MAX_ERRORS_LENGTH
+  for (const complaint of complaints.slice(0, MAX_ERRORS)) {
+    const error = asAjv6(complaint)
+    room -= lengthOf([error]) + error.dataPath.length + error.message.length
+    if (room < 0 && errors.length > 0) break
+    errors.push(error)
+  }
+  return errors
+}
+
+function lengthOf(errors: readonly SchemaError[]): number {
+  return JSON.stringify(errors).length
 }
 
 /** A document as it stands in its repository. Throws `schema_broken`. */
