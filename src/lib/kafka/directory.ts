@@ -34,7 +34,7 @@ const MAX_UNKNOWN = 1000
 const MAX_ASKED = 100
 /** Questions in a row without an answer, each to another broker: one that is silent is no outage. */
 const FEW = 3
-/** In an outage they come more often than that, where anything is stuck; later nobody knows. */
+/** In an outage they come more often than that, where any breaker is open; later nobody knows. */
 const LATE_MS = 30_000
 
 /**
@@ -123,9 +123,9 @@ export class Directory {
     return this.#failures >= FEW && now - this.#failedAt <= LATE_MS
   }
 
-  /** Takes an unknown topic for stuck: see `Topic.stick`. It is asked about until a broker answers. */
-  stick(topic: Topic): void {
-    topic.stick(this.#problem)
+  /** Opens an unknown topic's breaker before an event has waited. It is asked about until a broker answers. */
+  tripEarly(topic: Topic): void {
+    if (topic.breaker.isClosed) topic.breaker.trip(this.#problem)
     this.#unknown.add(topic)
   }
 
@@ -134,7 +134,7 @@ export class Directory {
     let next = Infinity
     for (const topic of this.#unknown) {
       topic.expire(now)
-      if (topic.waiting.length === 0 && !topic.sought) this.#unknown.delete(topic)
+      if (topic.waiting.length === 0 && !topic.breaker.needsProbe) this.#unknown.delete(topic)
       next = Math.min(next, topic.deadline)
     }
     return next
@@ -193,7 +193,7 @@ export class Directory {
           if (!asNew) this.#wanted = true
           this.#problem = error.message
           this.#failedAt = this.clock.now()
-          for (const topic of this.#unknown) topic.problem = error.message
+          for (const topic of this.#unknown) topic.breaker.problem = error.message
           return Math.min(PAUSE_MS * 2 ** Math.min(this.#failures++, 20), MAX_PAUSE_MS)
         },
       )
@@ -209,14 +209,14 @@ export class Directory {
   #learned(answer: TopicMetadata, asNew: boolean): void {
     const topic = this.#topics.get(answer.topic)
     if (!topic) return
-    topic.reached()
+    topic.breaker.reachable()
     if (topic.update(answer)) this.#seekPause = PAUSE_MS
     const now = this.clock.now()
     if (topic.known) {
       this.#unknown.delete(topic)
       for (const record of topic.takeWaiting()) this.host.place(topic.choose(record.key, now), record)
     } else if (asNew) {
-      topic.problem = answer.code === 0 ? 'it has no partitions yet' : describe(answer.code)
+      topic.breaker.problem = answer.code === 0 ? 'it has no partitions yet' : describe(answer.code)
       topic.askAt = now + Math.min(PAUSE_MS * 2 ** Math.min(topic.asked++, 20), MAX_PAUSE_MS)
       if (fateOf(answer.code, -1) === 'topic') topic.fail('topic_refused', topic.takeWaiting())
     }

@@ -1,5 +1,6 @@
 import { GateError } from '../errors.js'
 import { Batch, isWhole, type Pending, sizeOf } from './batch.js'
+import { CircuitBreaker } from './circuit-breaker.js'
 import { describe, type Fate, fateOf } from './fates.js'
 import type { PartitionResult } from './protocol.js'
 import { Sequence } from './sequence.js'
@@ -25,8 +26,8 @@ export interface Ledger {
   late(count: number): void
   /** The leaders may not be who they were. */
   refresh(): void
-  /** A partition has become stuck, or an unknown topic is: an event waited a whole timeout in vain. */
-  stuck(partition?: Partition): void
+  /** A breaker has opened, a partition's or an unknown topic's: an event waited a whole timeout without success. */
+  tripped(partition?: Partition): void
   /** An operator should see this. */
   complain(message: string): void
 }
@@ -75,17 +76,10 @@ export class Partition {
   leader: number | undefined
   /** It waited for replicas or for an answer in vain, and keeps out of its neighbours' way until it succeeds. */
   slow = false
-  /** Failures since the last success. */
-  failures = 0
-  /** The latest failure, for a person. */
-  problem = 'no broker was asked yet'
+  readonly breaker = new CircuitBreaker()
   /** How long the broker may wait for replicas. */
   waitMs = WAIT_MS
   #notBefore = 0
-  /** Whether an event waited a whole timeout without any success, or would: see `refuses`. */
-  #stuck = false
-  /** Of a stuck partition: the sender has reached its leader since it became so, or since it failed last. */
-  #reached = false
   #lastSuccess = -Infinity
   /** Since when there has always been an event. */
   #waitingSince = 0
@@ -113,35 +107,22 @@ export class Partition {
     return this.#deadline
   }
 
+  /** Whether nothing is wrong with it, so that an event that may go anywhere may go here. */
+  get isWell(): boolean {
+    return this.leader !== undefined && this.breaker.isWell && !this.slow
+  }
+
   /**
-   * Whether an event would be refused now: its forerunner has waited a whole timeout in vain, and nothing has
-   * succeeded since. While its leader cannot be reached none is let in, for it could only wait; once it is, one at
-   * a time, to find out whether the partition is well again. It gets one attempt, and its client, who shall not
-   * wait either, the outcome of that or, after a second, the word that it is not known; the attempt goes on.
+   * Whether it refuses an event now. A probe gets one attempt. Its client has the outcome of that within a second,
+   * or learns then that it is unknown; the attempt goes on.
    */
-  get refuses(): boolean {
-    return this.#stuck && (!this.#reached || this.#queue.length > 0)
+  get rejects(): boolean {
+    return this.breaker.rejects(this.#queue.length > 0)
   }
 
-  /** Whether the partition is stuck, and events that may go anywhere had better go elsewhere. */
-  get stuck(): boolean {
-    return this.#stuck
-  }
-
-  /** Takes it for stuck, though no event of its own has waited a whole timeout: others tell that one would, and why. */
-  stick(problem: string): void {
-    this.problem = problem
-    this.#stick()
-  }
-
-  /** Whether the sender is to find out if its leader can be reached: it is stuck, and has no event that would. */
-  get sought(): boolean {
-    return this.#stuck && !this.#reached && this.#queue.length === 0
-  }
-
-  /** Its leader can be reached. */
-  reached(): void {
-    this.#reached = true
+  /** Whether the sender must find out if its leader can be reached, because no event does. */
+  get needsProbe(): boolean {
+    return this.breaker.needsProbe && this.#queue.length === 0
   }
 
   /** Not before this time is it worth another attempt. */
@@ -158,7 +139,7 @@ export class Partition {
   /** Takes an event. Answers whether a batch is full, and need not linger. */
   append(record: Pending, now: number): boolean {
     const { batchMessages, lingerMs, timeoutMs } = this.settings
-    if (this.#stuck) record.deadline = Math.min(record.deadline, now + TRIAL_MS)
+    if (!this.breaker.isClosed) record.deadline = Math.min(record.deadline, now + TRIAL_MS)
     if (this.empty) {
       this.#waitingSince = now
       this.#deadline = Infinity
@@ -174,7 +155,7 @@ export class Partition {
     if (!batch || !fits) {
       if (batch) batch.closed = true
       batch = new Batch(this.topic, this.index, now)
-      batch.trial = this.#stuck
+      batch.trial = !this.breaker.isClosed
       this.#queue.push(batch)
     }
     batch.add(record)
@@ -234,7 +215,7 @@ export class Partition {
   #mayShare(earliest: number, latest: number, now: number): boolean {
     if (earliest === latest) return true
     const left = earliest - now
-    if (this.failures === 0 && left >= this.settings.timeoutMs * ENOUGH) return true
+    if (this.breaker.failures === 0 && left >= this.settings.timeoutMs * ENOUGH) return true
     return latest - earliest <= left * SPREAD_OF_REST
   }
 
@@ -243,7 +224,7 @@ export class Partition {
     if (leader === this.leader) return false
     this.leader = leader
     this.#notBefore = 0
-    this.#reached = false
+    this.breaker.unreachable()
     return true
   }
 
@@ -252,9 +233,11 @@ export class Partition {
     const batch = this.#landed()
     const { code, baseOffset } = result
     const fate = fateOf(code, baseOffset)
-    if (fate !== 'stored') this.problem = describe(code) + (result.message ? ` (${result.message})` : '')
     if (REFUSED.has(fate)) batch.open--
-    if (fate !== 'stored') this.#reached = false
+    if (fate !== 'stored') {
+      this.breaker.problem = describe(code) + (result.message ? ` (${result.message})` : '')
+      this.breaker.unreachable()
+    }
     switch (fate) {
       case 'stored':
         this.#stored(batch, now)
@@ -287,7 +270,7 @@ export class Partition {
         this.#fail(batch, 'topic_refused')
         break
       case 'configuration':
-        this.ledger.complain(`${this}: ${this.problem}: the configuration does not fit this cluster`)
+        this.ledger.complain(`${this}: ${this.breaker.problem}: the configuration does not fit this cluster`)
         this.#fail(batch, 'kafka_misconfigured')
         break
       case 'sequence':
@@ -305,9 +288,9 @@ export class Partition {
   /** The batch that is out got no answer. */
   lost(problem: string, now: number): void {
     const batch = this.#landed()
-    this.problem = problem
+    this.breaker.problem = problem
+    this.breaker.unreachable()
     this.slow = true
-    this.#reached = false
     // A broker that says nothing says nothing of its replicas: it shall not be waited for longer than need be.
     if (batch.trial) this.waitMs = WAIT_MS
     this.ledger.refresh()
@@ -331,30 +314,25 @@ export class Partition {
     const due = batch.takeDue(now)
     if (due.length === 0) return false
     const { timeoutMs } = this.settings
-    if (now - Math.max(this.#lastSuccess, this.#waitingSince) >= timeoutMs) this.#inVain()
+    if (now - Math.max(this.#lastSuccess, this.#waitingSince) >= timeoutMs) this.#trip()
     if (batch.trial && this.out?.batch !== batch) {
-      this.#reached = false
+      this.breaker.unreachable()
       this.#delay(now)
     }
     let error: GateError | undefined
     for (const record of due) {
       const waited = isWhole(record, timeoutMs) && this.#lastSuccess < record.deadline - timeoutMs
-      if (waited) this.#inVain()
+      if (waited) this.#trip()
       error ??= this.#error(batch.open > 0 ? 'deadline_unknown' : 'deadline_not_stored')
       this.ledger.settle(record, error)
     }
     return true
   }
 
-  #inVain(): void {
-    if (this.#stuck) return
-    this.#stick()
-    this.ledger.stuck(this)
-  }
-
-  #stick(): void {
-    this.#stuck = true
-    this.#reached = false
+  #trip(): void {
+    if (!this.breaker.isClosed) return
+    this.breaker.trip()
+    this.ledger.tripped(this)
   }
 
   /** Answers everything now; what was never sent, or surely not stored, by `code`. */
@@ -378,10 +356,9 @@ export class Partition {
   #stored(batch: Batch, now: number): void {
     this.#queue.shift()
     this.slow = false
-    this.failures = 0
+    this.breaker.succeed()
     this.waitMs = WAIT_MS
     this.#notBefore = 0
-    this.#stuck = false
     this.#lastSuccess = now
     this.sequence.advance(batch.records.length)
     let late = 0
@@ -406,15 +383,15 @@ export class Partition {
     this.waitMs = Math.min(2 * this.waitMs, batch.trial ? MAX_TRIAL_WAIT_MS : MAX_WAIT_MS)
     if (batch.trial) this.#backOff(batch, now)
     else {
-      this.failures++
+      this.breaker.fail()
       this.#retry(batch, 0)
     }
   }
 
   #delay(now: number, most = this.settings.retryBackoffMaxMs): void {
     const { retryBackoffMs } = this.settings
-    this.#notBefore = now + Math.min(retryBackoffMs * 2 ** Math.min(this.failures, 20), most)
-    this.failures++
+    this.#notBefore = now + Math.min(retryBackoffMs * 2 ** Math.min(this.breaker.failures, 20), most)
+    this.breaker.fail()
   }
 
   /** Leaves a batch at the head of the queue, to be sent again as it is, if that is still allowed. */
@@ -480,7 +457,8 @@ export class Partition {
       const record = batch.records[index]
       if (!record || record.settled) continue
       refused++
-      const reason = message ? `${this.problem}: ${message}` : this.problem
+      const { problem } = this.breaker
+      const reason = message ? `${problem}: ${message}` : problem
       this.ledger.settle(
         record,
         new GateError('record_refused', `the broker refused this event for ${this.topic}: ${reason}`),
@@ -491,7 +469,7 @@ export class Partition {
   }
 
   #error(code: Refusal): GateError {
-    return new GateError(code, `${this}: ${OUTCOMES[code]} (${this.problem})`)
+    return new GateError(code, `${this}: ${OUTCOMES[code]} (${this.breaker.problem})`)
   }
 }
 

@@ -61,10 +61,10 @@ export class Sender {
   readonly #brokers = new Map<number, Broker>()
   /** Partitions with something to send, those that were served longest ago first. */
   readonly #active = new Set<Partition>()
-  /** Partitions that are stuck, or were. */
-  readonly #stuck = new Set<Partition>()
-  /** When an event was last found to have waited a whole timeout in vain while no broker answered, by the clock. */
-  #inVainAt = -Infinity
+  /** Partitions whose breaker is not closed, or was not. */
+  readonly #tripped = new Set<Partition>()
+  /** When a breaker last opened while no broker answered, by the clock. */
+  #trippedAt = -Infinity
   #turning = false
   #wakeAt = Infinity
   #cancelWake: (() => void) | undefined
@@ -84,9 +84,9 @@ export class Sender {
       settle: (record, error) => this.#settle(record, error),
       late: count => observer.late?.(count),
       refresh: () => this.#directory.refresh(),
-      stuck: partition => {
-        if (this.#directory.isCutOff(clock.now())) this.#inVainAt = clock.now()
-        if (partition) this.#stuck.add(partition)
+      tripped: partition => {
+        if (this.#directory.isCutOff(clock.now())) this.#trippedAt = clock.now()
+        if (partition) this.#tripped.add(partition)
       },
       complain: message => observer.complain?.(message),
     }
@@ -162,13 +162,13 @@ export class Sender {
       )
     topic.used = now
     const partition = topic.known ? topic.choose(key, now) : undefined
-    this.#foresee(topic, partition, now)
-    if ((partition ?? topic).refuses)
+    this.#tripEarly(topic, partition, now)
+    if ((partition ?? topic).rejects)
       return Promise.reject(
         new GateError(
           'partition_unavailable',
           `${partition ?? topicName}: nothing could be stored for ${settings.timeoutMs} ms ` +
-            `(${(partition ?? topic).problem})`,
+            `(${(partition ?? topic).breaker.problem})`,
         ),
       )
     this.queuedMessages++
@@ -241,20 +241,20 @@ export class Sender {
   }
 
   /**
-   * In an outage one event that waited a whole timeout in vain is enough: until a broker answers, or something is
-   * stored again, an unknown topic, and a partition whose leader cannot be reached or that has none, are taken for
-   * stuck before an event of their own has waited. Else each that is seldom used would cost a client the whole wait.
+   * In an outage one event that timed out is enough: until a broker answers, or something is stored again, the
+   * breakers of unknown topics open before an event of their own has waited, and so do those of partitions that
+   * have no leader or cannot reach it. Otherwise each that is seldom used would cost a client the whole wait.
    */
-  #foresee(topic: Topic, partition: Partition | undefined, now: number): void {
-    if (!this.#directory.isCutOff(now) || this.#inVainAt <= (this.lastStoredAt ?? -Infinity)) return
-    if ((partition ?? topic).refuses) return
-    if (!partition) this.#directory.stick(topic)
+  #tripEarly(topic: Topic, partition: Partition | undefined, now: number): void {
+    if (!this.#directory.isCutOff(now) || this.#trippedAt <= (this.lastStoredAt ?? -Infinity)) return
+    if ((partition ?? topic).rejects) return
+    if (!partition) this.#directory.tripEarly(topic)
     else {
       const channel = partition.leader === undefined ? undefined : this.#channel(partition.leader, partition)
-      // Without a failure nobody has tried: the event shall.
-      if (partition.stuck || channel?.connected || channel?.failures === 0) return
-      partition.stick(channel?.problem ?? NO_LEADER)
-      this.#stuck.add(partition)
+      // Without a failure nobody has tried: the event will.
+      if (!partition.breaker.isClosed || channel?.connected || channel?.failures === 0) return
+      partition.breaker.trip(channel?.problem ?? NO_LEADER)
+      this.#tripped.add(partition)
     }
     this.#turnSoon()
   }
@@ -300,7 +300,7 @@ export class Sender {
         continue
       }
       if (partition.leader === undefined) {
-        partition.problem = NO_LEADER
+        partition.breaker.problem = NO_LEADER
         this.#directory.refresh()
         continue
       }
@@ -309,8 +309,8 @@ export class Sender {
         continue
       }
       const channel = this.#channel(partition.leader, partition)
-      if (channel.failures > 0) partition.problem = channel.problem
-      if (channel.failures > 0 || partition.failures > 0) this.#directory.refresh()
+      if (channel.failures > 0) partition.breaker.problem = channel.problem
+      if (channel.failures > 0 || partition.breaker.failures > 0) this.#directory.refresh()
       const same = ready.get(channel)
       if (same) same.push(partition)
       else ready.set(channel, [partition])
@@ -323,16 +323,17 @@ export class Sender {
   }
 
   /**
-   * Looks for the way to the leaders of stuck partitions, so that no client's event need wait to find out that
-   * there is none. Answers when to try again, where no answer will say so.
+   * Looks for the way to the leaders of partitions whose breaker is open, so that no client's event need wait to
+   * find out that there is none. Answers when to try again, where no answer will say so.
    */
   #seek(now: number): number {
     let next = Infinity
-    for (const partition of this.#stuck) {
+    for (const partition of this.#tripped) {
       const topic = this.#directory.get(partition.topic)
       // A topic that was forgotten, and is known again, has other ones.
-      if (!partition.stuck || topic?.partitions[partition.index] !== partition) this.#stuck.delete(partition)
-      else if (partition.sought && topic.has(partition))
+      if (partition.breaker.isClosed || topic?.partitions[partition.index] !== partition)
+        this.#tripped.delete(partition)
+      else if (partition.needsProbe && topic.has(partition))
         next = Math.min(next, this.#seekLeader(partition, now))
     }
     return next
@@ -340,14 +341,14 @@ export class Sender {
 
   #seekLeader(partition: Partition, now: number): number {
     if (partition.leader === undefined) {
-      partition.problem = NO_LEADER
+      partition.breaker.problem = NO_LEADER
       return this.#directory.seek(now)
     }
     const channel = this.#channel(partition.leader, partition)
     const readyAt = Math.max(partition.notBefore, channel.readyAt)
     let next = Infinity
-    if (channel.failures > 0) partition.problem = channel.problem
-    if (partition.notBefore <= now && channel.connected) partition.reached()
+    if (channel.failures > 0) partition.breaker.problem = channel.problem
+    if (partition.notBefore <= now && channel.connected) partition.breaker.reachable()
     else if (readyAt > now) next = readyAt
     else this.#connect(channel)
     return channel.connected ? next : Math.min(next, this.#directory.seek(now))
@@ -358,7 +359,7 @@ export class Sender {
     const next = this.#identities.ask(now)
     const { problem, refused } = this.#identities
     for (const partition of needy) {
-      if (problem) partition.problem = problem
+      if (problem) partition.breaker.problem = problem
       if (refused) partition.abandon('kafka_misconfigured')
     }
     if (refused) this.observer.complain?.(`no producer id can be had: ${problem}`)

@@ -1,5 +1,6 @@
 import { GateError } from '../errors.js'
 import { isWhole, type Pending } from './batch.js'
+import { CircuitBreaker } from './circuit-breaker.js'
 import { type Ledger, Partition, type QueueSettings, TRIAL_MS } from './partition.js'
 import type { Partitioner } from './partitioner.js'
 import type { TopicMetadata } from './protocol.js'
@@ -20,18 +21,14 @@ export class Topic {
   waiting: Pending[] = []
   /** When the first of them must be answered. */
   deadline = Infinity
-  /** Why its partitions are not known, for a person. */
-  problem = 'no broker was asked yet'
+  /** While its partitions are not known. */
+  readonly breaker = new CircuitBreaker()
   /** When it was last produced to. */
   used = 0
   /** When it may be asked about again while it is unknown. */
   askAt = 0
   /** How often it was asked about in vain. */
   asked = 0
-  /** As a partition's: an event waited a whole timeout in vain. */
-  #stuck = false
-  /** While it is stuck: a broker has answered for it since. */
-  #reached = false
   /** Since when there has always been an event that waits. */
   #waitingSince = 0
   /** How many partitions it has: fewer than are kept here where it was made anew with fewer. */
@@ -51,27 +48,9 @@ export class Topic {
     return this.#count > 0
   }
 
-  /** Whether an event would be refused while the topic is unknown: see `Partition.refuses`. */
-  get refuses(): boolean {
-    return this.#stuck && (!this.#reached || this.waiting.length > 0)
-  }
-
-  /** Whether it is to be asked about though no event waits: see `Partition.sought`. */
-  get sought(): boolean {
-    return this.#stuck && !this.#reached
-  }
-
-  /** As `Partition.stick`. */
-  stick(problem: string): void {
-    if (this.#stuck) return
-    this.problem = problem
-    this.#stuck = true
-    this.#reached = false
-  }
-
-  /** A broker has answered for it. */
-  reached(): void {
-    this.#reached = true
+  /** Whether it refuses an event while it is unknown. */
+  get rejects(): boolean {
+    return this.breaker.rejects(this.waiting.length > 0)
   }
 
   get idle(): boolean {
@@ -86,7 +65,7 @@ export class Topic {
     const sticky = this.#sticky
     // A batch that lingered is full, or on its way: the next goes elsewhere, and need not queue behind it.
     const lasts = sticky && now < this.#stickyUntil && (settings.lingerMs === 0 || sticky.grows)
-    if (lasts && !sticky.stuck && !sticky.slow) return sticky
+    if (lasts && sticky.isWell) return sticky
     this.#sticky = this.#any(now)
     this.#stickyUntil = now + settings.stickyMs
     return this.#sticky
@@ -99,16 +78,16 @@ export class Topic {
   #any(now: number): Partition {
     const all = this.partitions.slice(0, this.#count)
     const led = all.filter(partition => partition.leader !== undefined)
-    const well = led.filter(partition => !partition.stuck && !partition.slow)
+    const well = led.filter(partition => partition.isWell)
     const probes =
       now < this.#probeAt
         ? []
-        : led.filter(partition => partition.empty && !partition.refuses && !well.includes(partition))
-    // What is tried on a stuck partition may well fail, though there are others that would have taken it.
-    const risky = probes.some(partition => partition.stuck)
+        : led.filter(partition => partition.empty && !partition.rejects && !well.includes(partition))
+    // A probe may well fail, though there are others that would have taken the event.
+    const risky = probes.some(partition => !partition.breaker.isClosed)
     if (probes.length > 0) this.#probeAt = now + (risky ? this.settings.timeoutMs : PROBE_MS)
-    const open = all.filter(partition => !partition.refuses)
-    const from = [probes, well, open, all].find(some => some.length > 0) as Partition[]
+    const taking = all.filter(partition => !partition.rejects)
+    const from = [probes, well, taking, all].find(some => some.length > 0) as Partition[]
     return from[Math.floor(this.random() * from.length)] as Partition
   }
 
@@ -125,7 +104,7 @@ export class Topic {
       if (this.partitions[index]?.moved(leader >= 0 ? leader : undefined)) changed = true
     }
     this.#count = metadata.partitions.length
-    this.#stuck = false
+    this.breaker.succeed()
     this.asked = 0
     if (this.#sticky && this.#sticky.index >= this.#count) this.#sticky = undefined
     return changed
@@ -138,8 +117,8 @@ export class Topic {
 
   /** Keeps an event until the partitions are known. */
   wait(record: Pending, now: number): void {
-    // As a partition's trial.
-    if (this.#stuck) record.deadline = Math.min(record.deadline, now + TRIAL_MS)
+    // As a partition's probe.
+    if (!this.breaker.isClosed) record.deadline = Math.min(record.deadline, now + TRIAL_MS)
     if (this.waiting.length === 0) this.#waitingSince = now
     this.#keep(record)
   }
@@ -167,11 +146,11 @@ export class Topic {
     }
     const { timeoutMs } = this.settings
     const waited = now - this.#waitingSince >= timeoutMs || due.some(record => isWhole(record, timeoutMs))
-    // What was let in while it was stuck told nothing: a broker is to be heard before the next.
-    if (this.#stuck || waited) this.#reached = false
+    // A probe found out nothing: a broker must be heard before the next.
+    this.breaker.unreachable()
     if (waited) {
-      this.#stuck = true
-      this.ledger.stuck()
+      this.breaker.trip()
+      this.ledger.tripped()
     }
     this.fail('deadline_not_stored', due)
   }
@@ -180,7 +159,10 @@ export class Topic {
   fail(code: 'deadline_not_stored' | 'topic_refused', events: readonly Pending[]): void {
     const what =
       code === 'topic_refused' ? 'this service may not produce to the topic' : 'not produced in time'
-    const error = new GateError(code, `${this.name}: ${what}: the event is not stored (${this.problem})`)
+    const error = new GateError(
+      code,
+      `${this.name}: ${what}: the event is not stored (${this.breaker.problem})`,
+    )
     for (const event of events) this.ledger.settle(event, error)
   }
 }
