@@ -7,12 +7,16 @@ import { packaged, readInfo } from './parts.js'
 const EX_UNREADABLE = 2
 
 const USAGE = `usage: eventgate serve [-c FILE | --dev]
+       eventgate -c FILE
        eventgate validate [options] [FILE ... | -]
 
 serve       takes events over HTTP until it is told to end (SIGTERM, Ctrl-C)
   -c, --config FILE   configuration, YAML (default: config.yaml)
       --dev           the configuration for a laptop: no Kafka, schemas from ./schemas, and a page at
                       http://localhost:8192/ that shows what arrives and why it is refused
+
+-c FILE     without a command serves, with service-runner's flags and rules: the variable APP_CONFIG_PATH wins over
+            FILE, --num-workers (-n) must be 0, --verbose is accepted without meaning
 
 validate    says what would become of events: JSON (an object or an array), or NDJSON; - is the standard input
   -c, --config FILE   takes events as a service with this configuration would
@@ -44,16 +48,21 @@ async function main(): Promise<void> {
   const [command, ...files] = positionals
   if (values.help) return void process.stdout.write(USAGE)
   if (values.version) return void process.stdout.write(`${readInfo().version}\n`)
+  const workers = values['num-workers'] ?? '0'
+  if (workers !== '0')
+    throw new UsageError(`--num-workers must be 0, not ${workers}: one process serves; run more of them`)
   if (command === 'validate') {
     if (values.dev) throw new UsageError('--dev is for serve')
     process.exitCode = await validate({ ...values, files })
   } else if (command === 'serve') {
     if (files.length > 0) throw new UsageError(`serve takes no ${JSON.stringify(files[0])}`)
     await serve(values)
+  } else if (command !== undefined) {
+    throw new UsageError(`there is no command ${JSON.stringify(command)}`)
+  } else if (values.config !== undefined || process.env.APP_CONFIG_PATH) {
+    await serveAsServiceRunner(values)
   } else {
-    throw new UsageError(
-      command === undefined ? 'say serve or validate' : `there is no command ${JSON.stringify(command)}`,
-    )
+    throw new UsageError('say serve or validate, or name a configuration: -c FILE')
   }
 }
 
@@ -63,6 +72,8 @@ function parse() {
       allowPositionals: true,
       options: {
         config: { type: 'string', short: 'c' },
+        'num-workers': { type: 'string', short: 'n' },
+        verbose: { type: 'boolean' },
         dev: { type: 'boolean' },
         schemas: { type: 'string', multiple: true },
         schema: { type: 'string' },
@@ -77,18 +88,26 @@ function parse() {
   }
 }
 
-/** The service reads its own command line. */
-async function serve({
-  config,
-  dev,
-}: {
+interface ServeOptions {
   config?: string | undefined
   dev?: boolean | undefined
-}): Promise<void> {
+}
+
+async function serve({ config, dev }: ServeOptions): Promise<void> {
   if (dev && config !== undefined) throw new UsageError('--dev is a configuration: give it or -c')
   // The variable would go before.
   if (dev || config !== undefined) delete process.env.APP_CONFIG_PATH
-  const file = dev ? packaged('config.dev.yaml') : config
+  await startServer(dev ? packaged('config.dev.yaml') : config)
+}
+
+/** Charts made for service-runner start the service so. */
+async function serveAsServiceRunner({ config, dev }: ServeOptions): Promise<void> {
+  if (dev) throw new UsageError('--dev is for serve')
+  await startServer(config)
+}
+
+/** The service reads its own command line. */
+async function startServer(file: string | undefined): Promise<void> {
   process.argv.splice(2, Infinity, ...(file === undefined ? [] : ['-c', file]))
   await import('./server.js')
 }

@@ -208,6 +208,35 @@ test('serve takes events with the configuration that it is told', async t => {
   assert.equal(await stop(), 0)
 })
 
+test('without a command it serves, as charts made for service-runner start it: options of node, the link, flags', async t => {
+  const folder = temporary(t)
+  const conf = { port: 0, output_path: join(folder, 'events.ndjson') }
+  const file = join(folder, 'config.yaml')
+  writeFileSync(file, JSON.stringify({ services: [{ name: 'eventgate', conf }] }))
+  const bin = join(folder, 'eventgate')
+  symlinkSync(CLI, bin)
+  const lines = [
+    ['-c', file],
+    ['--config', file],
+    [`--config=${file}`],
+    ['-n', '0', '--verbose', '-c', file],
+    // The variable wins, as it does in service-runner.
+    ['-c', '/no/such/file'],
+  ]
+  for (const [i, args] of lines.entries()) {
+    const env = i === lines.length - 1 ? { APP_CONFIG_PATH: file } : { APP_CONFIG_PATH: undefined }
+    const node = ['--inspect=127.0.0.1:0', '--trace-warnings']
+    const { url, stop } = await serve(t, args, folder, bin, { node, env })
+    assert.equal((await send(`${url}/_info`)).status, 200, args.join(' '))
+    assert.equal(await stop(), 0)
+  }
+  const alone = eventgate(['-n', '4', '-c', file])
+  assert.equal(alone.status, 2)
+  assert.match(alone.stderr, /--num-workers must be 0, not 4: one process serves; run more of them/)
+  const nothing = eventgate([], { env: { APP_CONFIG_PATH: '' } })
+  assert.match(nothing.stderr, /say serve or validate, or name a configuration: -c FILE/)
+})
+
 test('packed and installed elsewhere, npx eventgate serves and validates', async t => {
   const folder = temporary(t)
   const packed = spawnSync('npm', ['pack', '--silent', '--pack-destination', folder], {
@@ -237,9 +266,18 @@ test('packed and installed elsewhere, npx eventgate serves and validates', async
 })
 
 /** Starts it, and waits until it is ready. */
-async function serve(t: TestContext, args: string[], cwd: string, cli = CLI) {
-  const env = { ...process.env, APP_CONFIG_PATH: '/nowhere.yaml' }
-  const child = spawn(process.execPath, [cli, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+async function serve(
+  t: TestContext,
+  args: string[],
+  cwd: string,
+  cli = CLI,
+  { node = [], env = {} }: { node?: string[]; env?: NodeJS.ProcessEnv } = {},
+) {
+  const child = spawn(process.execPath, [...node, cli, ...args], {
+    cwd,
+    env: { ...process.env, APP_CONFIG_PATH: '/nowhere.yaml', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   t.after(() => void child.kill('SIGKILL'))
   let out = ''
   child.stderr.on('data', chunk => {

@@ -163,12 +163,34 @@ test('a module that is of no use fails the start, with a message that names the 
       })
     })
   }
+  await t.test('Wikimedia’s own, where it exists', t => {
+    const path = written(t, 'eventgate-wikimedia.js', 'module.exports = { other() {} }')
+    return assert.rejects(
+      startService(t, { eventgate_factory_module: path }),
+      /eventgate-wikimedia\.js.* exports no function/,
+    )
+  })
   await t.test('a package that is not installed', t =>
     assert.rejects(
       startService(t, { eventgate_factory_module: 'no-such-package-of-ours' }),
       /eventgate_factory_module .*no-such-package-of-ours.*cannot be loaded/,
     ),
   )
+})
+
+test('Wikimedia’s own module means the built-in behaviour where there is no such file, which is said once', async t => {
+  for (const path of [
+    '/srv/service/eventgate-wikimedia.js',
+    './eventgate-wikimedia.js',
+    'eventgate-wikimedia.js',
+  ]) {
+    const service = await startService(t, { eventgate_factory_module: path })
+    assertAccepted(await service.post(testEvent()), 201, ONE_ACCEPTED)
+    const said = service.log().filter(({ msg }) => String(msg).includes('eventgate_factory_module'))
+    assert.equal(said.length, 1)
+    assert.equal(said[0]?.level, 30)
+    assert.match(String(said[0]?.msg), /does not exist: the behaviour of eventgate-wikimedia\.js is built in/)
+  }
 })
 
 test('whatever the package exports says what it is', () => {

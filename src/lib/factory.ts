@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { GateError } from './errors.js'
 import type { Steps } from './eventgate.js'
@@ -21,6 +22,9 @@ export type Factory = (options: FactoryOptions) => Steps | Promise<Steps>
 
 const STEPS = ['load', 'schemaFor', 'streamFor', 'enrich', 'route', 'produce'] as const
 
+/** The module that Wikimedia's configurations name. What it does is part of this service. */
+const BUILT_IN = 'eventgate-wikimedia.js'
+
 /**
  * Lets the module at this path, or of this package, make the steps of its own. An ES or a CommonJS module;
  * paths are relative to the working directory. Rejects with an Error that says what it lacks.
@@ -30,6 +34,12 @@ export async function applyFactory(
   options: Omit<FactoryOptions, 'GateError'>,
 ): Promise<Steps> {
   if (module === null) return options.steps
+  if (basename(module) === BUILT_IN && !isThere(module)) {
+    options.log.info(
+      `eventgate_factory_module ${JSON.stringify(module)} does not exist: the behaviour of ${BUILT_IN} is built in, and is used`,
+    )
+    return options.steps
+  }
   const complain = (what: string, cause?: unknown) =>
     new Error(`eventgate_factory_module ${JSON.stringify(module)} ${what}`, { cause })
   // In a promise, for an address that is not found is thrown.
@@ -51,6 +61,14 @@ export async function applyFactory(
   const lacking = STEPS.find(step => typeof steps?.[step] !== 'function')
   if (lacking) throw complain(`makes steps without a function ${lacking}: spread the steps that it is given`)
   return steps as Steps
+}
+
+function isThere(module: string): boolean {
+  try {
+    return existsSync(new URL(addressOf(module)))
+  } catch {
+    return false
+  }
 }
 
 function addressOf(module: string): string {
