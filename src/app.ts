@@ -132,7 +132,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   loadRoutes(web, {
     ...{ events, info, health, responder, configs, dev },
     validates: config.validate_endpoint,
-    spec: readSpec(info),
+    spec: readSpec(info, config),
     hasTestEvents: config.test_events.length > 0,
   })
   // What no route of Express takes, not even the last, is answered like anything else.
@@ -193,9 +193,16 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   }
 }
 
-function readSpec({ version }: Info): Spec {
+/** Without the routes that are not there with this configuration: monitoring tries what the document has. */
+function readSpec({ version }: Info, { dev_ui, validate_endpoint, test_events }: Config): Spec {
   const spec = parseYaml(readFileSync(packaged('dist/static/spec.yaml'), 'utf8')) as Spec
-  return { ...spec, info: { ...spec.info, version } }
+  const absent = Object.entries({
+    '/_dev/': dev_ui,
+    '/v1/validate': validate_endpoint,
+    '/v1/_test/events': test_events.length > 0,
+  }).flatMap(([start, isThere]) => (isThere ? [] : [start]))
+  const paths = Object.entries(spec.paths).filter(([path]) => !absent.some(start => path.startsWith(start)))
+  return { ...spec, info: { ...spec.info, version }, paths: Object.fromEntries(paths) }
 }
 
 /** service-runner's logging ends in pino where the server arranged for it; a worker of its own has the configuration. */

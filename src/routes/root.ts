@@ -11,20 +11,30 @@ interface Operation {
   summary?: string
   description?: string
   parameters?: { name: string; in: string; description?: string; required?: boolean }[]
+  requestBody?: { content: Record<string, { examples?: Record<string, BodyExample> }> }
   responses?: Record<string, { description: string }>
   'x-amples'?: Example[]
 }
 
-/** A request and its answer that are shown, and tried by the tests. */
+/**
+ * A request and its answer, on routes that are got. Monitoring runs them against production, so they hold with any
+ * configuration.
+ */
 export interface Example {
   title: string
   request: {
     params?: Record<string, string>
     query?: Record<string, string>
     headers?: Record<string, string>
-    body?: unknown
   }
   response: { status: number; headers?: Record<string, string>; body?: unknown }
+}
+
+/** A body that is posted, and its answer's status. It holds where the schemas that ship are the only ones. */
+export interface BodyExample {
+  summary: string
+  value: unknown
+  'x-status': number
 }
 
 /** `/robots.txt`, `/?spec` and `/?doc`; `/` alone is nothing. */
@@ -64,6 +74,9 @@ ${operations.map(({ name, operation }) => sectionOf(name, operation)).join('\n')
 /** Without style or script, which the content-security-policy of some configurations would refuse. */
 function sectionOf(name: string, operation: Operation): string {
   const { summary, description, parameters = [], responses = {}, 'x-amples': examples = [] } = operation
+  const bodies = Object.entries(operation.requestBody?.content ?? {}).flatMap(([type, { examples = {} }]) =>
+    Object.values(examples).map(example => bodyExampleOf(name, type, example)),
+  )
   const given = parameters.map(
     ({ name, in: place, required, description }) =>
       `<dt><code>${escapeHtml(name)}</code> (${place}${required ? ', required' : ''})</dt><dd>${escapeHtml(description)}</dd>`,
@@ -75,22 +88,30 @@ function sectionOf(name: string, operation: Operation): string {
 <p>${escapeHtml(summary)}</p>${description ? `<p>${escapeHtml(description)}</p>` : ''}
 ${given.length > 0 ? `<h3>Parameters</h3><dl>${given.join('')}</dl>` : ''}
 <h3>Answers</h3><dl>${answers.join('')}</dl>
-${examples.map(example => exampleOf(name, example)).join('\n')}</section>`
+${[...examples.map(example => exampleOf(name, example)), ...bodies].join('\n')}</section>`
 }
 
 /** A request as it goes over the wire, but for what every request has, and its answer's status. */
 function exampleOf(name: string, { title, request, response }: Example): string {
-  const { params = {}, query, headers = {}, body } = request
+  const { params = {}, query, headers = {} } = request
   const path = name.replace(/\{(\w+)\}/g, (_, key: string) => params[key] ?? '')
   const search = query ? `?${new URLSearchParams(query)}`.replace(/=$/, '') : ''
   const head = Object.entries(headers).map(([key, value]) => `${key}: ${value}`)
-  const lines = [path + search, ...head, ...(body === undefined ? [] : ['', JSON.stringify(body, null, 2)])]
-  const answer = [
-    `${response.status}`,
-    ...(response.body === undefined ? [] : [JSON.stringify(response.body)]),
-  ]
+  const body = response.body === undefined ? [] : [JSON.stringify(response.body)]
+  return shown(title, [path + search, ...head], [`${response.status}`, ...body])
+}
+
+function bodyExampleOf(
+  name: string,
+  type: string,
+  { summary, value, 'x-status': status }: BodyExample,
+): string {
+  return shown(summary, [name, `content-type: ${type}`, '', JSON.stringify(value, null, 2)], [`${status}`])
+}
+
+function shown(title: string, request: readonly string[], answer: readonly string[]): string {
   return `<h3>Example: ${escapeHtml(title)}</h3>
-<pre>${escapeHtml(lines.join('\n'))}</pre><p>is answered</p><pre>${escapeHtml(answer.join('\n'))}</pre>`
+<pre>${escapeHtml(request.join('\n'))}</pre><p>is answered</p><pre>${escapeHtml(answer.join('\n'))}</pre>`
 }
 
 function anchorOf(name: string): string {
