@@ -17,7 +17,8 @@ COPY package.json package-lock.json ./
 # Optional peers are in the image, in the version that the lock file has. No package that must be had runs anything
 # at its installation; test/package.test.ts holds that.
 RUN node -e "const p = require('./package.json'); for (const name in p.peerDependencies) { p.dependencies[name] = p.devDependencies[name]; delete p.devDependencies[name] } require('fs').writeFileSync('package.json', JSON.stringify(p))" \
- && npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+ && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+ && ln -s ../../dist/cli.js node_modules/.bin/eventgate
 
 FROM node:${NODE}
 ARG VERSION=unknown
@@ -32,6 +33,8 @@ ENV NODE_ENV=production
 # Requests that wait die young where there is room for it, and on few processors the collector's helpers are in the
 # way. Whoever sets it anew says these again, beside --max-old-space-size.
 ENV NODE_OPTIONS="--max-semi-space-size=32 --v8-pool-size=1"
+# Debian's name of the same: charts made for service-runner start `nodejs node_modules/.bin/eventgate -c FILE`.
+RUN ln -sf "$(command -v node)" /usr/local/bin/nodejs
 WORKDIR /srv/service
 COPY --from=dependencies /build/node_modules node_modules
 COPY package.json LICENSE ./
@@ -42,10 +45,17 @@ COPY config.yaml /etc/eventgate/config.yaml
 COPY config.dev.yaml /etc/eventgate/try.yaml
 # Of try.yaml alone, which would listen for the container itself. Who may come in is then said by what is published.
 ENV EVENTGATE_INTERFACE=0.0.0.0
-# A schema repository of your own: a folder of the build's context, baked in; or mount it there.
+# Schema repositories of your own: a folder of the build's context, baked in; or mount it there. Where a
+# configuration names another place, as EventGate's do: --build-arg SCHEMAS_AT=/srv/service/schemas/event
 ARG SCHEMAS=schemas
-COPY ${SCHEMAS} /srv/schemas
-ENV SCHEMA_BASE_URI=/srv/schemas
+ARG SCHEMAS_AT=/srv/schemas
+COPY ${SCHEMAS} ${SCHEMAS_AT}
+ENV SCHEMA_BASE_URI=${SCHEMAS_AT}
+# The certificate authority of Kafka's brokers, where the configuration names a file of the image:
+# --build-arg CA=ca.crt --build-arg CA_AT=/etc/ssl/certs/wmf-ca-certificates.crt. Without them this does nothing.
+ARG CA=LICENSE
+ARG CA_AT=/srv/service/LICENSE
+COPY ${CA} ${CA_AT}
 
 # By number, so that Kubernetes can see that it is not root.
 USER 65532:65532
@@ -53,6 +63,6 @@ EXPOSE 8192 9102
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8192/_info/live').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# No shell, no npm: the process itself is the first one, takes the signals, and starts no other.
+# The process itself is the first one, takes the signals, and starts no other.
 ENTRYPOINT ["node", "/srv/service/dist/server.js"]
 CMD ["-c", "/etc/eventgate/config.yaml"]
