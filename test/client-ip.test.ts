@@ -27,21 +27,69 @@ test('trusting nobody, and everybody', () => {
 
 test('which header counts', () => {
   const address = new ClientAddress(['127.0.0.1'])
-  const cases: [IncomingMessage['headers'], string][] = [
+  const cases: [IncomingMessage['headers'], string | undefined][] = [
     [{}, '127.0.0.1'],
     [{ ...said, 'x-forwarded-for': '203.0.113.1' }, '198.51.100.7'],
     [{ 'x-client-ip': ' 198.51.100.7 ' }, '198.51.100.7'],
     [{ 'x-forwarded-for': ' 203.0.113.1 , 198.51.100.1' }, '203.0.113.1'],
     [{ 'x-forwarded-for': '2001:db8::1' }, '2001:db8::1'],
     [{ 'x-client-ip': 'x', 'x-forwarded-for': '203.0.113.1' }, '203.0.113.1'],
-    [{ 'x-client-ip': '256.0.0.1', 'x-forwarded-for': 'unknown, 203.0.113.1' }, '127.0.0.1'],
-    [{ 'x-client-ip': '', 'x-forwarded-for': '' }, '127.0.0.1'],
-    [{ 'x-forwarded-for': ',203.0.113.1' }, '127.0.0.1'],
-    [{ 'x-forwarded-for': '203.0.113.1:4711' }, '127.0.0.1'],
-    [{ 'x-forwarded-for': 'fe80::1%any.text' }, '127.0.0.1'],
+    [{ 'x-client-ip': '198.51.100.9, 198.51.100.8' }, '198.51.100.9'],
+    [{ 'x-forwarded-for': '10.0.0.5, 10.0.0.6' }, '10.0.0.5'],
+    [{ 'x-client-ip': '256.0.0.1', 'x-forwarded-for': 'unknown, 203.0.113.1' }, '203.0.113.1'],
+    [{ 'x-forwarded-for': ',203.0.113.1' }, '203.0.113.1'],
   ]
   for (const [headers, expected] of cases)
     assert.equal(address.of(from('127.0.0.1', headers)), expected, JSON.stringify(headers))
+})
+
+test('each form in which proxies write an address', () => {
+  const address = new ClientAddress(['127.0.0.1'])
+  const forms: [string, string][] = [
+    ['203.0.113.7:5123', '203.0.113.7'],
+    ['203.0.113.7:5123, 10.0.0.6:80', '203.0.113.7'],
+    ['"203.0.113.7"', '203.0.113.7'],
+    ['"203.0.113.7:5123"', '203.0.113.7'],
+    ['\t203.0.113.7 ,10.0.0.6', '203.0.113.7'],
+    ['2001:db8::7', '2001:db8::7'],
+    ['2001:db8::5:7', '2001:db8::5:7'],
+    ['[2001:db8::7]', '2001:db8::7'],
+    ['[2001:db8::7]:4711', '2001:db8::7'],
+    ['"[2001:db8::7]:4711"', '2001:db8::7'],
+    ['::ffff:203.0.113.7', '203.0.113.7'],
+    ['[::FFFF:203.0.113.7]:443', '203.0.113.7'],
+    ['fe80::1%any.text', 'fe80::1'],
+    ['[fe80::1%25eth0]:80', 'fe80::1'],
+    ['unknown, 203.0.113.7', '203.0.113.7'],
+    ['_hidden, "unknown", 203.0.113.7:1', '203.0.113.7'],
+  ]
+  for (const name of ['x-client-ip', 'x-forwarded-for'])
+    for (const [value, expected] of forms)
+      assert.equal(address.of(from('127.0.0.1', { [name]: value })), expected, `${name}: ${value}`)
+})
+
+test("a header that names no client never makes the proxy's address the client's", () => {
+  const address = new ClientAddress(['127.0.0.1', '10.0.0.0/8'])
+  const headers = [
+    ...[
+      '',
+      'unknown',
+      'x, y',
+      '1.2.3',
+      '1.2.3.4.5',
+      '203.0.113.7:port',
+      '[203.0.113.7',
+      '"2001:db8::7',
+      '%',
+      ':80',
+    ],
+    ...['unknown, 10.0.0.6', '_hidden, 127.0.0.1:80', ',10.0.0.6', `${'x,'.repeat(1000)}203.0.113.7`],
+  ]
+  for (const name of ['x-client-ip', 'x-forwarded-for'])
+    for (const value of headers)
+      assert.equal(address.of(from('127.0.0.1', { [name]: value })), undefined, `${name}: ${value}`)
+  const both = { 'x-client-ip': 'unknown', 'x-forwarded-for': '10.0.0.6, 203.0.113.7' }
+  assert.equal(address.of(from('127.0.0.1', both)), undefined)
 })
 
 test('a connection that is gone has no address', () => {

@@ -79,8 +79,8 @@ const of = (uri: string, more: object = {}) => ({ $schema: uri, meta: { stream: 
 test('http.client_ip', async t => {
   const service = await startService(t, { schema_base_uris: [repository(t, SCHEMAS)] })
   const ip = async (headers: Record<string, string>) =>
-    (await stored(service, of('/ip/named/1.0.0'), headers)).http.client_ip
-  const cases: [what: string, headers: Record<string, string>, ip: string][] = [
+    (await stored(service, of('/ip/named/1.0.0'), headers)).http?.client_ip
+  const cases: [what: string, headers: Record<string, string>, ip: string | undefined][] = [
     ['X-Client-IP', { 'X-Client-IP': '198.51.100.7' }, '198.51.100.7'],
     [
       'X-Client-IP before X-Forwarded-For',
@@ -96,11 +96,12 @@ test('http.client_ip', async t => {
       '203.0.113.1',
     ],
     [
-      'so is an X-Forwarded-For, whatever follows it',
-      { 'x-client-ip': '', 'x-forwarded-for': '<script>, 203.0.113.1' },
-      '127.0.0.1',
+      'so is what is none in X-Forwarded-For',
+      { 'x-client-ip': '', 'x-forwarded-for': '<script>, 203.0.113.1:80' },
+      '203.0.113.1',
     ],
-    ['an address too many', { 'x-client-ip': '198.51.100.7, 198.51.100.8' }, '127.0.0.1'],
+    ['the first of several', { 'x-client-ip': '198.51.100.7, 198.51.100.8' }, '198.51.100.7'],
+    ["none, not the proxy's", { 'x-forwarded-for': 'unknown, 10.0.0.1' }, undefined],
   ]
   for (const [what, headers, expected] of cases)
     await t.test(what, async () => assert.equal(await ip(headers), expected))

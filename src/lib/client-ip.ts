@@ -1,6 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 
+/** Entries of a forwarding header that are looked at. A client can write any number of them before the proxies do. */
+const MAX_ENTRIES = 64
+
 /** Decides whose word on a client's address counts. */
 export class ClientAddress {
   readonly #trusted = new BlockList()
@@ -19,22 +22,43 @@ export class ClientAddress {
   }
 
   /**
-   * `X-Client-IP`, else the leftmost of `X-Forwarded-For`, from a trusted proxy; else the address of the
-   * connection (CONTRACT 2.1). What a proxy says and is no address is passed over.
+   * From a trusted proxy: the first address of `X-Client-IP`, else of `X-Forwarded-For`. Without these headers: the
+   * address of the connection. Undefined where a proxy names no client, because its own address is not the client's.
    */
   of({ headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>): string | undefined {
-    const own = socket.remoteAddress?.replace(/^::ffff:(?=\d+\.)/, '')
+    const own = addressIn(socket.remoteAddress ?? '')
     if (own === undefined) return undefined
     const client = headers['x-client-ip']
     const forwarded = headers['x-forwarded-for']
     if ((client === undefined && forwarded === undefined) || !this.#trusts(own)) return own
-    const said = [client, String(forwarded ?? '').split(',')[0]].map(value => String(value ?? '').trim())
-    // node:net takes an address with a zone, which may be any text and means nothing elsewhere.
-    return said.find(value => isIP(value) !== 0 && !value.includes('%')) ?? own
+    const entries = [client, forwarded].flatMap(value =>
+      value === undefined ? [] : String(value).split(',', MAX_ENTRIES),
+    )
+    for (const [index, entry] of entries.entries()) {
+      const address = addressIn(entry)
+      if (address === undefined) continue
+      // What follows an entry that hides the client may be a proxy.
+      return index > 0 && this.#trusts(address) ? undefined : address
+    }
+    return undefined
   }
 
   #trusts(address: string): boolean {
-    const version = isIP(address)
-    return version !== 0 && this.#trusted.check(address, version === 4 ? 'ipv4' : 'ipv6')
+    return this.#trusted.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')
   }
+}
+
+/**
+ * The address that an entry of a forwarding header names: bare, in quotes, in brackets, with a port. IPv6 has a port
+ * behind brackets only, and its zone means nothing on another machine. Undefined for `unknown` and the like.
+ */
+function addressIn(entry: string): string | undefined {
+  const address = entry
+    .trim()
+    .replace(/^"(.*)"$/, '$1')
+    .replace(/^\[(.*)\](?::\d+)?$/, '$1')
+    .replace(/%.*$/, '')
+    .replace(/^::ffff:(?=\d+\.)/i, '')
+    .replace(/^(\d+(?:\.\d+){3}):\d+$/, '$1')
+  return isIP(address) === 0 ? undefined : address
 }
