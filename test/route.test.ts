@@ -117,9 +117,22 @@ test('a time that is none refuses the event', () => {
     null,
     {},
     '1969-12-31T23:59:59Z',
+    '2026-02-30T00:00:00Z',
   ]) {
     const error = refusal(() => timestampOf({ meta: { dt } }))
     assert.equal(error.code, 'timestamp_unparsable')
     assert.match(error.message, /'\.meta\.dt'/)
   }
+})
+
+test('the refusal of a time gives the reason', () => {
+  const reasons: [unknown, RegExp][] = [
+    ['2026-02-30T00:00:00Z', /: there is no day 2026-02-30$/],
+    ['1969-12-31T23:59:59Z', /: it is before 1970$/],
+    ['2026-02-03T25:00:00Z', /: there is no time 25:00:00$/],
+    ['2026-02-03T00:00:00Z or so', /: it is not in ISO 8601$/],
+    [7, /: it is not text$/],
+  ]
+  for (const [dt, reason] of reasons)
+    assert.match(refusal(() => timestampOf({ meta: { dt } })).message, reason)
 })

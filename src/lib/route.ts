@@ -1,6 +1,7 @@
 import { GateError, quote } from './errors.js'
 import type { Context, Destination, Event, Schema, Stream } from './eventgate.js'
 import { Field } from './field.js'
+import { timeOf } from './time.js'
 
 /** The step `route`. */
 export type Route = (event: Event, schema: Schema, stream: Stream, context: Context) => Destination
@@ -34,16 +35,13 @@ function keyOf(event: Event, fields: NonNullable<Stream['key']>): string {
   return `{${members.join(',')}}`
 }
 
-/** `Date.parse` takes almost anything for a time. */
-const ISO_8601 = /^[+-]?\d{4,6}-\d\d/
-
 function timestampOf(event: Event, field: Field, context: Context): number {
   const dt = field.get(event)
   if (dt === undefined) return context.receivedAt
-  const timestamp = typeof dt === 'string' && ISO_8601.test(dt) ? Date.parse(dt) : Number.NaN
-  if (timestamp >= 0) return timestamp
+  const time = typeof dt === 'string' ? timeOf(dt) : 'it is not text'
+  if (typeof time === 'number' && time >= 0) return time
   throw new GateError(
     'timestamp_unparsable',
-    `'.${field.path}' must be a time since 1970 in ISO 8601, it is ${quote(dt)}`,
+    `'.${field.path}' must be a time since 1970 in ISO 8601, it is ${quote(dt)}: ${typeof time === 'string' ? time : 'it is before 1970'}`,
   )
 }

@@ -7,6 +7,7 @@ import { GONE, put } from '../patch.js'
 import { at, type Step } from '../pointer.js'
 import type { SchemaRepository } from '../schemas.js'
 import { nearest } from '../spelling.js'
+import { looseTimeOf } from '../time.js'
 
 /** What the gate's own refusals are mended by. */
 export interface Known {
@@ -150,7 +151,7 @@ function streamNamed(event: unknown, { streamField }: Known): string | undefined
 function timesLike(value: unknown): number[] {
   const number =
     typeof value === 'number' ? value : typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : NaN
-  const read = typeof value === 'string' ? Date.parse(value) : NaN
+  const read = typeof value === 'string' ? looseTimeOf(value) : NaN
   // Seconds, or milliseconds, since the epoch.
   return [number < 1e11 ? number * 1000 : number, read].filter(ms => ms >= 0 && ms < 8.64e15)
 }

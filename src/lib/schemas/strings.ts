@@ -1,4 +1,5 @@
 import RandExpModule from 'randexp'
+import { looseTimeOf } from '../time.js'
 import type { JsonSchema } from './declares.js'
 
 // The module is the class itself, whatever its types say.
@@ -69,8 +70,9 @@ function* variants(text: string): Generator<string> {
     .trim()
     .toLowerCase()
     .replace(/[^a-z0-9]+/g, '-')
-  if (/^\d{4}-\d\d-\d\d|^\w{3}, /.test(text) && !Number.isNaN(Date.parse(text))) {
-    const iso = new Date(text).toISOString()
+  const time = /^\d{4}-\d\d-\d\d|^\w{3}, /.test(text) ? looseTimeOf(text) : Number.NaN
+  if (!Number.isNaN(time)) {
+    const iso = new Date(time).toISOString()
     yield iso
     yield iso.slice(0, 10)
   }
