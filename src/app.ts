@@ -3,7 +3,6 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
-import { load as parseYaml } from 'js-yaml'
 import { register } from 'prom-client'
 import { Admission, type Room } from './lib/admission.js'
 import { MAX_MEMBERS } from './lib/body.js'
@@ -31,6 +30,7 @@ import type { SchemaRepository } from './lib/schemas.js'
 import type { StreamConfigs } from './lib/streams.js'
 import { Tracing } from './lib/tracing.js'
 import { Turns } from './lib/turns.js'
+import { readYaml } from './lib/yaml.js'
 import {
   knownTo,
   makeSchemas,
@@ -195,7 +195,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
 
 /** Without the routes that are not there with this configuration: monitoring tries what the document has. */
 function readSpec({ version }: Info, { dev_ui, validate_endpoint, test_events }: Config): Spec {
-  const spec = parseYaml(readFileSync(packaged('dist/static/spec.yaml'), 'utf8')) as Spec
+  const text = readFileSync(packaged('dist/static/spec.yaml'), 'utf8')
+  const spec = readYaml(text, { maxValues: 10_000, maxDepth: 100 }).value as Spec
   const absent = Object.entries({
     '/_dev/': dev_ui,
     '/v1/validate': validate_endpoint,

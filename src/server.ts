@@ -29,10 +29,12 @@ async function main(): Promise<void> {
   const { values } = parse()
   if (values.help) return void process.stdout.write(USAGE)
   if (values.version) return void process.stdout.write(`${packageVersion()}\n`)
-  const file = readFile(process.env.APP_CONFIG_PATH ?? values.config)
+  const warnings: string[] = []
+  const file = readFile(process.env.APP_CONFIG_PATH ?? values.config, warnings)
   const service = file.services[0] as ConfigFile['services'][number]
   const { shutdown_timeout_ms } = readConf(service.conf)
   const log = makeLog(file.logging ?? {}, service.name)
+  for (const warning of warnings) log.warn(warning)
 
   // Signals are ours: with no workers service-runner installs no handler, and the default one cuts requests off.
   let runner: ServiceRunner | undefined
@@ -95,9 +97,11 @@ function packageVersion(): string {
 }
 
 /** Ends the process with all that is wrong, before anything is opened. */
-function readFile(path: string): ConfigFile {
+function readFile(path: string, warnings: string[]): ConfigFile {
   try {
-    return readConfigFile(readFileSync(path, 'utf8'), process.env)
+    return readConfigFile(readFileSync(path, 'utf8'), process.env, ({ path: at, message }) =>
+      warnings.push(`${path}: ${at} ${message}`),
+    )
   } catch (error) {
     const problems =
       error instanceof ConfigError

@@ -23,6 +23,7 @@ function importsOf(file: string): string[] {
 const PACKAGES: [RegExp, RegExp][] = [
   [/^express$/, /^(app|routes\/.*)\.ts$/],
   [/^(ajv|ajv-formats|ajv-draft-04|json-schema-traverse)(\/|$)/, /^lib\/(config|schemas\/.*)\.ts$/],
+  [/^js-yaml$/, /^lib\/yaml\.ts$/],
   [/^redos-detector$/, /^lib\/patterns\.ts$/],
   [/^node-fetch$/, /^lib\/source\.ts$/],
   [/^kafkajs/, /^lib\/kafka\/cluster\.ts$/],

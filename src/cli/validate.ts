@@ -87,11 +87,17 @@ function readOptions({ config: file, schemas = [] }: ValidateOptions): {
   const conf =
     file === undefined
       ? {}
-      : (readConfigFile(readFileSync(file, 'utf8'), process.env).services[0]?.conf ?? {})
+      : (readConfigFile(readFileSync(file, 'utf8'), process.env, ({ path, message }) =>
+          warn(`${file}: ${path} ${message}`),
+        ).services[0]?.conf ?? {})
   const configured = (conf.schema_base_uris ?? []) as string[]
   const own = file === undefined && schemas.length === 0 && existsSync('schemas') ? ['schemas'] : schemas
   const all = { ...conf, schema_base_uris: [...own, ...configured] }
   return { conf: all, config: readConf(all) }
+}
+
+function warn(reason: string): void {
+  process.stderr.write(`eventgate: ${reason}\n`)
 }
 
 /** Rejects if what the configuration names cannot be had. */
@@ -102,8 +108,10 @@ async function open(
 ): Promise<{ judge(events: readonly Read[]): Promise<Prospect[]>; close(): void }> {
   const info = readInfo()
   const schemas = makeSchemas(config, info)
-  const warn = (reason: string) => void process.stderr.write(`eventgate: ${reason}\n`)
-  const configs = await openStreamConfigs(config, info, { fetched: () => {}, failed: warn })
+  const configs = await openStreamConfigs(config, info, {
+    fetched: ({ warnings }) => warnings.forEach(warn),
+    failed: warn,
+  })
   const log = makeLog({ level: 'warn', streams: [{ type: 'stderr' }] }, info.name)
   const own = makeSteps(config, schemas, configs, async () => {})
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })

@@ -1,12 +1,12 @@
 import { Ajv, type DefinedError, type JSONSchemaType } from 'ajv'
 import bytes from 'bytes'
-import { load as parseYaml } from 'js-yaml'
 import { ClientAddress } from './client-ip.js'
 import { MAX_PENDING_ERROR_EVENTS } from './error-events.js'
 import { quote } from './errors.js'
 import { type KafkaSettings, readKafkaConf } from './kafka/conf.js'
 import { nearest } from './spelling.js'
 import { TRANSFORMS, userAgentExpressions } from './transforms.js'
+import { readText } from './yaml.js'
 
 /** One thing that is wrong with a configuration. */
 export interface Problem {
@@ -539,12 +539,18 @@ const CONF = { type: 'object', additionalProperties: false, properties: OPTIONS 
 
 /**
  * Reads a configuration file: YAML, in which `{env(NAME,default)}` stands for a variable of the environment,
- * as service-runner has it. Throws a ConfigError with all that is wrong.
+ * as service-runner has it. Throws a ConfigError with all that is wrong; `warn` hears what YAML's readers disagree on.
  */
-export function readConfigFile(text: string, env: NodeJS.ProcessEnv): ConfigFile {
+export function readConfigFile(
+  text: string,
+  env: NodeJS.ProcessEnv,
+  warn: (problem: Problem) => void = () => {},
+): ConfigFile {
   let file: unknown
   try {
-    file = parseYaml(substituteEnv(text, env))
+    const { value, notes } = readText(substituteEnv(text, env), { maxValues: 100_000, maxDepth: 100 })
+    file = value
+    for (const { path, message } of notes) warn({ path, message: SECRET.test(path) ? DISAGREED : message })
   } catch (error) {
     throw new ConfigError([{ path: 'the file', message: `is not YAML: ${(error as Error).message}` }])
   }
@@ -554,6 +560,10 @@ export function readConfigFile(text: string, env: NodeJS.ProcessEnv): ConfigFile
   if (problems.length > 0) throw new ConfigError(problems)
   return file as ConfigFile
 }
+
+/** What must not be shown. */
+const SECRET = /pass|secret|pem|key|token|auth|cookie/i
+const DISAGREED = 'is a text to some readers of YAML and none to others: put it into quotes'
 
 /** Makes the whole Config of a service's options. Throws a ConfigError with all that is wrong. */
 export function readConf(conf: Readonly<Record<string, unknown>>): Config {
@@ -719,11 +729,14 @@ function allowed(schema: Record<string, unknown>): string {
  */
 function substituteEnv(text: string, env: NodeJS.ProcessEnv): string {
   const reference =
-    /(?:(?<!['"\\])(?<quote>['"]))?\{\s*env\(\s*(?<name>[^\s,()]+)\s*(?:,\s*(?<fallback>[^)]*))?\)\s*\}(?:\k<quote>(?!['"]))?/g
+    /(?:(?<!['"\\])(?<quote>['"]))?\{\s*env\(\s*(?<name>[^\s,()]+)\s*(?:,\s*(?<fallback>(?:[^)]*[^)\s])?)\s*)?\)\s*\}(?:\k<quote>(?!['"]))?/g
+  const [unfilled] = /\{\s*env\(.*/.exec(text.replace(reference, '')) ?? []
+  if (unfilled !== undefined)
+    throw new Error(`${quote(unfilled)} cannot be filled in: a default cannot hold a closing parenthesis`)
   return text.replace(reference, (...match) => {
     const whole: string = match[0]
-    const { quote = '', name = '', fallback = '' } = match.at(-1) as Record<string, string | undefined>
+    const { quote: mark = '', name = '', fallback = '' } = match.at(-1) as Record<string, string | undefined>
     const value = env[name] ?? fallback
-    return quote && whole.endsWith(quote) ? JSON.stringify(value) : `${quote}${value}`
+    return mark && whole.endsWith(mark) ? JSON.stringify(value) : `${mark}${value}`
   })
 }

@@ -1,4 +1,3 @@
-import { load as parseYaml } from 'js-yaml'
 import { readBody } from '../body.js'
 import { type Code, GateError } from '../errors.js'
 import type { Context, Event, Schema, Stream } from '../eventgate.js'
@@ -8,6 +7,7 @@ import { at, type Step } from '../pointer.js'
 import type { SchemaRepository } from '../schemas.js'
 import { nearest } from '../spelling.js'
 import { looseTimeOf } from '../time.js'
+import { readYaml } from '../yaml.js'
 
 /** What the gate's own refusals are mended by. */
 export interface Known {
@@ -213,12 +213,19 @@ function objectsIn(event: unknown): unknown[] {
   }
 }
 
-/** YAML's flow style takes single quotes, bare names and commas at the end, as people write. Aliases are for bombs. */
+const LENIENT_BOUNDS = { maxValues: 10_000, maxDepth: 100 }
+
+/**
+ * YAML's flow style takes single quotes, bare names and commas at the end, as people write. What its readers
+ * disagree about is no more plain than the event was.
+ */
 function leniently(text: string): unknown[] {
-  if (!/^\s*\{/.test(text) || /[&*]/.test(text)) return []
+  if (!/^\s*\{/.test(text)) return []
   try {
-    const value: unknown = parseYaml(text)
-    return typeof value === 'object' && value !== null ? [JSON.parse(JSON.stringify(value))] : []
+    const { value, notes } = readYaml(text, LENIENT_BOUNDS)
+    return typeof value === 'object' && value !== null && notes.length === 0
+      ? [JSON.parse(JSON.stringify(value))]
+      : []
   } catch {
     return []
   }

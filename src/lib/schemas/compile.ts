@@ -1,12 +1,12 @@
 import { createRequire } from 'node:module'
 import { Ajv, type Options, type ValidateFunction } from 'ajv'
 import AjvDraft04Module from 'ajv-draft-04'
-import { load as parseYaml } from 'js-yaml'
 import traverse from 'json-schema-traverse'
 import { cut, type Details, GateError, quote, type SchemaError } from '../errors.js'
 import type { Event, Schema } from '../eventgate.js'
 import { OutOfTime, slowPattern } from '../patterns.js'
 import { guarded } from '../regexp.js'
+import { type Note, readText } from '../yaml.js'
 import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8, textOf } from './ajv6.js'
 import { declares, type JsonSchema } from './declares.js'
 import { formats } from './formats.js'
@@ -53,8 +53,7 @@ const MAX_SHORT_MESSAGE = 200
 const MAX_EXPLAINED_LENGTH = 64 * 1024
 
 /** Bounds of a document, with what its YAML aliases stand for written out. */
-const MAX_VALUES = 100_000
-const MAX_DEPTH = 200
+const BOUNDS = { maxValues: 100_000, maxDepth: 200 }
 
 /**
  * Unknown keywords, typos among them, must not refuse a schema; patterns are compiled as Ajv 6 did, without the u
@@ -264,33 +263,17 @@ function lengthOf(errors: readonly SchemaError[]): number {
 
 /** A document as it stands in its repository. Throws `schema_broken`. */
 export function parse(uri: string, text: string): JsonSchema {
-  let value: unknown
-  try {
-    value = /^\s*[{[]/.test(text) ? parseJsonOrFlow(text) : parseYaml(text)
-  } catch (error) {
-    throw broken(uri, (error as Error).message.split('\n')[0] as string)
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw broken(uri, 'it is not an object')
-  let values = 0
-  return copy(value, 0) as JsonSchema
-
-  // What an alias stands for is copied: a few lines of them can stand for more than any memory holds.
-  function copy(value: unknown, depth: number): unknown {
-    if (++values > MAX_VALUES) throw broken(uri, `it has more than ${MAX_VALUES} values`)
-    if (depth > MAX_DEPTH) throw broken(uri, `it nests deeper than ${MAX_DEPTH} levels`)
-    if (Array.isArray(value)) return value.map(item => copy(item, depth + 1))
-    if (typeof value !== 'object' || value === null) return value
-    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, copy(item, depth + 1)]))
-  }
+  return parseNoting(uri, text).schema
 }
 
-/** What begins with a bracket is JSON, or else YAML's flow style. */
-function parseJsonOrFlow(text: string): unknown {
+function parseNoting(uri: string, text: string): { schema: JsonSchema; notes: Note[] } {
   try {
-    return JSON.parse(text)
-  } catch {
-    return parseYaml(text)
+    const { value, notes } = readText(text, BOUNDS)
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      throw new Error('it is not an object')
+    return { schema: value as JsonSchema, notes }
+  } catch (error) {
+    throw broken(uri, (error as Error).message)
   }
 }
 

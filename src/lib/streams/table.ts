@@ -1,8 +1,8 @@
-import { load as parseYaml } from 'js-yaml'
 import { quote } from '../errors.js'
 import type { Event, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
 import { Inspection, provenFast } from '../patterns.js'
+import { readText, type Text } from '../yaml.js'
 
 export interface TableOptions {
   /** Dotted path of the map of streams in the answer; undefined where the answer is that map. */
@@ -24,9 +24,7 @@ type Settings = Readonly<Record<string, unknown>>
 
 /** What Kafka takes as a topic's name; `.` and `..` it does not. */
 const LEGAL_TOPIC = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
-/** Of YAML, with what its aliases stand for. */
-const MAX_VALUES = 1_000_000
-const MAX_DEPTH = 200
+const BOUNDS = { maxValues: 1_000_000, maxDepth: 200 }
 /** Names found, or not, by regular expressions that are remembered. */
 const MAX_MATCHED = 10_000
 
@@ -85,12 +83,12 @@ export class StreamTable {
     { objectPath, destination, topicPrefix }: TableOptions,
     inspection = new Inspection(),
   ): StreamTable {
-    const answer = parse(text)
+    const { value: answer, notes } = parse(text)
     if (!isMap(answer)) throw new Error(`the answer is no map but ${quote(answer)}`)
     const { error } = answer
     if (isMap(error) && (objectPath !== undefined || !('schema_title' in error)))
       throw new Error(`it answered with an error: ${quote(error.info ?? error.code ?? error)}`)
-    const warnings: string[] = []
+    const warnings = notes.map(({ path, message }) => `${path} ${message}`)
     if (objectPath !== undefined && isMap(answer.warnings))
       warnings.push(`its source warns: ${JSON.stringify(answer.warnings).slice(0, 1000)}`)
     const found = objectPath === undefined ? answer : new Field(objectPath).get(answer)
@@ -134,25 +132,12 @@ export class StreamTable {
   }
 }
 
-function parse(text: string): unknown {
+function parse(text: string): Text {
   try {
-    return /^\s*[{[]/.test(text) ? JSON.parse(text) : bounded(parseYaml(text))
+    return readText(text, BOUNDS)
   } catch (error) {
-    throw new Error(`it is neither JSON nor YAML: ${(error as Error).message.split('\n')[0]}`)
+    throw new Error(`it cannot be read: ${(error as Error).message}`)
   }
-}
-
-/** A few lines of YAML's aliases can stand for more than any memory holds, once they are written out. */
-function bounded(value: unknown): unknown {
-  let values = 0
-  const count = (value: unknown, depth: number): void => {
-    if (++values > MAX_VALUES || depth > MAX_DEPTH)
-      throw new Error(`it has more than ${MAX_VALUES} values, or nests deeper than ${MAX_DEPTH} levels`)
-    if (typeof value === 'object' && value !== null)
-      for (const item of Object.values(value)) count(item, depth + 1)
-  }
-  count(value, 0)
-  return value
 }
 
 function isFor(destination: string | undefined, { destination_event_service: own }: Settings): boolean {

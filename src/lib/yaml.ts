@@ -1,0 +1,312 @@
+import {
+  type AliasNode,
+  boolCoreTag,
+  CORE_SCHEMA,
+  eventsToAst,
+  floatCoreTag,
+  intCoreTag,
+  type MappingNode,
+  NOT_RESOLVED,
+  type Node,
+  nullCoreTag,
+  parseEvents,
+  SCALAR_STYLE,
+  type ScalarNode,
+  visit,
+} from 'js-yaml'
+import { quote } from './errors.js'
+
+/** A document, and what an operator should know of how it was read. */
+export interface Text {
+  value: unknown
+  notes: Note[]
+}
+
+/** A place where readers of YAML disagree, or that says something else than it seems to. */
+export interface Note {
+  /** Such as `a.b[0]['c.d']`. */
+  path: string
+  message: string
+}
+
+/** How much a document may hold, with what its aliases and merge keys stand for written out. */
+export interface Bounds {
+  maxValues: number
+  maxDepth: number
+}
+
+const MAX_NOTES = 20
+const MAX_PATH_LENGTH = 200
+
+/** Reads JSON or YAML, told apart by content. Throws an Error that says in one line why it is neither. */
+export function readText(text: string, bounds: Bounds): Text {
+  const content = withoutMark(text)
+  if (!/^\s*(?:[{[]|\/[/*])/.test(content)) return readYaml(content, bounds)
+  let reason: string
+  try {
+    const value: unknown = JSON.parse(content)
+    bound(value, bounds)
+    return { value, notes: [] }
+  } catch (error) {
+    reason = oneLine(error)
+    if (!(error instanceof SyntaxError)) throw error
+  }
+  if (isCommented(content)) throw new Error(COMMENTED)
+  try {
+    return readYaml(content, bounds)
+  } catch (error) {
+    throw new Error(`it is neither JSON (${reason}) nor YAML (${oneLine(error)})`)
+  }
+}
+
+/**
+ * Reads one document of YAML. Merge keys are merged, and numbers are those of js-yaml 3, which the original reads
+ * with: of YAML 1.1, except that dates and words such as `yes` are texts. Throws an Error of one line.
+ */
+export function readYaml(text: string, bounds: Bounds): Text {
+  const content = withoutMark(text)
+  try {
+    const events = parseEvents(content, { maxDepth: bounds.maxDepth })
+    const documents = eventsToAst(events, { source: content, schema: CORE_SCHEMA })
+    if (documents.length !== 1) throw new Error(`it holds ${documents.length} documents, not one`)
+    const [{ contents } = { contents: null }] = documents
+    if (contents === null) throw new Error('it is empty')
+    return new Reader(targetsOf(documents), bounds).read(contents)
+  } catch (error) {
+    throw new Error(oneLine(error))
+  }
+}
+
+/** Writes a document out: every alias is replaced by what it stands for, every merge key by what it merges. */
+class Reader {
+  readonly #targets: ReadonlyMap<AliasNode, Node>
+  readonly #bounds: Bounds
+  readonly #notes: Note[] = []
+  readonly #noted = new Set<Node>()
+  readonly #open = new Set<Node>()
+  #values = 0
+
+  constructor(targets: ReadonlyMap<AliasNode, Node>, bounds: Bounds) {
+    this.#targets = targets
+    this.#bounds = bounds
+  }
+
+  read(node: Node): Text {
+    const value = this.#value(node, '', 0)
+    return { value, notes: this.#notes }
+  }
+
+  #value(node: Node, path: string, depth: number): unknown {
+    charge(++this.#values, depth, this.#bounds)
+    if (node.kind === 'alias') return this.#value(this.#target(node, path), path, depth)
+    if (node.kind === 'scalar') return this.#scalar(node, path)
+    if (node.tagged && node.tag !== (node.kind === 'mapping' ? '!!map' : '!!seq') && node.tag !== '!')
+      throw new Error(`${at(path)} has the tag ${quote(node.tag)}, which JSON has nothing for`)
+    if (this.#open.has(node)) throw new Error(`${at(path)} is part of itself`)
+    this.#open.add(node)
+    const value =
+      node.kind === 'sequence'
+        ? node.items.map((item, i) => this.#value(item, `${path}[${i}]`, depth + 1))
+        : Object.fromEntries(this.#pairs(node, path, depth))
+    this.#open.delete(node)
+    return value
+  }
+
+  /** Its own pairs go before merged ones, and of those the earlier; each key stands where it came first. */
+  #pairs(node: MappingNode, path: string, depth: number): Map<string, unknown> {
+    const pairs = new Map<string, unknown>()
+    const own = new Set<string>()
+    for (const item of node.items) {
+      if (isMergeKey(item.key)) {
+        for (const source of this.#sources(item.value, path)) {
+          charge(++this.#values, depth, this.#bounds)
+          if (this.#open.has(source)) throw new Error(`${at(path)} is part of itself`)
+          this.#open.add(source)
+          for (const [key, value] of this.#pairs(source, path, depth + 1))
+            if (!pairs.has(key)) pairs.set(key, value)
+          this.#open.delete(source)
+        }
+        continue
+      }
+      const key = this.#key(item.key, path)
+      if (own.has(key)) throw new Error(`${at(path)} has the key ${quote(key)} twice`)
+      own.add(key)
+      const inner = join(path, key)
+      if (isEmpty(item.value) && isPlain(item.key) && /:\S/.test(key))
+        this.#note(item.key, inner, 'has no value: is a space missing after its colon?')
+      pairs.set(key, this.#value(item.value, inner, depth + 1))
+    }
+    return pairs
+  }
+
+  /** What a merge key stands for: a mapping, or a list of them. */
+  #sources(node: Node, path: string): MappingNode[] {
+    const found = node.kind === 'alias' ? this.#target(node, path) : node
+    const nodes = found.kind === 'sequence' ? found.items : [found]
+    return nodes.map(node => {
+      const source = node.kind === 'alias' ? this.#target(node, path) : node
+      if (source.kind === 'mapping') return source
+      throw new Error(`${at(join(path, '<<'))} cannot be merged: it must be a mapping, or a list of them`)
+    })
+  }
+
+  #key(node: Node, path: string): string {
+    const key = node.kind === 'alias' ? this.#target(node, path) : node
+    if (key.kind !== 'scalar') throw new Error(`${at(path)} has a key that is not a text`)
+    const text = String(this.#scalar(key, join(path, key.value), true))
+    if (/^\/[/*]/.test(text) && isPlain(key)) throw new Error(COMMENTED)
+    return text
+  }
+
+  #scalar(node: ScalarNode, path: string, isKey = false): unknown {
+    const { value: text } = node
+    if (node.tagged) return tagged(node, path)
+    if (node.style !== SCALAR_STYLE.PLAIN) return text
+    if (node.tag === nullCoreTag.tagName) return null
+    if (node.tag === boolCoreTag.tagName) return /^t/i.test(text)
+    if (!/^[-+.\d]/.test(text)) {
+      if (!isKey && WORDS.test(text))
+        this.#disagree(node, path, text, `${/^(?:yes|on)$/i.test(text)} in YAML 1.1`)
+      return text
+    }
+    const other = coreNumber(node)
+    const value = numberOf(text) ?? text
+    if (!Object.is(value, other)) this.#disagree(node, path, value, `${quote(other)} in YAML 1.2`)
+    else if (value === text && DATE.test(text)) this.#disagree(node, path, text, 'a date in YAML 1.1')
+    return value
+  }
+
+  #target(alias: AliasNode, path: string): Node {
+    const target = this.#targets.get(alias)
+    if (target) return target
+    throw new Error(`${at(path)} is the alias ${quote(alias.anchor)}, and no such anchor stands before it`)
+  }
+
+  #disagree(node: Node, path: string, value: unknown, other: string): void {
+    const { value: text } = node as ScalarNode
+    const read = typeof value === 'number' ? `the number ${value}` : 'a text'
+    const message = `is ${quote(text)}, read as ${read}, and as ${other}: write it so that all readers agree`
+    this.#note(node, path, message)
+  }
+
+  #note(node: Node, path: string, message: string): void {
+    if (this.#noted.has(node) || this.#notes.length >= MAX_NOTES) return
+    this.#noted.add(node)
+    this.#notes.push({ path: at(path), message })
+  }
+}
+
+const COMMENTED =
+  'it is JSON with comments, which JSON does not have: take them out, or write YAML with # comments'
+
+/** A byte order mark says nothing of the text behind it. */
+function withoutMark(text: string): string {
+  return text.startsWith('\ufeff') ? text.slice(1) : text
+}
+
+/** Whether it would be JSON without comments. Every part of the expression matches as far as it can: linear. */
+function isCommented(text: string): boolean {
+  const bare = text.replace(/("(?:[^"\\]|\\.)*"?)|\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, '$1 ')
+  try {
+    JSON.parse(bare.replace(/,(?=\s*[\]}])/g, ''))
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** The node that each alias means: the nearest anchor of its name before it. */
+function targetsOf(documents: Parameters<typeof visit>[0]): Map<AliasNode, Node> {
+  const anchors = new Map<string, Node>()
+  const targets = new Map<AliasNode, Node>()
+  visit(documents, node => {
+    if (node.kind === 'alias') {
+      const target = anchors.get(node.anchor)
+      if (target) targets.set(node, target)
+    } else if (node.anchor !== undefined) anchors.set(node.anchor, node)
+  })
+  return targets
+}
+
+function bound(value: unknown, bounds: Bounds): void {
+  let values = 0
+  const count = (value: unknown, depth: number): void => {
+    charge(++values, depth, bounds)
+    if (typeof value !== 'object' || value === null) return
+    for (const item of Object.values(value)) count(item, depth + 1)
+  }
+  count(value, 0)
+}
+
+function charge(values: number, depth: number, { maxValues, maxDepth }: Bounds): void {
+  if (values > maxValues) throw new Error(`it has more than ${maxValues} values`)
+  if (depth > maxDepth) throw new Error(`it nests deeper than ${maxDepth} levels`)
+}
+
+function isMergeKey(key: Node): boolean {
+  return key.kind === 'scalar' && isPlain(key) && key.value === '<<'
+}
+
+function isPlain(node: Node): boolean {
+  return node.kind === 'scalar' && node.style === SCALAR_STYLE.PLAIN && !node.tagged
+}
+
+function isEmpty(node: Node): boolean {
+  return isPlain(node) && (node as ScalarNode).value === ''
+}
+
+/** Words that YAML 1.1 takes for `true` and `false`, and 1.2 does not. */
+const WORDS = /^(?:yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$/
+const DATE = /^\d{4}-\d\d?-\d\d?(?:$|[Tt \t])/
+
+const INTEGER =
+  /^[-+]?(?:0|0b[01_]*[01]|0x[\da-fA-F_]*[\da-fA-F]|0[0-7_]*[0-7]|[1-9](?:[\d_]*\d)?|[1-9][\d_]*(?::[0-5]?\d)+)$/
+const FLOAT =
+  /^(?:[-+]?(?:0|[1-9][\d_]*)(?:\.[\d_]*)?(?:[eE][-+]?\d+)?|[-+]?\.[\d_]+(?:[eE][-+]?\d+)?|[-+]?\d[\d_]*(?::[0-5]?\d)+\.[\d_]*)(?<!_)$/
+const SPECIAL = /^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$/
+
+/** As js-yaml 3 reads it; `-.5` is a number besides, where that finds a text. Undefined for what is no number. */
+function numberOf(text: string): number | undefined {
+  if (SPECIAL.test(text)) return /nan/i.test(text) ? Number.NaN : text[0] === '-' ? -Infinity : Infinity
+  const isInteger = INTEGER.test(text)
+  if (!isInteger && !FLOAT.test(text)) return undefined
+  const [, sign, digits = ''] = /^([-+]?)(.*)$/.exec(text.replace(/_/g, '')) ?? []
+  const parts = digits.split(':')
+  const value =
+    parts.length > 1
+      ? parts.reduce((sum, part) => sum * 60 + Number.parseFloat(part), 0)
+      : isInteger && /^0[0-7]/.test(digits)
+        ? Number.parseInt(digits, 8)
+        : Number(digits)
+  return sign === '-' ? -value : value
+}
+
+/** As YAML 1.2 has it. */
+function coreNumber({ tag, value }: ScalarNode): unknown {
+  if (tag === intCoreTag.tagName) return intCoreTag.resolve(value, false, tag)
+  return tag === floatCoreTag.tagName ? floatCoreTag.resolve(value, false, tag) : value
+}
+
+const TAGS = [nullCoreTag, boolCoreTag, intCoreTag, floatCoreTag]
+
+function tagged({ tag, value }: ScalarNode, path: string): unknown {
+  if (tag === '!!str' || tag === '!') return value
+  const known = TAGS.find(({ tagName }) => tagName.replace('tag:yaml.org,2002:', '!!') === tag)
+  if (!known) throw new Error(`${at(path)} has the tag ${quote(tag)}, which JSON has nothing for`)
+  const resolved = known.resolve(value, true, known.tagName)
+  if (resolved === NOT_RESOLVED) throw new Error(`${at(path)} is ${quote(value)}, which is no ${tag}`)
+  return resolved
+}
+
+function join(path: string, key: string): string {
+  if (!/^[\w$-]+$/.test(key)) return `${path}['${key}']`
+  return path === '' ? key : `${path}.${key}`
+}
+
+function at(path: string): string {
+  return path === '' ? 'the document' : path.slice(0, MAX_PATH_LENGTH)
+}
+
+function oneLine(error: unknown): string {
+  return (error as Error).message.split('\n')[0] as string
+}
