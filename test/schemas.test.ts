@@ -446,3 +446,24 @@ test('events are served from memory once their schemas were loaded', async t => 
     code: 'schema_uri_missing',
   })
 })
+
+test('a request has a bounded number of schemas fetched; files do not count, and nobody else is refused for it', async t => {
+  const far = await remote(t, (_req, res) => void res.end('{"type":"object"}'))
+  const schemas = repository([folder(t, { 'file/1.0.0': 'type: object' }), far.base])
+  const lookups = { left: 2 }
+  await schemas.load(['/file/1.0.0', '/a/1.0.0'], lookups)
+  assert.equal(lookups.left, 1)
+  await schemas.load(['/b/1.0.0'], lookups)
+  const denied = schemas.load(['/c/1.0.0', '/d/1.0.0'], lookups)
+  // Somebody else asks for the same at the same time.
+  await Promise.all([denied, schemas.load(['/d/1.0.0'], { left: 1 })])
+  assert.deepEqual(
+    ['/a', '/b', '/d'].map(name => schemas.get(`${name}/1.0.0`, lookups).uri),
+    ['/a/1.0.0', '/b/1.0.0', '/d/1.0.0'],
+  )
+  assert.throws(() => schemas.get('/c/1.0.0', lookups), { code: 'schema_lookups_exceeded', retriable: true })
+  assert.ok(!far.asked.some(url => url.startsWith('/c')))
+  // It is not remembered as missing.
+  await schemas.load(['/c/1.0.0'], { left: 1 })
+  assert.equal(schemas.get('/c/1.0.0').uri, '/c/1.0.0')
+})

@@ -30,6 +30,7 @@ const TABLE = {
   record_refused: { kind: 'invalid', status: 400, fate: 'not_stored' },
 
   // One event: not the client's mistake.
+  schema_lookups_exceeded: { kind: 'error', status: 503, fate: 'not_stored' },
   schema_unavailable: { kind: 'error', status: 503, fate: 'not_stored' },
   stream_config_unavailable: { kind: 'error', status: 503, fate: 'not_stored' },
   stream_misconfigured: { kind: 'error', status: 503, fate: 'not_stored' },

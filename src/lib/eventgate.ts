@@ -17,6 +17,8 @@ export interface Context {
   /** Fills the stream field of events that lack it. */
   stream?: string | undefined
   delivery: Delivery
+  /** What the request may still ask remote schema repositories for; undefined where that has no bound. */
+  lookups?: Lookups | undefined
   /** Where the request stands in a trace; undefined where there is none. */
   trace?: Trace | undefined
   /** Where events of several requests are together: the request's id of each. */
@@ -25,6 +27,11 @@ export interface Context {
   clientIp(): string | undefined
   /** The text of the event at `index` as it was received. Costs a scan of the body: for failures only. */
   textOf(index: number): string
+}
+
+/** Schemas that are not in memory, nor in a file, and may still be fetched. `load` counts them down. */
+export interface Lookups {
+  left: number
 }
 
 /** A place in a distributed trace. */

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { type Code, GateError, quote } from './errors.js'
-import type { Context, Event, Schema } from './eventgate.js'
+import type { Context, Event, Lookups, Schema } from './eventgate.js'
 import { Field } from './field.js'
 import { type Reach, Reached } from './reach.js'
 import { Catalog, type Listed } from './schemas/catalog.js'
@@ -41,6 +41,12 @@ interface Held {
   stamp: string
 }
 
+/** A look for one schema: whether only at files, and whether a remote repository was, or would have been, asked. */
+interface RemoteLook {
+  readonly isLocal: boolean
+  asked: boolean
+}
+
 /** Documents being fetched at one time; and loads that wait for their turn, above which they are refused. */
 const MAX_LOADING = 16
 const MAX_WAITING = 1000
@@ -68,6 +74,7 @@ export class SchemaRepository {
   readonly #reached = new Reached()
   /** What happened so far; failures by code. */
   readonly counts = { hits: 0, misses: 0, compiled: 0, compileMs: 0, failures: new Map<Code, number>() }
+  #compiling: Promise<void> = Promise.resolve()
   #running = 0
   #uses = 0
 
@@ -122,7 +129,7 @@ export class SchemaRepository {
       cold.add(uri)
     }
     if (this.#options.reload) return this.#reload(events.map(event => this.#uriOf(event as Event, context)))
-    return cold && this.load(cold)
+    return cold && this.load(cold, context.lookups)
   }
 
   async #reload(uris: readonly unknown[]): Promise<void> {
@@ -139,7 +146,7 @@ export class SchemaRepository {
   /** The schema of an event. Throws a GateError that says why there is none. */
   schemaFor(event: Event, context: Context): Schema {
     const uri = this.#uriOf(event, context)
-    if (uri !== undefined) return this.get(uri)
+    if (uri !== undefined) return this.get(uri, context.lookups)
     throw new GateError(
       'schema_uri_missing',
       `'.${this.#uriField.path}' must name the event's schema, such as "/test/event/1.0.0"`,
@@ -153,8 +160,11 @@ export class SchemaRepository {
     )
   }
 
-  /** Loads those of these schemas that are not held, as `loadFor` does. */
-  load(uris: Iterable<unknown>): Promise<void> | undefined {
+  /**
+   * Loads those of these schemas that are not held, as `loadFor` does. Once `lookups` are used up, only from files:
+   * then nothing is remembered of those that are in none, because no repository was asked.
+   */
+  load(uris: Iterable<unknown>, lookups?: Lookups): Promise<void> | undefined {
     let loading: Set<Promise<void>> | undefined
     for (const raw of uris) {
       const uri = this.#accept(raw)
@@ -164,13 +174,16 @@ export class SchemaRepository {
       const started = this.#loading.get(uri)
       if (!started && this.#loading.size >= MAX_LOADING + MAX_WAITING) continue
       loading ??= new Set()
-      loading.add(started ?? this.#start(uri))
+      loading.add(started ?? this.#start(uri, lookups))
     }
-    return loading && Promise.all(loading).then(() => {})
+    if (!loading) return undefined
+    // One promise for all events that name the same schema: there may be thousands of them.
+    const [first] = loading
+    return loading.size === 1 ? first : Promise.all(loading).then(() => {})
   }
 
   /** A schema that was loaded. Throws a GateError that says why there is none. */
-  get(raw: unknown): Schema {
+  get(raw: unknown, lookups?: Lookups): Schema {
     const held = this.#schemas.get(raw as string)
     if (held) {
       held.used = ++this.#uses
@@ -180,14 +193,18 @@ export class SchemaRepository {
     const uri = this.#accept(raw)
     if (uri instanceof GateError) throw uri
     // A second spelling of one that is held: without its slash.
-    if (uri !== raw) return this.get(uri)
-    throw (
-      this.#failures.get(uri)?.error ??
-      new GateError(
-        'schema_unavailable',
-        `too many schemas are needed at once for ${uri}: send the event again`,
-      )
-    )
+    if (uri !== raw) return this.get(uri, lookups)
+    const failure = this.#failures.get(uri)?.error
+    if (failure) throw failure
+    throw lookups?.left === 0
+      ? new GateError(
+          'schema_lookups_exceeded',
+          `the request names too many schemas that are not in memory, ${uri} among them: send the event again`,
+        )
+      : new GateError(
+          'schema_unavailable',
+          `too many schemas are needed at once for ${uri}: send the event again`,
+        )
   }
 
   /** The URI under which a schema is held, or why it is refused. Nothing else from an event reaches a path or an address. */
@@ -214,16 +231,26 @@ export class SchemaRepository {
     return new GateError('schema_uri_refused', `schema URI ${quote(raw)} is not of the form "/title/version"`)
   }
 
-  #start(uri: string): Promise<void> {
+  #start(uri: string, lookups?: Lookups): Promise<void> {
+    const isLocal = lookups?.left === 0
+    if (lookups && !isLocal) lookups.left--
+    const asking = { isLocal, asked: false }
     this.counts.misses++
     const loading = this.#turn()
-      .then(() => this.#fetch(uri).finally(() => this.#next()))
+      .then(() => this.#fetch(uri, asking).finally(() => this.#next()))
       .then(
         held => this.#hold(uri, held),
-        thrown => this.#remember(uri, GateError.from(thrown)),
+        thrown => {
+          if (!isLocal || !asking.asked) this.#remember(uri, GateError.from(thrown))
+        },
       )
-      .finally(() => this.#loading.delete(uri))
-    this.#loading.set(uri, loading)
+      .finally(() => {
+        if (!isLocal) this.#loading.delete(uri)
+        // Only what a remote repository is asked for counts.
+        if (lookups && !isLocal && !asking.asked) lookups.left++
+      })
+    // Another request may ask the repositories: it must not share a look at the files alone.
+    if (!isLocal) this.#loading.set(uri, loading)
     return loading
   }
 
@@ -259,8 +286,8 @@ export class SchemaRepository {
       this.#failures.delete(this.#failures.keys().next().value as string)
   }
 
-  async #fetch(uri: string): Promise<Omit<Held, 'used'>> {
-    const root = await this.#document(uri)
+  async #fetch(uri: string, asking: RemoteLook): Promise<Omit<Held, 'used'>> {
+    const root = await this.#document(uri, asking)
     const references = new Map<string, Document>()
     const open = [root]
     for (let document = open.pop(); document; document = open.pop()) {
@@ -274,6 +301,7 @@ export class SchemaRepository {
         open.push(found)
       }
     }
+    await this.#turnToCompile()
     const begun = performance.now()
     let schema: Schema
     try {
@@ -301,18 +329,28 @@ export class SchemaRepository {
     })
   }
 
-  async #document(uri: string): Promise<Document> {
-    const { text, address } = await this.#text(uri)
+  /** Nothing else runs while a schema is compiled: one at most in a turn of the event loop. */
+  #turnToCompile(): Promise<void> {
+    this.#compiling = this.#compiling.then(() => new Promise(setImmediate))
+    return this.#compiling
+  }
+
+  async #document(uri: string, asking?: RemoteLook): Promise<Document> {
+    const { text, address } = await this.#text(uri, asking)
     return { ...this.#compiler.read(uri, text), address }
   }
 
   /** The first repository that has it wins. One that cannot be asked may have it, unless a later one does. */
-  async #text(uri: string): Promise<{ text: string; address: string }> {
+  async #text(uri: string, asking?: RemoteLook): Promise<{ text: string; address: string }> {
     const absolute = /^https?:/.test(uri)
     const { baseUris, fileExtension } = this.#options
     const names = absolute || /\.(ya?ml|json)$/.test(uri) ? [''] : ['', fileExtension]
     let unreachable: Unreachable | undefined
     for (const base of absolute ? [''] : baseUris) {
+      if (asking && /^https?:/.test(base === '' ? uri : base)) {
+        asking.asked = true
+        if (asking.isLocal) break
+      }
       for (const extension of names) {
         const found = await readLinked(base, uri + extension, this.#options)
         if (found instanceof Unreachable) this.#reached.failed(base, found.message)
