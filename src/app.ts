@@ -262,6 +262,8 @@ async function openProducers(
     // To encode and compress a batch takes as long as some requests do.
     const hasty = open('hasty', callback => void turns.again().then(callback))
     if (kafka.requiredAtStart) await guaranteed.reach()
+    // A broker that is not supported is told of now, not when the first event comes.
+    else void guaranteed.probe()
     return { guaranteed, hasty }
   }
   const made =

@@ -1,6 +1,12 @@
 import type { GateError } from '../errors.js'
 import type { Trace } from '../eventgate.js'
-import { BATCH_OVERHEAD, type Identity, RECORD_OVERHEAD, type RecordData } from './records.js'
+import {
+  BATCH_OVERHEAD,
+  type EncodeBatch,
+  type Identity,
+  RECORD_OVERHEAD,
+  type RecordData,
+} from './records.js'
 
 /** One event, from its acceptance to its outcome. */
 export interface Pending extends RecordData {
@@ -38,7 +44,7 @@ export class Batch {
   /** Nothing more is added. Set by its freezing, and for parts of a batch that was too large or had bad records. */
   closed = false
   identity: Identity | undefined
-  encoded?: Buffer
+  encoded?: { by: EncodeBatch; bytes: Buffer }
   /** Attempts that may have stored it: those which no answer of their own has refused. */
   open = 0
   /** When the first of its events that are not answered must be, and the last. */

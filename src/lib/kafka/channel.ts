@@ -1,3 +1,4 @@
+import { isMisfit } from './fates.js'
 import type { ProduceResponse } from './protocol.js'
 import type { Clock, Lane, Link, ProduceRequest, Transport } from './transport.js'
 
@@ -16,6 +17,8 @@ export class Channel {
   /** Failures to connect since the last request that was answered. */
   failures = 0
   problem = ''
+  /** The broker answers, but nothing can be sent to it for good: a version of it that is not supported. */
+  misfit = false
   #link: Link | undefined
   #notBefore = 0
 
@@ -42,6 +45,7 @@ export class Channel {
     this.busy = true
     try {
       this.#link = await this.transport.connect(this.broker, this.lane)
+      this.misfit = false
     } catch (error) {
       this.#failed(error)
     } finally {
@@ -72,7 +76,9 @@ export class Channel {
 
   #failed(error: unknown): void {
     const { retryBackoffMs, retryBackoffMaxMs } = this.backoff
-    this.problem = `broker ${this.broker} cannot be reached: ${(error as Error).message}`
+    this.misfit = isMisfit(error)
+    const what = this.misfit ? 'is not supported' : 'cannot be reached'
+    this.problem = `broker ${this.broker} ${what}: ${(error as Error).message}`
     this.#notBefore =
       this.clock.now() + Math.min(retryBackoffMs * 2 ** Math.min(this.failures, 20), retryBackoffMaxMs)
     this.failures++

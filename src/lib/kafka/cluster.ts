@@ -5,23 +5,20 @@ import { type Reach, Reached } from '../reach.js'
 import { Connection } from './connection.js'
 import { KafkaError } from './fates.js'
 import {
-  type Api,
   decodeInitProducerId,
   decodeMetadata,
   decodeProduce,
   encodeInitProducerId,
   encodeMetadata,
   encodeProduce,
-  INIT_PRODUCER_ID,
-  METADATA,
   type PartitionData,
-  PRODUCE,
+  PRODUCE_ZSTD,
   type ProduceResponse,
   type TopicMetadata,
-  VERSIONS,
 } from './protocol.js'
 import type { EncodeBatch } from './records.js'
 import type { Lane, Link, OutgoingBatch, ProduceRequest, Transport } from './transport.js'
+import { negotiate, type Spoken, UnsupportedBroker, type Versions } from './versions.js'
 
 /*
  * The one file that knows kafkajs, which connects: TLS, SASL, the versions that a broker speaks. Once that is
@@ -43,7 +40,7 @@ interface KafkajsPool {
 }
 interface KafkajsBroker {
   connect(): Promise<void>
-  versions: Record<number, { minVersion: number; maxVersion: number }>
+  versions: Spoken
 }
 interface KafkajsLogger {
   namespace(): KafkajsLogger
@@ -101,6 +98,8 @@ export interface ClusterSettings {
   /** For a connection with all that belongs to it. */
   connectTimeoutMs: number
   encode: EncodeBatch
+  /** For brokers that do not take what `encode` compresses with. */
+  encodeForOld: EncodeBatch
 }
 
 /** For the request for metadata, and for the connection that it may need: another broker may know it at once. */
@@ -113,8 +112,7 @@ const ANSWER_MARGIN_MS = 2000
 /** A connection that a broker has let in, and what it speaks. */
 interface Session {
   connection: Connection
-  /** Throws for a kind of request that the broker is too old, or too new, for. */
-  api(key: number): Api
+  versions: Versions
   /** When it should no longer be used. */
   expires: number
 }
@@ -124,6 +122,8 @@ export class Cluster implements Transport {
   readonly #brokers = new Map<number, Address>()
   readonly #reached = new Reached()
   readonly #open = new Set<Connection>()
+  /** Addresses of brokers with which no version was in common. */
+  readonly #unsupported = new Set<string>()
   #turn: number
   #control: Promise<Session> | undefined
   #controlSince = 0
@@ -137,31 +137,35 @@ export class Cluster implements Transport {
     const address = this.#brokers.get(broker)
     if (!address) throw new Error('its address is not known')
     const session = await this.#session(address, this.settings.connectTimeoutMs)
-    return new BrokerLink(session, session.api(PRODUCE), this.settings, this.#reached)
+    return new BrokerLink(session, this.settings, this.#reached)
   }
 
   /** The brokers that the cluster has told of, and those that were configured. */
   get brokers(): Reach[] {
-    return this.#reached.of([...this.#brokers.values(), ...this.settings.bootstrap].map(textOf))
+    return this.#reached.of(this.#addresses.map(textOf))
   }
 
   async metadata(topics: readonly string[], create: boolean): Promise<TopicMetadata[]> {
-    const answer = await this.#ask(
-      METADATA,
-      (api, id) => encodeMetadata(api, id, this.settings.clientId, topics, create),
-      decodeMetadata,
-    )
+    const answer = await this.#ask(async ({ connection, versions: { metadata, trueEpochs } }) => {
+      const encode = (id: number) => encodeMetadata(metadata, id, this.settings.clientId, topics, create)
+      const answer = decodeMetadata(metadata, await connection.request(encode, METADATA_TIMEOUT_MS))
+      if (!trueEpochs)
+        for (const { partitions } of answer.topics)
+          for (const partition of partitions) partition.epoch = undefined
+      return answer
+    })
     if (answer.brokers.length > 0) this.#brokers.clear()
     for (const { id, host, port } of answer.brokers) this.#brokers.set(id, { host, port })
     return answer.topics
   }
 
   async producerId(): Promise<{ producerId: number; epoch: number }> {
-    const { code, producerId, epoch } = await this.#ask(
-      INIT_PRODUCER_ID,
-      (api, id) => encodeInitProducerId(api, id, this.settings.clientId),
-      decodeInitProducerId,
-    )
+    const { code, producerId, epoch } = await this.#ask(async ({ connection, versions }) => {
+      const version = versions.initProducerId
+      if (version === undefined) return { code: 35, producerId: -1, epoch: -1 }
+      const encode = (id: number) => encodeInitProducerId(version, id, this.settings.clientId)
+      return decodeInitProducerId(await connection.request(encode, METADATA_TIMEOUT_MS))
+    })
     if (code !== 0) {
       // 14 to 16: the broker finds nobody to ask for ids, which another one may.
       this.#controlSince = -Infinity
@@ -176,15 +180,11 @@ export class Cluster implements Transport {
   }
 
   /** Asks any broker, over the connection that is kept for that. */
-  async #ask<T>(
-    key: number,
-    encode: (api: Api, correlationId: number) => Buffer,
-    decode: (body: Buffer) => T,
-  ): Promise<T> {
-    const { connection, api: apiOf } = await this.#controlSession()
-    const api = apiOf(key)
+  async #ask<T>(question: (session: Session) => Promise<T>): Promise<T> {
+    const session = await this.#controlSession()
+    const { connection } = session
     try {
-      const answer = decode(await connection.request(id => encode(api, id), METADATA_TIMEOUT_MS))
+      const answer = await question(session)
       this.#reached.answered(connection.address)
       return answer
     } catch (error) {
@@ -212,22 +212,33 @@ export class Cluster implements Transport {
     opening.catch(() => {
       if (this.#control === opening) this.#control = undefined
     })
-    return opening
+    return opening.catch(error => {
+      // Another broker may be another version.
+      const isFinal = this.#addresses.every(address => this.#unsupported.has(textOf(address)))
+      throw isFinal ? error : new Error(error.message, { cause: error })
+    })
   }
 
   /** Each broker in its turn: those that are known, and those that were configured. */
   #nextAddress(): Address {
-    const addresses = [...this.#brokers.values(), ...this.settings.bootstrap]
+    const addresses = this.#addresses
     return addresses[this.#turn++ % addresses.length] as Address
+  }
+
+  get #addresses(): Address[] {
+    return [...this.#brokers.values(), ...this.settings.bootstrap]
   }
 
   async #session(address: Address, timeoutMs: number): Promise<Session> {
     if (this.#closed) throw new Error('closed')
+    const name = textOf(address)
     const session = await openSession(address, this.settings, timeoutMs).catch(error => {
-      this.#reached.failed(textOf(address), error.message)
+      this.#reached.failed(name, error.message)
+      if (error instanceof UnsupportedBroker) this.#unsupported.add(name)
       throw error
     })
-    this.#reached.answered(textOf(address))
+    this.#reached.answered(name)
+    this.#unsupported.delete(name)
     const { connection } = session
     this.#open.add(connection)
     connection.onClosed = () => this.#open.delete(connection)
@@ -239,7 +250,6 @@ export class Cluster implements Transport {
 class BrokerLink implements Link {
   constructor(
     readonly session: Session,
-    readonly api: Api,
     readonly settings: ClusterSettings,
     readonly reached: Reached,
   ) {}
@@ -249,14 +259,16 @@ class BrokerLink implements Link {
   }
 
   async produce(request: ProduceRequest): Promise<ProduceResponse | undefined> {
-    const { session, api, settings } = this
+    const { session, settings } = this
     const { acks, timeoutMs, batches } = request
+    const version = session.versions.produce
+    const encodeBatch = version >= PRODUCE_ZSTD ? settings.encode : settings.encodeForOld
     const parts: PartitionData[] = batches.map(batch => ({
       topic: batch.topic,
       partition: batch.partition,
-      batch: encoded(batch, settings.encode),
+      batch: encoded(batch, encodeBatch),
     }))
-    const encode = (id: number) => encodeProduce(api, id, settings.clientId, acks, timeoutMs, parts)
+    const encode = (id: number) => encodeProduce(version, id, settings.clientId, acks, timeoutMs, parts)
     if (acks === 0) {
       await session.connection.write(encode, timeoutMs + ANSWER_MARGIN_MS)
       return undefined
@@ -265,7 +277,7 @@ class BrokerLink implements Link {
     try {
       const body = await connection.request(encode, timeoutMs + ANSWER_MARGIN_MS)
       this.reached.answered(connection.address)
-      return decodeProduce(api.version, body)
+      return decodeProduce(version, body)
     } catch (error) {
       this.reached.failed(connection.address, (error as Error).message)
       throw error
@@ -281,11 +293,12 @@ function textOf({ host, port }: Address): string {
   return `${host}:${port}`
 }
 
-/** A batch that is sent again is sent as the same bytes. */
+/** A batch that is sent again is sent as the same bytes, unless its new leader needs another encoding. */
 function encoded(batch: OutgoingBatch, encode: EncodeBatch): Buffer {
   if (!batch.identity) throw new Error('a batch is sent before it is frozen')
-  batch.encoded ??= encode(batch.records, batch.identity)
-  return batch.encoded
+  if (batch.encoded?.by !== encode)
+    batch.encoded = { by: encode, bytes: encode(batch.records, batch.identity) }
+  return batch.encoded.bytes
 }
 
 /** Connects by kafkajs, and takes the socket from it. */
@@ -320,6 +333,7 @@ async function openSession(
   for (const { requestQueue } of pool.pool) requestQueue.scheduleCheckPendingRequests = () => {}
   const broker = new Broker({ connectionPool: pool, authenticationTimeout: timeoutMs, logger: SILENT })
   let timer: NodeJS.Timeout | undefined
+  let versions: Versions
   try {
     await Promise.race([
       broker.connect(),
@@ -327,9 +341,11 @@ async function openSession(
         timer = setTimeout(() => reject(new Error(`no connection within ${timeoutMs} ms`)), timeoutMs)
       }),
     ])
+    versions = negotiate(broker.versions, address)
   } catch (error) {
     release(pool, taken)
     taken?.socket.on('error', () => {}).destroy()
+    if (error instanceof UnsupportedBroker) throw error
     throw new Error(`${address}: ${(error as Error).message}${hint(error as Error, settings)}`, {
       cause: error,
     })
@@ -341,7 +357,7 @@ async function openSession(
   const lifetime = Number(pool.pool[0]?.sessionLifetime.toString() ?? 0)
   return {
     connection: new Connection(socket, address),
-    api: key => apiFor(key, broker.versions, address),
+    versions,
     // Brokers cut connections that outlive their authentication; a new one in time costs less.
     expires: lifetime > 0 ? performance.now() + lifetime * 0.85 : Infinity,
   }
@@ -369,19 +385,11 @@ function openSocket(host: string, port: number, settings: ClusterSettings, onCon
   return connectTls({ ...options, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
 }
 
-function apiFor(key: number, spoken: KafkajsBroker['versions'], address: string): Api {
-  const range = spoken[key]
-  const version = VERSIONS[key]?.find(
-    candidate => range && candidate >= range.minVersion && candidate <= range.maxVersion,
-  )
-  if (version === undefined)
-    throw new Error(`${address} speaks none of the versions ${VERSIONS[key]?.join(', ')} of request ${key}`)
-  return { key, version }
-}
-
-/** A broker that is spoken to in the wrong protocol just hangs up. */
+/** A broker that is spoken to in the wrong protocol, or in one that it is too old for, just hangs up. */
 function hint(error: Error, { ssl, sasl }: ClusterSettings): string {
   if (!/closed|ECONNRESET|disconnected/i.test(error.message)) return ''
   const missing = [ssl ? '' : 'TLS', sasl ? '' : 'SASL'].filter(Boolean)
-  return missing.length > 0 ? ` (does the broker expect ${missing.join(' or ')}? See security.protocol)` : ''
+  const security =
+    missing.length > 0 ? `does the broker expect ${missing.join(' or ')}? See security.protocol. Or is` : 'is'
+  return ` (${security} it older than Kafka 0.10?)`
 }

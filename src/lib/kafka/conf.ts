@@ -158,7 +158,6 @@ class ProducerReader {
         'allow.auto.create.topics',
         'cannot be false here: topics are created where the brokers allow it; set auto.create.topics.enable=false on the brokers',
       )
-    const level = this.#number('compression.level')
     return {
       cluster: {
         bootstrap: this.#bootstrap(),
@@ -170,7 +169,7 @@ class ProducerReader {
         ],
         keepAlive: this.#flag('socket.keepalive.enable'),
         connectTimeoutMs: this.#number('socket.connection.setup.timeout.ms'),
-        encode: batchEncoder(this.#codec(), level < 0 ? undefined : level),
+        ...this.#encoders(),
       },
       sender: {
         ...acks,
@@ -237,6 +236,14 @@ class ProducerReader {
     }
     if (addresses.length === 0) this.#problem('metadata.broker.list', 'names no broker')
     return addresses
+  }
+
+  #encoders(): Pick<ClusterSettings, 'encode' | 'encodeForOld'> {
+    const codec = this.#codec()
+    const level = this.#number('compression.level')
+    const encode = batchEncoder(codec, level < 0 ? undefined : level)
+    // A level of zstd's is another one of gzip's.
+    return { encode, encodeForOld: codec === 'zstd' ? batchEncoder('gzip') : encode }
   }
 
   #codec(): Codec {

@@ -1,5 +1,5 @@
 import type { Pending } from './batch.js'
-import { describe, fateOf } from './fates.js'
+import { describe, fateOf, isMisfit } from './fates.js'
 import type { Partition } from './partition.js'
 import type { TopicMetadata } from './protocol.js'
 import type { Topic } from './topic.js'
@@ -17,8 +17,8 @@ export interface DirectoryHost {
   place(partition: Partition, record: Pending): void
   /** Topics were forgotten. */
   forgotten(): void
-  /** No broker could be asked. */
-  trouble(message: string): void
+  /** No broker could be asked; `misfit`: for good, as far as brokers can tell. */
+  trouble(message: string, misfit: boolean): void
   /** Called when an answer has come. */
   turn(): void
 }
@@ -189,11 +189,15 @@ export class Directory {
           return asNew && topics.length === MAX_ASKED ? 0 : PAUSE_MS
         },
         (error: Error) => {
-          this.host.trouble(`no metadata: ${error.message}`)
+          const misfit = isMisfit(error)
+          this.host.trouble(`no metadata: ${error.message}`, misfit)
           if (!asNew) this.#wanted = true
           this.#problem = error.message
           this.#failedAt = this.clock.now()
-          for (const topic of this.#unknown) topic.breaker.problem = error.message
+          for (const topic of this.#unknown) {
+            topic.breaker.problem = error.message
+            if (misfit) topic.fail('kafka_misconfigured', topic.takeWaiting())
+          }
           return Math.min(PAUSE_MS * 2 ** Math.min(this.#failures++, 20), MAX_PAUSE_MS)
         },
       )

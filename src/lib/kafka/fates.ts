@@ -76,3 +76,8 @@ export class KafkaError extends Error {
     super(`${what}: ${describe(code)}`)
   }
 }
+
+/** Whether a broker has refused for good what is no batch, as far as brokers can tell. */
+export function isMisfit(error: unknown): boolean {
+  return error instanceof KafkaError && fateOf(error.code, -1) === 'configuration'
+}

@@ -1,4 +1,4 @@
-import { fateOf, KafkaError } from './fates.js'
+import { isMisfit } from './fates.js'
 import type { Issued, Sequence } from './sequence.js'
 import type { Clock, Transport } from './transport.js'
 
@@ -46,7 +46,7 @@ export class Identities {
         },
         (error: Error) => {
           this.problem = error.message
-          this.refused = error instanceof KafkaError && fateOf(error.code, -1) === 'configuration'
+          this.refused = isMisfit(error)
           this.#notBefore = this.clock.now() + this.pauseMs
         },
       )

@@ -257,6 +257,8 @@ export class Partition {
         break
       case 'corrupt':
         if (++batch.corrupt < MAX_CORRUPT) this.#backOff(batch, now)
+        // An old broker says so of a record that it cannot take, as of one without a key on a compacted topic.
+        else if (result.recordErrors === undefined) this.#split(batch, 'record_refused')
         else this.#fail(batch, 'produce_failed')
         break
       case 'too_large':
@@ -447,7 +449,7 @@ export class Partition {
   }
 
   /** Refuses the records that a broker names. One that names none is asked again about each half. */
-  #refuseRecords(batch: Batch, errors: PartitionResult['recordErrors']): void {
+  #refuseRecords(batch: Batch, errors: PartitionResult['recordErrors'] = []): void {
     if (batch.open > 0 || errors.length === 0) {
       this.#split(batch, 'record_refused')
       return

@@ -2,6 +2,7 @@ import type { Destination, Event } from '../eventgate.js'
 import type { Producer, ProducerState } from '../producer.js'
 import { Cluster } from './cluster.js'
 import { ANSWER_MARGIN_MS, type ProducerSettings } from './conf.js'
+import { isMisfit } from './fates.js'
 import { Sender, type SenderObserver } from './sender.js'
 import { type Clock, REAL_CLOCK } from './transport.js'
 
@@ -13,6 +14,7 @@ export class KafkaProducer implements Producer {
   readonly name: string
   readonly #cluster: Cluster
   readonly #sender: Sender
+  readonly #observer: SenderObserver
   #probing: Promise<void> | undefined
 
   /** Connects when the first event comes. `soon` has its part of each round of the event loop (turns.ts). */
@@ -22,6 +24,7 @@ export class KafkaProducer implements Producer {
     soon: Clock['soon'] = REAL_CLOCK.soon,
   ) {
     this.name = `kafka ${cluster.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')}`
+    this.#observer = observer
     this.#cluster = new Cluster(cluster)
     this.#sender = new Sender(sender, this.#cluster, { ...REAL_CLOCK, soon }, Math.random, observer)
   }
@@ -39,7 +42,9 @@ export class KafkaProducer implements Producer {
   /** Finds out whether a broker can be reached, where no event does. Never rejects; for `state` to tell. */
   probe(): Promise<void> {
     this.#probing ??= this.reach()
-      .catch(() => {})
+      .catch((error: Error) => {
+        if (isMisfit(error)) this.#observer.complain?.(error.message)
+      })
       .then(() => {
         this.#probing = undefined
       })

@@ -1,21 +1,13 @@
 import { readInt64 } from './records.js'
 
-/** A kind of request, and the version of it that both sides speak. */
-export interface Api {
-  readonly key: number
-  readonly version: number
-}
-
 export const PRODUCE = 0
 export const METADATA = 3
 export const INIT_PRODUCER_ID = 22
 
-/** What is asked of brokers, best first. Produce 8 names the bad record of a batch; 7 is the first that takes zstd. */
-export const VERSIONS: Readonly<Record<number, readonly number[]>> = {
-  [PRODUCE]: [8, 7],
-  [METADATA]: [8],
-  [INIT_PRODUCER_ID]: [1],
-}
+/** The first version of Produce that takes zstd. */
+export const PRODUCE_ZSTD = 7
+/** Before it a broker that has a client pause holds back its answer until the pause is over. */
+const PRODUCE_PAUSE_TO_COME = 6
 
 /** The bytes of a request before its body, its own length among them. */
 const HEADER = 14
@@ -34,8 +26,8 @@ export interface PartitionResult {
   code: number
   /** The offset of the first record; −1 if none was appended. */
   baseOffset: number
-  /** Which records of the batch were refused, by their index in it, where the broker says so. */
-  recordErrors: { index: number; message: string | null }[]
+  /** Which records of the batch were refused, by their index in it. Undefined where the broker is too old to say. */
+  recordErrors: { index: number; message: string | null }[] | undefined
   message: string | null
 }
 
@@ -47,17 +39,27 @@ export interface ProduceResponse {
 export interface TopicMetadata {
   topic: string
   code: number
-  partitions: { partition: number; code: number /** −1: none. */; leader: number }[]
+  partitions: PartitionMetadata[]
+}
+
+export interface PartitionMetadata {
+  partition: number
+  code: number
+  /** −1: none. */
+  leader: number
+  /** How often the partition has had a new leader; undefined where the broker does not tell. */
+  epoch?: number | undefined
 }
 
 export interface ClusterMetadata {
+  clusterId: string | null
   brokers: { id: number; host: string; port: number }[]
   topics: TopicMetadata[]
 }
 
 /** A whole Produce request, its header included, in one buffer. */
 export function encodeProduce(
-  api: Api,
+  version: number,
   correlationId: number,
   clientId: string,
   acks: number,
@@ -76,7 +78,7 @@ export function encodeProduce(
     same.push(part)
     size += 8 + part.batch.length
   }
-  const { buffer, at: start } = request(api, correlationId, clientId, size)
+  const { buffer, at: start } = request(PRODUCE, version, correlationId, clientId, size)
   let at = buffer.writeInt16BE(-1, start) // no transaction
   at = buffer.writeInt16BE(acks, at)
   at = buffer.writeInt32BE(timeoutMs, at)
@@ -94,7 +96,7 @@ export function encodeProduce(
   return buffer
 }
 
-/** `body` begins after the correlation id. */
+/** `body` begins after the correlation id. A pause that is over when the answer comes is not told. */
 export function decodeProduce(version: number, body: Buffer): ProduceResponse {
   const reader = new Reader(body)
   const results: PartitionResult[] = []
@@ -105,9 +107,10 @@ export function decodeProduce(version: number, body: Buffer): ProduceResponse {
       const code = reader.int16()
       const baseOffset = reader.int64()
       reader.skip(16) // log append time, log start offset
-      const recordErrors: PartitionResult['recordErrors'] = []
+      let recordErrors: PartitionResult['recordErrors']
       let message: string | null = null
       if (version >= 8) {
+        recordErrors = []
         for (let errors = reader.int32(); errors > 0; errors--)
           recordErrors.push({ index: reader.int32(), message: reader.string() })
         message = reader.string()
@@ -115,29 +118,31 @@ export function decodeProduce(version: number, body: Buffer): ProduceResponse {
       results.push({ topic, partition, code, baseOffset, recordErrors, message })
     }
   }
-  return { results, throttleMs: reader.int32() }
+  const throttleMs = reader.int32()
+  return { results, throttleMs: version >= PRODUCE_PAUSE_TO_COME ? throttleMs : 0 }
 }
 
 /** Asks for `topics` alone; with `create`, brokers that may create topics do so for those that do not exist. */
 export function encodeMetadata(
-  api: Api,
+  version: number,
   correlationId: number,
   clientId: string,
   topics: readonly string[],
   create: boolean,
 ): Buffer {
-  let size = 4 + 3
+  const asksOperations = version >= 8
+  let size = 4 + (asksOperations ? 3 : 1)
   for (const topic of topics) size += 2 + Buffer.byteLength(topic)
-  const { buffer, at: start } = request(api, correlationId, clientId, size)
+  const { buffer, at: start } = request(METADATA, version, correlationId, clientId, size)
   let at = buffer.writeInt32BE(topics.length, start)
   for (const topic of topics) at = writeString(buffer, at, topic)
   buffer[at++] = create ? 1 : 0
-  buffer[at++] = 0 // no authorized operations of the cluster
-  buffer[at++] = 0 // nor of the topics
+  // No authorized operations, neither of the cluster nor of the topics.
+  if (asksOperations) buffer.writeInt16BE(0, at)
   return buffer
 }
 
-export function decodeMetadata(body: Buffer): ClusterMetadata {
+export function decodeMetadata(version: number, body: Buffer): ClusterMetadata {
   const reader = new Reader(body)
   reader.skip(4) // throttle time
   const brokers: ClusterMetadata['brokers'] = []
@@ -145,7 +150,7 @@ export function decodeMetadata(body: Buffer): ClusterMetadata {
     brokers.push({ id: reader.int32(), host: reader.string() ?? '', port: reader.int32() })
     reader.string() // rack
   }
-  reader.string() // cluster id
+  const clusterId = reader.string()
   reader.skip(4) // controller
   const topics: TopicMetadata[] = []
   for (let count = reader.int32(); count > 0; count--) {
@@ -157,18 +162,18 @@ export function decodeMetadata(body: Buffer): ClusterMetadata {
       const partitionCode = reader.int16()
       const partition = reader.int32()
       const leader = reader.int32()
-      reader.skip(4) // leader epoch
+      const epoch = version >= 7 ? reader.int32() : undefined
       for (let list = 0; list < 3; list++) reader.skip(4 * Math.max(0, reader.int32())) // replicas: all, in sync, offline
-      partitions.push({ partition, code: partitionCode, leader })
+      partitions.push({ partition, code: partitionCode, leader, epoch })
     }
-    reader.skip(4) // authorized operations
+    if (version >= 8) reader.skip(4) // authorized operations
     topics.push({ topic, code, partitions })
   }
-  return { brokers, topics }
+  return { clusterId, brokers, topics }
 }
 
-export function encodeInitProducerId(api: Api, correlationId: number, clientId: string): Buffer {
-  const { buffer, at } = request(api, correlationId, clientId, 6)
+export function encodeInitProducerId(version: number, correlationId: number, clientId: string): Buffer {
+  const { buffer, at } = request(INIT_PRODUCER_ID, version, correlationId, clientId, 6)
   buffer.writeInt16BE(-1, at) // no transaction
   buffer.writeInt32BE(-1, at + 2)
   return buffer
@@ -181,12 +186,12 @@ export function decodeInitProducerId(body: Buffer): { code: number; producerId: 
 }
 
 /** A buffer for a request with a body of `size` bytes, its header written, and where its body begins. */
-function request(api: Api, correlationId: number, clientId: string, size: number) {
+function request(key: number, version: number, correlationId: number, clientId: string, size: number) {
   const idBytes = Buffer.byteLength(clientId)
   const buffer = Buffer.allocUnsafe(HEADER + idBytes + size)
   buffer.writeInt32BE(buffer.length - 4, 0)
-  buffer.writeInt16BE(api.key, 4)
-  buffer.writeInt16BE(api.version, 6)
+  buffer.writeInt16BE(key, 4)
+  buffer.writeInt16BE(version, 6)
   buffer.writeInt32BE(correlationId, 8)
   return { buffer, at: writeString(buffer, 12, clientId) }
 }

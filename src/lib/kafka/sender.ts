@@ -94,7 +94,7 @@ export class Sender {
       make: name => new Topic(name, settings, ledger, random),
       place: (partition, record) => this.#append(partition, record, clock.now()),
       forgotten: () => this.#identities.renew(),
-      trouble: message => observer.trouble?.(message),
+      trouble: (message, misfit) => (misfit ? observer.complain : observer.trouble)?.(message),
       turn,
     })
     this.#identities = new Identities(transport, clock, settings.retryBackoffMaxMs, turn)
@@ -311,6 +311,11 @@ export class Sender {
       const channel = this.#channel(partition.leader, partition)
       if (channel.failures > 0) partition.breaker.problem = channel.problem
       if (channel.failures > 0 || partition.breaker.failures > 0) this.#directory.refresh()
+      // It is asked again, but nobody waits for that.
+      if (channel.misfit && channel.readyAt > now) {
+        partition.abandon('kafka_misconfigured')
+        continue
+      }
       const same = ready.get(channel)
       if (same) same.push(partition)
       else ready.set(channel, [partition])
@@ -384,7 +389,8 @@ export class Sender {
 
   #connect(channel: Channel): void {
     channel.connect().then(() => {
-      if (channel.failures > 0) this.observer.trouble?.(channel.problem)
+      if (channel.misfit) this.observer.complain?.(channel.problem)
+      else if (channel.failures > 0) this.observer.trouble?.(channel.problem)
       this.#turnSoon()
     })
   }

@@ -156,13 +156,17 @@ export class Topic {
   }
 
   /** Answers events that were never sent. */
-  fail(code: 'deadline_not_stored' | 'topic_refused', events: readonly Pending[]): void {
-    const what =
-      code === 'topic_refused' ? 'this service may not produce to the topic' : 'not produced in time'
+  fail(code: keyof typeof OUTCOMES, events: readonly Pending[]): void {
     const error = new GateError(
       code,
-      `${this.name}: ${what}: the event is not stored (${this.breaker.problem})`,
+      `${this.name}: ${OUTCOMES[code]}: the event is not stored (${this.breaker.problem})`,
     )
     for (const event of events) this.ledger.settle(event, error)
   }
 }
+
+const OUTCOMES = {
+  deadline_not_stored: 'not produced in time',
+  topic_refused: 'this service may not produce to the topic',
+  kafka_misconfigured: 'nothing can be sent to this Kafka',
+} as const

@@ -1,5 +1,5 @@
 import type { ProduceResponse, TopicMetadata } from './protocol.js'
-import type { Identity, RecordData } from './records.js'
+import type { EncodeBatch, Identity, RecordData } from './records.js'
 
 /** A batch on its way to its partition. All of it is frozen: it is sent again exactly as it is, or not at all. */
 export interface OutgoingBatch {
@@ -8,8 +8,8 @@ export interface OutgoingBatch {
   readonly records: readonly RecordData[]
   /** Set before it is sent. */
   readonly identity: Identity | undefined
-  /** The batch's bytes, kept by the transport from its first sending to the next. */
-  encoded?: Buffer
+  /** The batch's bytes and what made them, kept by the transport from its first sending to the next. */
+  encoded?: { by: EncodeBatch; bytes: Buffer }
 }
 
 export interface ProduceRequest {
