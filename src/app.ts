@@ -89,7 +89,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     guaranteed: roomOf(config.max_bytes_in_flight, config.max_events_in_flight),
     hasty: roomOf(config.hasty_max_bytes, config.hasty_max_events),
   })
-  const schemas = makeSchemas(config, info)
+  const schemas = makeSchemas(config, info, message => log.warn(message))
   const configs = await openStreamConfigs(config, info, metrics.ofStreamConfigs())
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)

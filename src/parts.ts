@@ -22,7 +22,7 @@ export function readInfo(): Info {
 }
 
 /** The schemas that ship with the service stand behind those of the configuration. */
-export function makeSchemas(config: Config, info: Info): SchemaRepository {
+export function makeSchemas(config: Config, info: Info, warn?: (message: string) => void): SchemaRepository {
   return new SchemaRepository({
     uriField: config.schema_uri_field,
     baseUris: [...config.schema_base_uris, packaged('schemas')],
@@ -34,6 +34,7 @@ export function makeSchemas(config: Config, info: Info): SchemaRepository {
     failureTtlMs: config.schema_failure_ttl_ms,
     timeoutMs: config.schema_timeout_ms,
     userAgent: userAgentOf(config, info),
+    ...(warn && { warn }),
   })
 }
 

@@ -248,7 +248,7 @@ test('a registry that', async t => {
       assert.deepEqual(others, [])
       assert.equal(entry.index, 1)
       assert.ok(entry.retriable)
-      assert.equal(registry.asked.length, 1)
+      assert.deepEqual(registry.asked, [`/far/${i + 1}.0.0`, `/far/${i + 1}.0.0.yaml`])
       handle = (_req, res) => void res.end(SCHEMA)
       await eventually(async () => assert.equal((await service.post(event(i + 1))).status, 201))
     })
@@ -273,11 +273,17 @@ test('a registry that', async t => {
       invalid: ['schema_not_allowed'],
     })
   })
-  await t.test('answers with what is no schema is told so', async () => {
-    for (const [i, text] of ['just a text', '[1, 2]', '{"type": "objekt"}', '{"a": '].entries()) {
+  await t.test('answers with what is no schema: 503, until it is one', async () => {
+    for (const [i, text] of ['just a text', '[1, 2]', '{"error": "try again"}', '{"a": '].entries()) {
       handle = (_req, res) => void res.end(text)
-      assertFailure(await service.post(event(200 + i)), { status: 400, invalid: ['schema_broken'] })
+      assertFailure(await service.post(event(200 + i)), { status: 503, error: ['schema_unavailable'] })
+      handle = (_req, res) => void res.end(SCHEMA)
+      await eventually(async () => assert.equal((await service.post(event(200 + i))).status, 201))
     }
+  })
+  await t.test('answers with a schema that cannot be used: the client is told so', async () => {
+    handle = (_req, res) => void res.end('{"type": "objekt"}')
+    assertFailure(await service.post(event(300)), { status: 400, invalid: ['schema_broken'] })
   })
   handle = (_req, res) => void res.writeHead(404).end()
   await assertAlive(service)

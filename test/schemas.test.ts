@@ -170,7 +170,7 @@ test('a link that is written out as the name of its target is followed', async t
   assert.equal((await load(schemas, '/a/1.0.0')).title, 'a')
   assert.equal((await load(schemas, '/a/latest')).title, 'a')
   await refused(schemas, '/a/2.0.0', 'schema_not_found')
-  await refused(schemas, '/a/3', 'schema_broken')
+  await refused(schemas, '/a/3', 'schema_unavailable')
 })
 
 test('a URI is held once, with its leading slash or without', async t => {
@@ -282,7 +282,7 @@ test('an HTTP repository: any media type, names without extension', async t => {
 })
 
 test('several repositories: the first that has a schema wins, one that does not is passed', async t => {
-  const first = await remote(t, serving({ '/a/1.0.0': 'title: first' }))
+  const first = await remote(t, serving({ '/a/1.0.0': 'title: first\ntype: object' }))
   const root = folder(t, { 'a/1.0.0': 'title: last', 'b/1.0.0.yaml': 'title: last' })
   const schemas = repository([first.base, '/no/such/folder', root])
   assert.equal((await load(schemas, '/a/1.0.0')).title, 'first')
@@ -326,6 +326,125 @@ for (const [name, handle] of Object.entries(FAILING)) {
   })
 }
 
+/** What a registry may answer with status 200 that is no schema, or not the one that was asked for. */
+const NO_SCHEMAS: Record<string, string> = {
+  'an error of an API': '{"error":{"code":"internal_api_error","info":"try again"}}',
+  'a code and a message': '{"error_code":40403,"message":"Schema not found"}',
+  'a status': '{"message":"Not Found","status":404}',
+  'a problem by RFC 7807':
+    '{"type":"about:blank","title":"Not Found","status":404,"detail":"no such schema"}',
+  'an error with a type': '{"type":"error","title":"test/event"}',
+  'a list': '{"items":[{"id":1}],"total":1}',
+  'an object of nothing': '{}',
+  'a text': 'try again',
+  'an array': '[{"type":"object"}]',
+  nothing: '',
+  'half a document': '{"type": "object", "properties": {"a"',
+  'another schema': '{"$id":"/b/1.0.0","title":"b","type":"object"}',
+  'another version': '{"$id":"/a/2.0.0","title":"x/a2","type":"object"}',
+  'a schema with the title of another': '{"title":"test/event","type":"object"}',
+}
+
+test('a remote answer is a schema only if it is one, and the one that was asked for', async t => {
+  const far = await remote(t, () => {})
+  const root = folder(t, { 'later/1.0.0': 'title: later' })
+  for (const [what, text] of Object.entries(NO_SCHEMAS)) {
+    const schemas = repository([far.base, root], { failureTtlMs: 0 })
+    far.handle = (_req, res) => void res.end(text)
+    const error = await refused(schemas, '/a/1.0.0', 'schema_unavailable')
+    assert.ok(error.retriable, what)
+    assert.equal(schemas.repositories[0]?.state, 'unreachable', what)
+    // It is not kept, and hides no other repository's.
+    assert.equal((await load(schemas, '/later/1.0.0')).title, 'later', what)
+    far.handle = serving({ '/a/1.0.0': YAML })
+    await delay(2)
+    assert.equal((await load(schemas, '/a/1.0.0')).title, 'a', what)
+  }
+})
+
+test('a remote answer with any status but 200 is no schema', async t => {
+  const far = await remote(t, () => {})
+  const schemas = repository([far.base], { failureTtlMs: 0 })
+  for (const status of [201, 203, 206, 300, 400, 401, 403, 429, 500, 502, 503]) {
+    far.handle = (_req, res) => void res.writeHead(status).end(YAML)
+    await refused(schemas, '/a/1.0.0', 'schema_unavailable', new RegExp(String(status)))
+    await delay(2)
+  }
+  for (const status of [404, 410]) {
+    far.handle = (_req, res) => void res.writeHead(status).end(YAML)
+    await refused(schemas, '/a/1.0.0', 'schema_not_found')
+    await delay(2)
+  }
+})
+
+test('what a remote schema may call itself', async t => {
+  const files = {
+    '/a/b/1.0.0': { $id: '/a/b/1.0.0' },
+    '/a/b/2.0.0': { $id: 'https://schema.example.org/jsonschema/a/b/2.0.0.yaml#', title: 'Anything at all' },
+    '/a/b/3.0.0': { $id: '/elsewhere/b/3.0.0', title: 'a/b', type: 'object' },
+    '/a/b/latest': { $id: '/a/b/7.1.0' },
+    '/a/b/current.yaml': { $id: '/a/b/7.1.0' },
+    '/a/b/4.0.0': { $id: 'urn:uuid:0', type: 'object' },
+    '/a/b/5.0.0': { title: 'A or b', properties: {} },
+    '/a/b/6.0.0': { id: 'b/6.0.0', type: ['object', 'null'] },
+    '/a/b/7.0.0': { title: 'a/b' },
+    '/a/b/8.0.0': { type: 'objekt' },
+    '/a/b/9.0.0': { properties: { x: { pattern: '(a+)+$' } } },
+  }
+  const texts = Object.entries(files).map(([path, schema]) => [path, JSON.stringify(schema)])
+  const far = await remote(t, serving(Object.fromEntries(texts)))
+  const schemas = repository([far.base])
+  for (const uri of Object.keys(files).slice(0, -2)) await load(schemas, uri.replace('.yaml', ''))
+  // It is one, and cannot be used: nothing that a retry would change.
+  await refused(schemas, '/a/b/8.0.0', 'schema_broken')
+  await refused(schemas, '/a/b/9.0.0', 'schema_insecure')
+})
+
+test('a file that calls itself otherwise is taken, with a warning', async t => {
+  const warnings: string[] = []
+  const root = folder(t, { 'a/b/1.0.0.yaml': '$id: /c/d/1.0.0\ntitle: c/d\ntype: object', 'a/b/2.0.0': '{}' })
+  const schemas = repository([root], { warn: message => warnings.push(message) })
+  assert.equal((await load(schemas, '/a/b/1.0.0')).title, 'c/d')
+  await load(schemas, '/a/b/2.0.0')
+  assert.equal(warnings.length, 1)
+  assert.match(String(warnings[0]), /^schema \/a\/b\/1\.0\.0 calls itself "\/c\/d\/1\.0\.0" in /)
+})
+
+test('a name without an extension that cannot be had is looked up with it, in the time of one', async t => {
+  for (const [name, handle] of Object.entries(FAILING)) {
+    const far = await remote(t, (req, res) =>
+      req.url === '/a/1.0.0.yaml' ? void res.end(YAML) : handle(req, res),
+    )
+    const begun = Date.now()
+    assert.equal((await load(repository([far.base], { timeoutMs: 500 }), '/a/1.0.0')).title, 'a', name)
+    assert.ok(Date.now() - begun < 5000, name)
+  }
+})
+
+test('all look-ups of one schema share one timeout, those of what it refers to among them', async t => {
+  const far = await remote(t, () => {})
+  const silent = await remote(t, () => {})
+  const references = Array.from({ length: 50 }, (_, i) => ({ $ref: `/b/${i}` }))
+  const root = folder(t, { 'a/1.0.0': JSON.stringify({ allOf: references }) })
+  const schemas = repository([far.base, silent.base, root], { timeoutMs: 400 })
+  const begun = performance.now()
+  await refused(schemas, '/a/1.0.0', 'schema_unavailable')
+  // Each of the 204 by itself would take 400 ms.
+  assert.ok(performance.now() - begun < 20_000)
+})
+
+test('answers are read to their end, so that connections are used again', async t => {
+  const sockets = new Set<unknown>()
+  const far = await remote(t, (req, res) => {
+    sockets.add(req.socket)
+    res.writeHead(404).end('x'.repeat(5000))
+  })
+  const schemas = repository([far.base])
+  for (let i = 0; i < 10; i++) await refused(schemas, `/x/${i}`, 'schema_not_found')
+  assert.equal(far.asked.length, 20)
+  assert.equal(sockets.size, 1)
+})
+
 test("nobody listens: not the client's fault", async t => {
   const far = await remote(t, serving({}))
   far.close()
@@ -354,11 +473,11 @@ test('a failure is remembered, and forgotten after its time', async t => {
   await refused(schemas, '/a/1.0.0', 'schema_unavailable')
   await refused(schemas, '/a/1.0.0', 'schema_unavailable')
   assert.equal(schemas.load(['/a/1.0.0']), undefined)
-  assert.equal(far.asked.length, 1)
+  assert.deepEqual(far.asked, ['/a/1.0.0', '/a/1.0.0.yaml'])
   await delay(160)
   far.handle = serving({ '/a/1.0.0': YAML })
   assert.equal((await load(schemas, '/a/1.0.0')).title, 'a')
-  assert.equal(far.asked.length, 2)
+  assert.equal(far.asked.length, 3)
 })
 
 test('failures that are remembered are bounded: the oldest is forgotten', async t => {

@@ -230,7 +230,7 @@ export const OPTIONS = {
     default: '.yaml',
   },
   schema_timeout_ms: {
-    description: 'patience with one answer of a remote repository',
+    description: 'patience with remote repositories, for one schema and all that it refers to',
     ...milliseconds,
     default: 3000,
   },

@@ -7,6 +7,7 @@ import { type Reach, Reached } from './reach.js'
 import { Catalog, type Listed } from './schemas/catalog.js'
 import { CompiledSchema, Compiler, type Document, parse } from './schemas/compile.js'
 import type { JsonSchema } from './schemas/declares.js'
+import { looksLikeSchema, otherName } from './schemas/identity.js'
 import type { Mender } from './schemas/mender.js'
 import { type Asking, NotFound, readText, Unreachable } from './source.js'
 
@@ -31,6 +32,14 @@ export interface SchemaOptions extends Asking {
   failureTtlMs: number
   /** Whether schemas from files are read again when their files change, and failures forgotten: for development. */
   reload?: boolean
+  /** Told of what is odd and does no harm. */
+  warn?(message: string): void
+}
+
+/** A document as it stands at its address. */
+interface Found {
+  schema: JsonSchema
+  address: string
 }
 
 interface Held {
@@ -113,7 +122,7 @@ export class SchemaRepository {
   async show(raw: string): Promise<JsonSchema> {
     const uri = this.#accept(raw)
     if (uri instanceof GateError) throw uri
-    return parse(uri, (await this.#text(uri)).text)
+    return (await this.#find(uri, this.#deadline())).schema
   }
 
   /**
@@ -287,7 +296,8 @@ export class SchemaRepository {
   }
 
   async #fetch(uri: string, asking: RemoteLook): Promise<Omit<Held, 'used'>> {
-    const root = await this.#document(uri, asking)
+    const deadline = this.#deadline()
+    const root = await this.#document(uri, deadline, asking)
     const references = new Map<string, Document>()
     const open = [root]
     for (let document = open.pop(); document; document = open.pop()) {
@@ -296,7 +306,8 @@ export class SchemaRepository {
         if (references.size === MAX_REFERENCES) {
           throw new GateError('schema_broken', `schema ${uri} refers to more than ${MAX_REFERENCES} others`)
         }
-        const found = this.#compiler.metaSchema(reference) ?? (await this.#reference(reference, uri))
+        const found =
+          this.#compiler.metaSchema(reference) ?? (await this.#reference(reference, uri, deadline))
         references.set(reference, found)
         open.push(found)
       }
@@ -314,11 +325,11 @@ export class SchemaRepository {
     return { schema, addresses, stamp: this.#options.reload ? await stampOf(addresses) : '' }
   }
 
-  async #reference(reference: string, from: string): Promise<Document> {
+  async #reference(reference: string, from: string, deadline: number): Promise<Document> {
     const uri = this.#accept(reference)
     if (uri instanceof GateError)
       throw new GateError('schema_broken', `schema ${from} refers to ${quote(reference)}: ${uri.message}`)
-    return this.#document(uri).catch(error => {
+    return this.#document(uri, deadline).catch(error => {
       if (error instanceof GateError && error.code === 'schema_not_found') {
         throw new GateError(
           'schema_broken',
@@ -335,49 +346,108 @@ export class SchemaRepository {
     return this.#compiling
   }
 
-  async #document(uri: string, asking?: RemoteLook): Promise<Document> {
-    const { text, address } = await this.#text(uri, asking)
-    return { ...this.#compiler.read(uri, text), address }
+  /** All look-ups of one schema share the patience with one. */
+  #deadline(): number {
+    return performance.now() + this.#options.timeoutMs
   }
 
-  /** The first repository that has it wins. One that cannot be asked may have it, unless a later one does. */
-  async #text(uri: string, asking?: RemoteLook): Promise<{ text: string; address: string }> {
+  async #document(uri: string, deadline: number, look?: RemoteLook): Promise<Document> {
+    const { schema, address } = await this.#find(uri, deadline, look)
+    return { ...this.#compiler.document(uri, schema), address }
+  }
+
+  /**
+   * The first repository that has it wins. One that cannot be asked may have it, unless a later one does: while
+   * one does not answer the next is asked already.
+   */
+  async #find(uri: string, deadline: number, look?: RemoteLook): Promise<Found> {
     const absolute = /^https?:/.test(uri)
-    const { baseUris, fileExtension } = this.#options
-    const names = absolute || /\.(ya?ml|json)$/.test(uri) ? [''] : ['', fileExtension]
+    const { baseUris, fileExtension, timeoutMs } = this.#options
+    const names = absolute || /\.(ya?ml|json)$/.test(uri) ? [uri] : [uri, uri + fileExtension]
+    const places = (absolute ? [''] : baseUris).flatMap(base => names.map(name => ({ base, name })))
+    const asked: Promise<Found | NotFound | Unreachable>[] = []
+    for (const { base, name } of places) {
+      if (look && /^https?:/.test(join(base, name))) {
+        look.asked = true
+        if (look.isLocal) break
+      }
+      const asking = this.#ask(base, name, uri, deadline)
+      asked.push(asking)
+      const found = await within(asking, timeoutMs / places.length)
+      if (found && !(found instanceof NotFound || found instanceof Unreachable)) break
+    }
     let unreachable: Unreachable | undefined
-    for (const base of absolute ? [''] : baseUris) {
-      if (asking && /^https?:/.test(base === '' ? uri : base)) {
-        asking.asked = true
-        if (asking.isLocal) break
-      }
-      for (const extension of names) {
-        const found = await readLinked(base, uri + extension, this.#options)
-        if (found instanceof Unreachable) this.#reached.failed(base, found.message)
-        else this.#reached.answered(base)
-        if (found instanceof NotFound) continue
-        if (found instanceof Unreachable) {
-          unreachable = found
-          break
-        }
-        return { text: found, address: join(base, uri + extension) }
-      }
+    for (const asking of asked) {
+      const found = await asking
+      if (found instanceof Unreachable) unreachable ??= found
+      else if (!(found instanceof NotFound)) return found
     }
     if (unreachable) {
       throw new GateError('schema_unavailable', `schema ${uri} could not be fetched: ${unreachable.message}`)
     }
     throw new GateError('schema_not_found', `schema ${uri} is in none of the repositories`)
   }
+
+  /** Looks in one place. Rejects with a GateError for a file that is no schema; a remote one may be another's answer. */
+  async #ask(
+    base: string,
+    name: string,
+    uri: string,
+    deadline: number,
+  ): Promise<Found | NotFound | Unreachable> {
+    const address = join(base, name)
+    const text = await readLinked(base, name, this.#options, deadline)
+    const found = typeof text === 'string' ? this.#judge(uri, text, address) : text
+    if (found instanceof Unreachable) this.#reached.failed(base, found.message)
+    else this.#reached.answered(base)
+    return found
+  }
+
+  #judge(uri: string, text: string, address: string): Found | Unreachable {
+    const isRemote = /^https?:/.test(address)
+    let schema: JsonSchema
+    try {
+      schema = parse(uri, text)
+    } catch (error) {
+      if (!isRemote) throw error
+      return new Unreachable(`${address} answered with what is no schema: ${(error as Error).message}`)
+    }
+    if (isRemote && !looksLikeSchema(uri, schema))
+      return new Unreachable(`${address} answered with what is no schema: it has no keyword of one`)
+    const name = otherName(uri, schema)
+    if (name !== undefined && isRemote)
+      return new Unreachable(`${address} answered with another schema, ${quote(name)}`)
+    if (name !== undefined) this.#options.warn?.(`schema ${uri} calls itself ${quote(name)} in ${address}`)
+    return { schema, address }
+  }
+}
+
+/** What a promise comes to in this time; undefined if it takes longer. */
+async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>(resolve => {
+    timer = setTimeout(resolve, ms, undefined)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }
 
 /**
  * Where git cannot make symbolic links it writes the name of their target into a file, and so do HTTP views of
  * repositories; `1.0.0` is a link to `1.0.0.yaml`.
  */
-async function readLinked(base: string, path: string, asking: Asking): ReturnType<typeof readText> {
-  const found = await readText(join(base, path), MAX_DOCUMENT_BYTES, asking)
+async function readLinked(
+  base: string,
+  path: string,
+  asking: Asking,
+  deadline: number,
+): ReturnType<typeof readText> {
+  const read = (path: string) => {
+    const timeoutMs = Math.max(1, Math.ceil(deadline - performance.now()))
+    return readText(join(base, path), MAX_DOCUMENT_BYTES, { ...asking, timeoutMs })
+  }
+  const found = await read(path)
   if (typeof found !== 'string' || !/^[\w.~@+-]{1,200}\.(?:ya?ml|json)\s*$/.test(found)) return found
-  return readText(join(base, path.replace(/[^/]*$/, found.trim())), MAX_DOCUMENT_BYTES, asking)
+  return read(path.replace(/[^/]*$/, found.trim()))
 }
 
 /** When these files were written; of what is no file nothing is known. */

@@ -62,18 +62,34 @@ async function fromHttp(
       ...lowerCased(headers),
     },
   })
-  if (response.ok) {
+  // Anything else, 206 among it, is no whole answer.
+  if (response.status === 200) {
     const text = await response.text()
     // A proxy's page of an error, or a login's: it says nothing of what the source has. YAML may begin with `<<`.
     return /^\s*<(?!<)/.test(text) ? new Unreachable(`${address} answered with a page of HTML`) : text
   }
-  ;(response.body as Readable | null)?.destroy()
+  await drain(response.body as Readable | null)
   if (response.status === 404 || response.status === 410) return new NotFound()
   const to = response.headers.get('location')
   return new Unreachable(
     `${address} answered ${response.status}${to ? `, a redirect to ${to}, which is not followed` : ''}`,
   )
 }
+
+/** Reads an answer of no interest to its end, so that its connection is used again; a long one ends with it. */
+async function drain(body: Readable | null): Promise<void> {
+  let length = 0
+  try {
+    for await (const chunk of body ?? []) {
+      length += chunk.length
+      if (length > MAX_DRAINED) break
+    }
+  } catch {
+    // Its status is known all the same.
+  }
+}
+
+const MAX_DRAINED = 64 * 1024
 
 /** So that a header given in another spelling replaces ours and does not stand beside it. */
 function lowerCased(headers: Readonly<Record<string, string>> = {}): Record<string, string> {

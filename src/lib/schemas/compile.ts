@@ -100,7 +100,11 @@ export class Compiler {
 
   /** Reads a document, YAML or JSON, told apart by its content. Throws `schema_broken` or `schema_insecure`. */
   read(uri: string, text: string): Document {
-    const schema = parse(uri, text)
+    return this.document(uri, parse(uri, text))
+  }
+
+  /** The same for what was parsed, which it changes. */
+  document(uri: string, schema: JsonSchema): Document {
     const dialect = dialectOf(uri, schema.$schema)
     if (!this.#allowInsecure) this.#refuseSlow(uri, schema)
     stripIdentities(schema)

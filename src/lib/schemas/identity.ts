@@ -1,0 +1,77 @@
+import { nearest } from '../spelling.js'
+import type { JsonSchema } from './declares.js'
+
+const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']
+
+const isText = (value: unknown) => typeof value === 'string'
+const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isSchema = (value: unknown) => typeof value === 'boolean' || isObject(value)
+const areSchemas = (value: unknown) => Array.isArray(value) && value.length > 0 && value.every(isSchema)
+
+/** What a schema has at its root, and an API's error has not: `{"type": "about:blank", "items": []}` is none. */
+const SIGNS: Record<string, (value: unknown) => boolean> = {
+  $schema: isText,
+  $id: isText,
+  $ref: isText,
+  // A slip of the pen is a broken schema, not another kind of answer.
+  type: value => [value].flat().every(name => nearest(String(name), TYPES) !== undefined),
+  properties: isObject,
+  patternProperties: isObject,
+  definitions: isObject,
+  dependencies: isObject,
+  additionalProperties: isSchema,
+  propertyNames: isSchema,
+  items: isObject,
+  not: isSchema,
+  if: isSchema,
+  allOf: areSchemas,
+  anyOf: areSchemas,
+  oneOf: areSchemas,
+  required: value => Array.isArray(value) && value.every(isText),
+  enum: Array.isArray,
+  const: () => true,
+}
+
+/** Whether a document can be told to be a schema: by a keyword, an identity, or a title that names what was asked for. */
+export function looksLikeSchema(uri: string, document: JsonSchema): boolean {
+  return (
+    Object.entries(SIGNS).some(([name, holds]) => name in document && holds(document[name])) ||
+    isTitleOf(uri, document.title)
+  )
+}
+
+/** The path by which a document calls itself, in its `$id` or its title, if both mean another schema than the URI. */
+export function otherName(uri: string, { $id, id, title }: JsonSchema): string | undefined {
+  const identity = [$id, id].find((name): name is string => typeof name === 'string' && name.includes('/'))
+  if (isTitleOf(uri, title) || (identity !== undefined && isIdentityOf(uri, identity))) return undefined
+  return identity ?? (typeof title === 'string' && /^[^\s/]+(?:\/[^\s/]+)+$/.test(title) ? title : undefined)
+}
+
+function isTitleOf(uri: string, title: unknown): boolean {
+  return typeof title === 'string' && areSame(pathOf(title), folderOf(pathOf(uri)))
+}
+
+function isIdentityOf(uri: string, identity: string): boolean {
+  const [asked, named] = [pathOf(uri), pathOf(identity)]
+  if (/(?:^|\/)(?:latest|current)$/.test(asked)) return areSame(folderOf(asked), folderOf(named))
+  return areSame(asked, named)
+}
+
+/** `title/version`, of a URI with a host or without. */
+function pathOf(uri: string): string {
+  return uri
+    .replace(/^\w+:\/\/[^/]*/, '')
+    .replace(/[?#].*$/, '')
+    .replace(/\.(?:ya?ml|json)$/, '')
+    .replace(/^\/+/, '')
+}
+
+function folderOf(path: string): string {
+  return path.replace(/\/[^/]*$/, '')
+}
+
+/** One may begin further up than the other: a repository is a folder of something. */
+function areSame(one: string, other: string): boolean {
+  if (one === '' || other === '') return false
+  return one === other || one.endsWith(`/${other}`) || other.endsWith(`/${one}`)
+}
