@@ -1,0 +1,293 @@
+import { KafkaError } from '#src/lib/kafka/fates.js'
+import type { ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
+import type { Lane, Link, ProduceRequest, Transport } from '#src/lib/kafka/transport.js'
+import type { SimBroker, SimCluster } from './cluster.js'
+import { eventOf } from './replica.js'
+
+export interface ClientOptions {
+  /** There and back. */
+  readonly rttMs: number
+  /** Round trips from dialling to the first request: TCP, versions, TLS, SASL. */
+  readonly handshakes: number
+  /** How long an authentication stands. */
+  readonly sessionMs: number
+  readonly connectTimeoutMs: number
+}
+
+/** For a question to any broker, and for the connection that it may need. */
+const CONTROL_TIMEOUT_MS = 1000
+const CONTROL_MAX_AGE_MS = 5000
+/** How much longer than the broker the client waits. */
+const ANSWER_MARGIN_MS = 2000
+
+/** The way from a client to the cluster: addresses, connections, and the network between. */
+export class SimClient implements Transport {
+  /** When each event was last written to a connection. */
+  readonly lastSent = new Map<number, number>()
+  connections = 0
+  readonly #addresses = new Map<number, string>()
+  readonly #bootstrap: readonly string[]
+  #turn = 0
+  #control: SimConnection | undefined
+
+  constructor(
+    readonly cluster: SimCluster,
+    readonly options: ClientOptions,
+  ) {
+    this.#bootstrap = cluster.brokers.slice(0, 3).map(({ address }) => address)
+  }
+
+  async connect(id: number, _lane: Lane): Promise<Link> {
+    const address = this.#addresses.get(id)
+    if (address === undefined) throw new Error('its address is not known')
+    return new SimLink(this, await this.#dial(address, this.options.connectTimeoutMs))
+  }
+
+  async metadata(topics: readonly string[], create: boolean): Promise<TopicMetadata[]> {
+    return this.#ask(broker => {
+      if (broker.addresses.size > 0) this.#addresses.clear()
+      for (const [id, address] of broker.addresses) this.#addresses.set(id, address)
+      return topics.map(topic => this.#describe(broker, topic, create))
+    })
+  }
+
+  async producerId(): Promise<{ producerId: number; epoch: number }> {
+    const { code, ...identity } = await this.#ask(broker => this.cluster.producerId(broker))
+    if (code === 0) return identity
+    this.#control?.close()
+    throw new KafkaError(code, 'no producer id')
+  }
+
+  #describe(broker: SimBroker, name: string, create: boolean): TopicMetadata {
+    const { cluster } = this
+    const topic = broker.topics.get(name)
+    if (!topic) {
+      if (create && cluster.createsTopics && cluster.hasController && !cluster.topics.has(name))
+        cluster.createTopic(name, 3, { replication: 3, minInsync: 2 })
+      return { topic: name, code: 3, partitions: [] }
+    }
+    const known = broker.described.get(name)
+    if (known) return known
+    const partitions = topic.partitions.flatMap(partition => {
+      const view = broker.views.get(partition)
+      if (!view) return []
+      const { leader, epoch } = view
+      const isLed = leader >= 0 && broker.addresses.has(leader)
+      const led = { partition: partition.index, code: isLed ? 0 : 5, leader: isLed ? leader : -1 }
+      return [{ ...led, leaderEpoch: epoch }]
+    })
+    const description = { topic: name, code: 0, partitions }
+    broker.described.set(name, description)
+    return description
+  }
+
+  /** Asks any broker, over a connection that is kept for that. */
+  async #ask<T>(answer: (broker: SimBroker) => T): Promise<T> {
+    const { clock } = this.cluster
+    if (!this.#control?.isOpen || clock.time - this.#control.since > CONTROL_MAX_AGE_MS) {
+      this.#control?.close()
+      const known = [...this.#addresses.values(), ...this.#bootstrap]
+      this.#control = await this.#dial(known[this.#turn++ % known.length] as string, CONTROL_TIMEOUT_MS)
+    }
+    const control = this.#control
+    try {
+      return await within(
+        this.cluster,
+        CONTROL_TIMEOUT_MS,
+        control.request(async broker => {
+          while (broker.isControlSick) await this.cluster.clock.sleep(100)
+          return answer(broker)
+        }),
+      )
+    } catch (error) {
+      control.close()
+      throw error
+    }
+  }
+
+  async #dial(address: string, timeoutMs: number): Promise<SimConnection> {
+    this.connections++
+    const connection = new SimConnection(this, address)
+    await within(this.cluster, timeoutMs, connection.open()).catch(error => {
+      connection.close()
+      throw error
+    })
+    return connection
+  }
+}
+
+async function within<T>(cluster: SimCluster, ms: number, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const cancel = cluster.clock.after(ms, () => reject(new Error(`no answer within ${ms} ms`)))
+    promise.then(
+      value => {
+        cancel()
+        resolve(value)
+      },
+      error => {
+        cancel()
+        reject(error)
+      },
+    )
+  })
+}
+
+/** A connection to whatever listens at an address. It is served one request at a time, in order. */
+class SimConnection {
+  readonly since: number
+  #isOpen = false
+  #expiresAt = Infinity
+  #broker: SimBroker | undefined
+  #last: Promise<unknown> = Promise.resolve()
+  readonly #waiting = new Set<(error: Error) => void>()
+
+  constructor(
+    readonly client: SimClient,
+    readonly address: string,
+  ) {
+    this.since = client.cluster.clock.time
+  }
+
+  get isOpen(): boolean {
+    return this.#isOpen && this.client.cluster.clock.time < this.#expiresAt
+  }
+
+  async open(): Promise<void> {
+    const { cluster, options } = this.client
+    const broker = cluster.brokers.find(({ address }) => address === this.address)
+    await this.#travel(broker)
+    if (!broker?.isUp) throw new Error(`connect ECONNREFUSED ${this.address}`)
+    const { incarnation } = broker
+    for (let trip = 1; trip < options.handshakes; trip++) {
+      await this.#running(broker)
+      await this.#travel(broker)
+      await this.#travel(broker)
+    }
+    await this.#running(broker)
+    if (!broker.isUp || broker.incarnation !== incarnation) throw new Error('read ECONNRESET')
+    this.#broker = broker
+    this.#isOpen = true
+    this.#expiresAt = cluster.clock.time + options.sessionMs * 0.85
+    broker.connections.add(this)
+  }
+
+  /** What the broker makes of a request. Rejects when the connection ends; the broker may do it all the same. */
+  request<T>(handle: (broker: SimBroker) => Promise<T>): Promise<T> {
+    if (!this.#isOpen) throw new Error('a connection is used after its end')
+    const broker = this.#broker as SimBroker
+    const served = this.#serve(broker, handle).then(async value => {
+      await this.#travel(broker)
+      return value
+    })
+    return new Promise((resolve, reject) => {
+      const end = (error: Error) => {
+        this.#waiting.delete(end)
+        reject(error)
+      }
+      this.#waiting.add(end)
+      served.then(value => {
+        if (!this.#waiting.delete(end)) return
+        resolve(value)
+      }, end)
+    })
+  }
+
+  async #serve<T>(broker: SimBroker, handle: (broker: SimBroker) => Promise<T>): Promise<T> {
+    const { cluster } = this.client
+    const { incarnation } = broker
+    const before = this.#last
+    let done = () => {}
+    this.#last = new Promise<void>(resolve => {
+      done = resolve
+    })
+    try {
+      await this.#travel(broker)
+      await before
+      await this.#running(broker)
+      if (!broker.isUp || broker.incarnation !== incarnation) throw new Error('read ECONNRESET')
+      const breaks = cluster.random() < broker.resets
+      if (breaks && cluster.random() < 0.5) {
+        this.reset('read ECONNRESET')
+        throw new Error('read ECONNRESET')
+      }
+      const answer = await handle(broker)
+      await this.#running(broker)
+      if (breaks) this.reset('read ECONNRESET')
+      return answer
+    } finally {
+      done()
+    }
+  }
+
+  /** Half a round trip, and while the network swallows everything, all of that. */
+  async #travel(broker: SimBroker | undefined): Promise<void> {
+    const { clock, random } = this.client.cluster
+    await clock.sleep((this.client.options.rttMs / 2) * (1 + random()))
+    while (broker?.isMute) await new Promise<void>(resolve => broker.onResume.push(resolve))
+  }
+
+  async #running(broker: SimBroker): Promise<void> {
+    while (broker.isPaused || broker.isMute) await new Promise<void>(resolve => broker.onResume.push(resolve))
+  }
+
+  /** Broken from outside. */
+  reset(message: string): void {
+    this.#isOpen = false
+    this.#broker?.connections.delete(this)
+    for (const end of [...this.#waiting]) end(new Error(message))
+  }
+
+  close(): void {
+    this.reset('closed')
+  }
+}
+
+class SimLink implements Link {
+  constructor(
+    readonly client: SimClient,
+    readonly connection: SimConnection,
+  ) {}
+
+  get open(): boolean {
+    return this.connection.isOpen
+  }
+
+  async produce(request: ProduceRequest): Promise<ProduceResponse | undefined> {
+    const { client, connection } = this
+    const { cluster, lastSent } = client
+    const { clock } = cluster
+    // As bytes would be: what becomes of the sender's objects later changes nothing here.
+    const batches = request.batches.map(({ topic, partition, identity, records }) => ({
+      topic,
+      partition,
+      identity: identity && { ...identity },
+      records: [...records],
+    }))
+    for (const { records } of batches)
+      for (const { value } of records) lastSent.set(eventOf(value), clock.time)
+    const answer = connection.request(async broker => {
+      if (broker.slowMs > 0) await clock.sleep(broker.slowMs)
+      const response = await cluster.produce(broker, { ...request, batches })
+      if (request.acks === 0 && response.results.some(({ code }) => code !== 0))
+        connection.reset('closed by the broker')
+      if (broker.throttleMs === 0) return response
+      if (cluster.holdsThrottled) await clock.sleep(broker.throttleMs)
+      return { ...response, throttleMs: broker.throttleMs }
+    })
+    if (request.acks === 0) {
+      answer.catch(() => {})
+      await clock.sleep(1)
+      return undefined
+    }
+    try {
+      return await within(cluster, request.timeoutMs + ANSWER_MARGIN_MS, answer)
+    } catch (error) {
+      connection.close()
+      throw error
+    }
+  }
+
+  close(): void {
+    this.connection.close()
+  }
+}
