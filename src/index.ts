@@ -3,7 +3,7 @@
 export { type App, type AppOptions, app } from './app.js'
 export { type Answer, answerTo } from './lib/answer.js'
 export { type Body, readBody } from './lib/body.js'
-export { type Enrich, type EnrichOptions, makeEnrich } from './lib/enrich.js'
+export { type Enrich, type EnrichOptions, makeEnrich, makeTakeBack } from './lib/enrich.js'
 export { type ErrorEventOptions, ErrorEvents, type ErrorEventWay } from './lib/error-events.js'
 export { CODES, type Code, GateError, type SchemaError } from './lib/errors.js'
 export {

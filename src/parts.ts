@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Config } from './lib/config.js'
-import { makeEnrich } from './lib/enrich.js'
+import { makeEnrich, makeTakeBack } from './lib/enrich.js'
 import type { Steps } from './lib/eventgate.js'
 import type { Known } from './lib/explain.js'
 import { makeRoute } from './lib/route.js'
@@ -79,7 +79,7 @@ export function makeSteps(
   const streamField = config.stream_field ?? undefined
   const dtField = config.dt_field ?? undefined
   const streams = new Streams({ streamField, topicPrefix: config.topic_prefix, configs })
-  const enrich = makeEnrich({
+  const enrichment = {
     schemaUriField: config.schema_uri_field,
     streamField,
     dtField,
@@ -87,7 +87,8 @@ export function makeSteps(
     overwriteDt: config.overwrite_dt,
     idFromRequest: config.id_from_request,
     headersToFields: config.http_request_headers_to_fields,
-  })
+  }
+  const enrich = makeEnrich(enrichment)
   const userAgentDenylist = config.test_kitchen.ua_denylist ?? []
   const transforms = makeTransforms(config.transforms, { userAgentDenylist })
   return {
@@ -98,6 +99,7 @@ export function makeSteps(
       enrich(event, schema, stream, context, index)
       for (const transform of transforms) transform(event, schema, stream, context)
     },
+    takeBack: makeTakeBack(enrichment),
     route: makeRoute(dtField),
     produce,
   }

@@ -138,6 +138,25 @@ test('http.client_ip', async t => {
   })
 })
 
+test('what is filled in never makes a valid event invalid', async t => {
+  const http = { type: 'object', required: ['method'], properties: { method: text, ...client_ip.properties } }
+  const service = await startService(t, {
+    schema_base_uris: [repository(t, { '/optional/1.0.0': { properties: { ...base, http } } })],
+    validate_endpoint: true,
+  })
+  const event = of('/optional/1.0.0')
+  assert.ok(!('http' in (await stored(service, event))))
+  const whole = await stored(service, { ...event, http: { method: 'GET' } })
+  assert.deepEqual(whole.http, { method: 'GET', client_ip: '127.0.0.1' })
+  const validated = await postBytes(service, JSON.stringify(event), { path: '/v1/validate' })
+  assert.deepEqual(
+    validated
+      .json()
+      .map(({ outcome, event }: { outcome: string; event: object }) => [outcome, 'http' in event]),
+    [['accepted', false]],
+  )
+})
+
 test('headers of a proxy that is not trusted are not believed', async t => {
   const service = await startService(t, {
     schema_base_uris: [repository(t, SCHEMAS)],

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type EnrichOptions, makeEnrich } from '#src/lib/enrich.js'
-import type { Context, Event, Schema, Stream } from '#src/lib/eventgate.js'
+import { type EnrichOptions, makeEnrich, makeTakeBack } from '#src/lib/enrich.js'
+import type { GateError } from '#src/lib/errors.js'
+import { type Context, type Event, EventGate, type Schema, type Stream } from '#src/lib/eventgate.js'
 import { Compiler } from '#src/lib/schemas/compile.js'
 
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
@@ -169,4 +170,198 @@ test('ids from requests: the same for the same request, index and bytes, and for
   assert.equal(enriched({ meta: { id: 'own' } }, { options: { idFromRequest: true } }).meta.id, 'own')
   // The ids are stored, and compared across releases.
   assert.equal(first, 'a60c576d-f19e-5928-b6d2-eff4f70eca05')
+})
+
+/** Takes an event to the producer; gives what is stored, or why it is refused, and how often it was validated. */
+async function passed(
+  document: object,
+  event: object,
+  more: { headers?: Context['headers']; ip?: string } = {},
+) {
+  const schema = schemaOf(document)
+  const received = JSON.stringify(event)
+  let validations = 0
+  let stored: Event | undefined
+  const gate = new EventGate({
+    load: () => undefined,
+    schemaFor: () => ({
+      ...{ uri: schema.uri, title: schema.title, declares: path => schema.declares(path) },
+      validate(event) {
+        validations++
+        schema.validate(event)
+      },
+    }),
+    streamFor: () => ({ name: 's', topic: 's' }),
+    enrich: makeEnrich(options),
+    takeBack: makeTakeBack(options),
+    route: () => ({ topic: 't', key: null, timestamp: 0, delivery: 'guaranteed' }),
+    produce: async event => {
+      stored = JSON.parse(JSON.stringify(event))
+    },
+  })
+  const headers = more.headers ?? {}
+  const [outcome] = await gate.process([JSON.parse(received)], {
+    ...{ ...context, headers, schemaUri: undefined, stream: undefined },
+    ...{ clientIp: () => more.ip ?? '198.51.100.7', textOf: () => received },
+  })
+  const error = outcome && 'error' in outcome ? (outcome.error as GateError).message : undefined
+  return { stored, error, validations }
+}
+
+const meta = { type: 'object', required: ['dt'], properties: { stream: text, dt: text } }
+const client_ip = text
+
+test('what the gate added and the schema refuses is taken back', async () => {
+  const cases: [
+    what: string,
+    document: object,
+    event: object,
+    http: unknown,
+    more?: Parameters<typeof passed>[2],
+  ][] = [
+    [
+      'an object that was made for an address, and lacks what it must have',
+      {
+        properties: {
+          http: { type: 'object', required: ['method'], properties: { method: text, client_ip } },
+        },
+      },
+      {},
+      undefined,
+    ],
+    [
+      'one that was made for two fields',
+      {
+        properties: {
+          http: {
+            ...{ type: 'object', required: ['method'] },
+            properties: { method: text, client_ip, request_headers: { additionalProperties: text } },
+          },
+        },
+      },
+      {},
+      undefined,
+      { headers: { 'user-agent': 'agent/1' } },
+    ],
+    [
+      'an address of a form that the schema does not take',
+      {
+        properties: {
+          http: { properties: { client_ip: { type: 'string', format: 'ipv4', maxLength: 40 } } },
+        },
+      },
+      {},
+      undefined,
+      { ip: '2001:db8::1' },
+    ],
+    [
+      'the same beside what the client sent',
+      { properties: { http: { properties: { method: text, client_ip: { type: 'string', maxLength: 9 } } } } },
+      { http: { method: 'GET' } },
+      { method: 'GET' },
+    ],
+    [
+      'a header that is too long, and not the address beside it',
+      {
+        properties: {
+          http: {
+            properties: {
+              client_ip,
+              request_headers: { additionalProperties: { type: 'string', maxLength: 5 } },
+            },
+          },
+        },
+      },
+      {},
+      { client_ip: '198.51.100.7' },
+      { headers: { 'user-agent': 'agent/1' } },
+    ],
+    [
+      'a field too many',
+      { properties: { http: { maxProperties: 1, properties: { method: text, client_ip } } } },
+      { http: { method: 'GET' } },
+      { method: 'GET' },
+    ],
+    [
+      'a field that demands another',
+      {
+        properties: {
+          http: { dependencies: { client_ip: ['port'] }, properties: { method: text, client_ip } },
+        },
+      },
+      { http: { method: 'GET' } },
+      { method: 'GET' },
+    ],
+    [
+      'an object that excludes another',
+      {
+        properties: { http: { properties: { client_ip } }, app: text },
+        oneOf: [{ required: ['http'] }, { required: ['app'] }],
+      },
+      { app: 'x' },
+      undefined,
+    ],
+    [
+      'an object that was made and has a default of its own',
+      {
+        properties: {
+          http: {
+            ...{ type: 'object', required: ['method'] },
+            properties: { method: text, client_ip, protocol: { type: 'string', default: 'https' } },
+          },
+        },
+      },
+      {},
+      undefined,
+    ],
+  ]
+  for (const [what, document, event, http, more] of cases) {
+    const { properties, ...rest } = document as { properties: object }
+    const whole = { ...rest, required: ['meta'], properties: { ...properties, meta } }
+    const result = await passed(whole, { ...event, meta: { stream: 's' } }, more)
+    assert.deepEqual(
+      result,
+      {
+        stored: { ...event, ...(http ? { http } : {}), meta: { stream: 's', dt: DT } },
+        error: undefined,
+        validations: 2,
+      },
+      what,
+    )
+  }
+})
+
+test('an event that passes at once, or is wrong by itself, is validated once', async () => {
+  const document = {
+    required: ['test'],
+    properties: { test: text, meta, http: { required: ['method'], properties: { method: text, client_ip } } },
+  }
+  const http = { method: 'GET' }
+  assert.equal((await passed(document, { test: 'x', meta: {}, http })).validations, 1)
+  for (const [event, error] of [
+    [{ meta: {}, http }, "'' should have required property 'test'"],
+    [{ test: 1, meta: {}, http }, "'.test' should be string"],
+    [{ test: 'x', meta: {}, http: { method: 1 } }, "'.http.method' should be string"],
+    [{ test: 'x', meta: 5, http }, "'.meta' should be object"],
+  ] as const)
+    assert.deepEqual(await passed(document, event), { stored: undefined, error, validations: 1 })
+})
+
+test('an event that is wrong by itself too is told only what it did itself', async () => {
+  const document = {
+    properties: {
+      ...{ test: text, meta },
+      http: { type: 'object', required: ['method'], properties: { method: text, client_ip } },
+    },
+  }
+  const { error, stored } = await passed(document, { test: 1, meta: {} })
+  assert.deepEqual([error, stored], ["'.test' should be string", undefined])
+  // What the client sent is never taken back.
+  const own = await passed(document, { test: 'x', meta: {}, http: {} })
+  assert.equal(own.error, "'.http' should have required property 'method'")
+  const address = {
+    properties: { meta, http: { properties: { client_ip: { type: 'string', maxLength: 5 } } } },
+  }
+  const sent = await passed(address, { meta: {}, http: { client_ip: 'too long' } })
+  assert.equal(sent.error, "'.http.client_ip' should NOT be longer than 5 characters")
 })

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { Context, Event, EventField, Schema, Stream } from './eventgate.js'
+import type { Context, Event, EventField, Schema, Steps, Stream } from './eventgate.js'
 import { Field } from './field.js'
+import { stepsOf } from './pointer.js'
 
 /** What is filled in, by dotted paths; a field that is undefined is not. */
 export interface EnrichOptions {
@@ -58,11 +59,8 @@ export function makeEnrich(options: EnrichOptions): Enrich {
       ? idOf(context, index)
       : randomUUID(),
   )
-  fill('http.client_ip', context => context.clientIp())
-  const headers = Object.entries(options.headersToFields).map(([header, path]) => ({
-    header: header.toLowerCase(),
-    field: new Field(path),
-  }))
+  fill(CLIENT_IP, context => context.clientIp())
+  const headers = headersOf(options)
   return (event, schema, stream, context, index) => {
     for (const fill of fills) fill(event, schema, context, index)
     if (schema.title?.startsWith(LEGACY)) fillLegacyDt(event, schema, context)
@@ -71,8 +69,94 @@ export function makeEnrich(options: EnrichOptions): Enrich {
   }
 }
 
+const CLIENT_IP = 'http.client_ip'
 /** Schemas of events whose clients sent no time of their own. */
 const LEGACY = 'analytics/legacy/'
+
+function headersOf({ headersToFields }: EnrichOptions): { header: string; field: Field }[] {
+  return Object.entries(headersToFields).map(([header, path]) => ({
+    header: header.toLowerCase(),
+    field: new Field(path),
+  }))
+}
+
+/** Keywords by which an object is refused because a field is in it. */
+const BY_PRESENCE: ReadonlySet<string> = new Set([
+  ...['additionalProperties', 'anyOf', 'const', 'dependencies', 'enum', 'if', 'maxProperties', 'not'],
+  ...['oneOf', 'propertyNames'],
+])
+
+/**
+ * Makes the function that takes back what `makeEnrich`'s added and the schema's complaints are about, with the objects
+ * that were made for it. What the query filled stays, because the client sent it.
+ */
+export function makeTakeBack(options: EnrichOptions): NonNullable<Steps['takeBack']> {
+  const fields = (...paths: (string | undefined)[]) =>
+    paths.flatMap(path => (path === undefined ? [] : new Field(path)))
+  const sent = fields(options.schemaUriField, options.streamField)
+  const basic = fields(options.dtField, options.idField, 'dt')
+  const clientIp = new Field(CLIENT_IP)
+  const headers = headersOf(options)
+  return (event, stream, { errors }, receivedText) => {
+    const extras: EventField[] = [clientIp, ...(stream.headers ?? headers).map(({ field }) => field)]
+    const complaints = errors.map(({ dataPath, keyword }) => ({ at: stepsOf(dataPath, event), keyword }))
+    /** `own`: from which step on the path is the gate's work. */
+    const isBlamed = (field: EventField, steps: readonly string[], own: number) =>
+      complaints.some(
+        ({ at, keyword }) =>
+          (at.length >= own && (begins(steps, at) || begins(at, steps))) ||
+          (begins(steps, at) && BY_PRESENCE.has(keyword) && extras.includes(field)),
+      )
+    const filled = [...basic, ...extras]
+      .filter(field => field.get(event) !== undefined)
+      .map(field => ({ field, steps: field.path.split('.') }))
+    // Most complaints are about what the client sent, and its text need not be read again.
+    if (!filled.some(({ field, steps }) => isBlamed(field, steps, 1))) return false
+    const received = parsed(receivedText)
+    if (!received) return false
+    for (const field of sent) {
+      const value = field.get(event)
+      if (value !== undefined) field.set(received, value)
+    }
+    const added = filled
+      .filter(({ field }) => field.get(received) === undefined)
+      .map(({ field, steps }) => ({ field, steps, own: missingFrom(received, steps) }))
+    const refused = added.filter(({ field, steps, own }) => isBlamed(field, steps, own))
+    const kept = added.filter(addition => !refused.includes(addition))
+    for (const { steps, own } of refused) {
+      let length = own
+      while (kept.some(other => begins(other.steps, steps.slice(0, length)))) length++
+      remove(event, steps.slice(0, length))
+    }
+    return refused.length > 0
+  }
+}
+
+function parsed(text: () => string): Event | undefined {
+  try {
+    return JSON.parse(text())
+  } catch {
+    return undefined
+  }
+}
+
+function begins(steps: readonly (string | number)[], first: readonly (string | number)[]): boolean {
+  return first.every((step, i) => steps[i] === step)
+}
+
+/** How many of the steps lead to the first thing that an event lacks. */
+function missingFrom(event: Event, steps: readonly string[]): number {
+  const missing = steps.findIndex(
+    (_, i) => new Field(steps.slice(0, i + 1).join('.')).get(event) === undefined,
+  )
+  return missing + 1
+}
+
+function remove(event: Event, steps: readonly string[]): void {
+  const name = steps.at(-1) as string
+  const parent = steps.length === 1 ? event : new Field(steps.slice(0, -1).join('.')).get(event)
+  if (typeof parent === 'object' && parent !== null) delete (parent as Event)[name]
+}
 
 function fillLegacyDt(event: Event, schema: Schema, context: Context): void {
   if (!Object.hasOwn(event, 'dt') && schema.declares('dt')) event.dt = isoTime(context.receivedAt)

@@ -115,6 +115,11 @@ export interface Steps {
   streamFor(event: Event, schema: Schema, context: Context): Stream
   /** Adds to the event, in place, what the gate fills in. */
   enrich(event: Event, schema: Schema, stream: Stream, context: Context, index: number): void
+  /**
+   * Takes back what `enrich` added and the schema refuses, and tells whether there was any: what the gate adds never
+   * makes a valid event invalid. `received` gives the text of the event as it came; it may throw.
+   */
+  takeBack?(event: Event, stream: Stream, refused: GateError, received: () => string): boolean
   /** Pure. */
   route(event: Event, schema: Schema, stream: Stream, context: Context): Destination
   /** Resolves once the event is stored; rejects with a GateError that says whether it surely is not, by the deadline. */
@@ -212,7 +217,7 @@ export class EventGate {
       schema = steps.schemaFor(event, context)
       stream = steps.streamFor(event, schema, context)
       steps.enrich(event, schema, stream, context, index)
-      schema.validate(event)
+      this.#validate(event, schema, stream, context, index)
       const route = steps.route(event, schema, stream, context)
       const destination = context.trace ? { ...route, trace: context.trace } : route
       handedOver = performance.now()
@@ -223,6 +228,17 @@ export class EventGate {
       )
     } catch (thrown) {
       end(GateError.from(thrown))
+    }
+  }
+
+  #validate(event: Event, schema: Schema, stream: Stream, context: Context, index: number): void {
+    try {
+      schema.validate(event)
+    } catch (thrown) {
+      const refused = GateError.from(thrown)
+      const received = () => context.textOf(index)
+      if (!this.#steps.takeBack?.(event, stream, refused, received)) throw thrown
+      schema.validate(event)
     }
   }
 }

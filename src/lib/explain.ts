@@ -146,12 +146,25 @@ export class Explainer {
       trial.stream = stream
       steps.enrich(own, schema, stream, context, index)
       trial.enriched = structuredClone(own)
-      schema.validate(own)
+      this.#validate(own, schema, stream, event, trial)
       steps.route(own, schema, stream, context)
     } catch (thrown) {
       trial.error = GateError.from(thrown)
     }
     return trial
+  }
+
+  /** As the gate does. */
+  #validate(own: Event, schema: Schema, stream: Stream, event: unknown, trial: Trial): void {
+    try {
+      schema.validate(own)
+    } catch (thrown) {
+      const takeBack = (from: unknown) =>
+        this.#steps.takeBack?.(from as Event, stream, GateError.from(thrown), () => JSON.stringify(event))
+      if (!takeBack(own)) throw thrown
+      takeBack(trial.enriched)
+      schema.validate(own)
+    }
   }
 
   #complaintsOf({ error, schema, enriched }: Trial): Complaint[] | undefined {

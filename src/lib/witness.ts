@@ -21,6 +21,8 @@ export class Witness {
         this.#places.set(event, { context, index })
         steps.enrich(event, schema, stream, context, index)
       },
+      takeBack: (event, stream, refused, received) =>
+        steps.takeBack?.(event, stream, refused, received) ?? false,
       route: (event, schema, stream, context) => steps.route(event, schema, stream, context),
       produce: (event, destination, deadline) => {
         const place = this.#places.get(event)
