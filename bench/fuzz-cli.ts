@@ -2,9 +2,13 @@
  * `npm run fuzz [-- --seed 6 --count 100000 --heap 200]`: hostile requests, and what becomes of the service.
  * `--only 4711` sends one of them again and shows its bytes; `--weights` weighs large bodies alone. Exits with 1
  * if a promise was broken; a run of the usual size goes to bench/RELIABILITY.md.
+ *
+ * `npm run fuzz -- --bystanders [--only "long names"] [--generated 12] [--late 1000] [--service DIR]`: what ordinary
+ * clients notice of hostile ones, of this build or of another.
  */
 import { parseArgs } from 'node:util'
 import { replay, runFuzz, Tally } from './fuzz.js'
+import { brokenLine, bystanderTable, runBystanders } from './fuzz-bystanders.js'
 import { LARGEST } from './fuzz-shapes.js'
 import { table, unreached } from './fuzz-table.js'
 import { makeKafkaTrouble, makeTrouble } from './fuzz-trouble.js'
@@ -12,6 +16,7 @@ import { weighAll } from './fuzz-weights.js'
 import { publish } from './reliability.js'
 
 const USUAL = '100000'
+const USUALLY_GENERATED = '12'
 
 const { values } = parseArgs({
   options: {
@@ -20,6 +25,10 @@ const { values } = parseArgs({
     heap: { type: 'string', default: '200' },
     only: { type: 'string' },
     weights: { type: 'boolean', default: false },
+    bystanders: { type: 'boolean', default: false },
+    generated: { type: 'string', default: USUALLY_GENERATED },
+    late: { type: 'string', default: '1000' },
+    service: { type: 'string' },
   },
 })
 const say = (line: string) => process.stderr.write(`${line}\n`)
@@ -29,7 +38,8 @@ const heapMb = Number(values.heap)
 // So that what was started ends with us.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
 
-if (values.only !== undefined) console.log(await replay(seed, Number(values.only)))
+if (values.bystanders) process.exitCode = (await bystanders()) ? 0 : 1
+else if (values.only !== undefined) console.log(await replay(seed, Number(values.only)))
 else if (values.weights) await weighAll([4 * 1024 * 1024, LARGEST], heapMb, say)
 else process.exitCode = (await main()) ? 0 : 1
 
@@ -51,5 +61,22 @@ async function main(): Promise<boolean> {
   for (const line of broken) console.log(`BROKEN: ${line}`)
   const kept = broken.length === 0
   if (kept && values.count === USUAL) publish('fuzz', text)
+  return kept
+}
+
+async function bystanders(): Promise<boolean> {
+  const { only, service } = values
+  const options = {
+    ...{ seed, heapMb, only, service, log: say },
+    ...{ generated: Number(values.generated), lateMs: Number(values.late) },
+  }
+  const rows = await runBystanders(options)
+  const text = bystanderTable(rows, options)
+  console.log(text)
+  const broken = rows.filter(row => row.broken.length > 0)
+  for (const row of broken) console.log(brokenLine(row, seed))
+  const kept = broken.length === 0
+  const isWhole = only === undefined && service === undefined && values.generated === USUALLY_GENERATED
+  if (kept && isWhole) publish('bystanders', text)
   return kept
 }

@@ -87,14 +87,14 @@ export class LogWatch {
 export async function startWatched(
   folder: string,
   conf: object,
-  { metricsPort, heapMb = 200 }: { metricsPort?: number; heapMb?: number } = {},
+  { metricsPort, heapMb = 200, root = ROOT }: { metricsPort?: number; heapMb?: number; root?: string } = {},
 ): Promise<Watched> {
   const config = join(folder, `config-${Math.random().toString(36).slice(2)}.yaml`)
   const metrics = metricsPort === undefined ? {} : { metrics: { type: 'prometheus', port: metricsPort } }
   const whole = { port: 0, interface: '127.0.0.1', ...conf }
   writeFileSync(config, dump({ num_workers: 0, ...metrics, services: [{ name: 'eventgate', conf: whole }] }))
   const child = spawn(process.execPath, ['dist/server.js', '-c', config], {
-    cwd: ROOT,
+    cwd: root,
     env: { ...process.env, NODE_OPTIONS: `${nodeOptions(heapMb)} --import=${COLLECT}` },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -15,6 +15,7 @@ export const SECTIONS = {
   outage: 'Three minutes without Kafka: `npm run ledger -- --only outage`',
   overload: 'More than it can take: `npm run ledger -- --only overload`',
   fuzz: 'Hostile requests: `npm run fuzz`',
+  bystanders: 'Beside hostile clients: `npm run fuzz -- --bystanders`',
 } as const
 
 export type Section = keyof typeof SECTIONS
