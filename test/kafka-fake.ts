@@ -258,7 +258,7 @@ class FakeLink implements Link {
         finish()
       }
       this.#reset = error => end(() => reject(error))
-      const cancel = cluster.clock.at(cluster.clock.time + request.timeoutMs + 2000, () => {
+      const cancel = cluster.clock.at(cluster.clock.time + request.answerMs, () => {
         this.open = false
         end(() => reject(new Error('no answer')))
       })

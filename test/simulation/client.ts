@@ -17,8 +17,6 @@ export interface ClientOptions {
 /** For a question to any broker, and for the connection that it may need. */
 const CONTROL_TIMEOUT_MS = 1000
 const CONTROL_MAX_AGE_MS = 5000
-/** How much longer than the broker the client waits. */
-const ANSWER_MARGIN_MS = 2000
 
 /** The way from a client to the cluster: addresses, connections, and the network between. */
 export class SimClient implements Transport {
@@ -280,7 +278,7 @@ class SimLink implements Link {
       return undefined
     }
     try {
-      return await within(cluster, request.timeoutMs + ANSWER_MARGIN_MS, answer)
+      return await within(cluster, request.answerMs, answer)
     } catch (error) {
       connection.close()
       throw error

@@ -47,13 +47,16 @@ export class Batch {
   encoded?: { by: EncodeBatch; bytes: Buffer }
   /** Attempts that may have stored it: those which no answer of their own has refused. */
   open = 0
+  /** Attempts that may still be answered. */
+  awaited = 0
+  isStored = false
   /** When the first of its events that are not answered must be, and the last. */
   deadline = Infinity
   latest = -Infinity
   /** Whether an event of it has been answered already: then nothing of it may be sent again. */
   answered = false
-  /** It was let into a partition that is stuck, to find out whether that is well again. */
-  trial = false
+  /** It was let in by a breaker that is half-open, to find out whether its partition is well again. */
+  probe = false
   /** How often it was sent. */
   attempts = 0
   /** Attempts that were refused because the checksum did not match. */
@@ -117,7 +120,7 @@ export class Batch {
     const batch = new Batch(this.topic, this.partition, this.since)
     for (const record of records) batch.add(record)
     batch.closed = true
-    batch.trial = this.trial
+    batch.probe = this.probe
     batch.corrupt = this.corrupt
     batch.attempts = this.attempts
     return batch

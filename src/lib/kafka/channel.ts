@@ -2,14 +2,6 @@ import { isMisfit } from './fates.js'
 import type { ProduceResponse } from './protocol.js'
 import type { Clock, Lane, Link, ProduceRequest, Transport } from './transport.js'
 
-/** A broker, as the sender sees it. */
-export interface Broker {
-  readonly fast: Channel
-  readonly slow: Channel
-  /** It has asked for no request before this time. */
-  throttledUntil: number
-}
-
 /** The way to one broker by one lane: one connection at a time, with one request out at a time. */
 export class Channel {
   /** Connecting, or waiting for an answer. */
@@ -39,15 +31,22 @@ export class Channel {
     return this.#link?.open ?? false
   }
 
-  /** Never rejects: a failure is `problem`, and makes `readyAt` wait. */
-  async connect(): Promise<void> {
+  /** Whether a connection was there, and its other end has closed it. */
+  get broken(): boolean {
+    return this.#link !== undefined && !this.#link.open
+  }
+
+  /** Answers whether it is connected. Never rejects: a failure is `problem`, and makes `readyAt` wait. */
+  async connect(): Promise<boolean> {
     this.close()
     this.busy = true
     try {
       this.#link = await this.transport.connect(this.broker, this.lane)
       this.misfit = false
+      return true
     } catch (error) {
       this.#failed(error)
+      return false
     } finally {
       this.busy = false
     }

@@ -37,6 +37,12 @@ export class CircuitBreaker {
     this.unreachable()
   }
 
+  /** Something that it needs has failed, by which an attempt would too. */
+  note(problem: string): void {
+    this.failures ||= 1
+    this.problem = problem
+  }
+
   trip(problem = this.problem): void {
     this.#state = 'open'
     this.problem = problem

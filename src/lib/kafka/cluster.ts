@@ -106,8 +106,6 @@ export interface ClusterSettings {
 const METADATA_TIMEOUT_MS = 1000
 /** A broker that is cut off from the others does not know it: after this long another one is asked. */
 const CONTROL_MAX_AGE_MS = 5000
-/** How much longer than the broker the client waits. The other way round would lose answers about some of the partitions. */
-const ANSWER_MARGIN_MS = 2000
 
 /** A connection that a broker has let in, and what it speaks. */
 interface Session {
@@ -260,7 +258,7 @@ class BrokerLink implements Link {
 
   async produce(request: ProduceRequest): Promise<ProduceResponse | undefined> {
     const { session, settings } = this
-    const { acks, timeoutMs, batches } = request
+    const { acks, timeoutMs, answerMs, batches } = request
     const version = session.versions.produce
     const encodeBatch = version >= PRODUCE_ZSTD ? settings.encode : settings.encodeForOld
     const parts: PartitionData[] = batches.map(batch => ({
@@ -270,12 +268,12 @@ class BrokerLink implements Link {
     }))
     const encode = (id: number) => encodeProduce(version, id, settings.clientId, acks, timeoutMs, parts)
     if (acks === 0) {
-      await session.connection.write(encode, timeoutMs + ANSWER_MARGIN_MS)
+      await session.connection.write(encode, answerMs)
       return undefined
     }
     const { connection } = session
     try {
-      const body = await connection.request(encode, timeoutMs + ANSWER_MARGIN_MS)
+      const body = await connection.request(encode, answerMs)
       this.reached.answered(connection.address)
       return decodeProduce(version, body)
     } catch (error) {

@@ -2,6 +2,7 @@ import { GateError } from '../errors.js'
 import { Batch, isWhole, type Pending, sizeOf } from './batch.js'
 import { CircuitBreaker } from './circuit-breaker.js'
 import { describe, type Fate, fateOf } from './fates.js'
+import { Lanes, type Pace } from './lanes.js'
 import type { PartitionResult } from './protocol.js'
 import { Sequence } from './sequence.js'
 
@@ -32,11 +33,12 @@ export interface Ledger {
   complain(message: string): void
 }
 
-/** A broker's longest wait for the replicas: at first, and after it has been in vain several times in a row. */
-const WAIT_MS = 1000
-const MAX_WAIT_MS = 8000
-/** Less, so that the next trial is not long in coming. */
-const MAX_TRIAL_WAIT_MS = 4000
+/** The longest wait for replicas that follows from a probe: the next one must not be long in coming. */
+const MAX_PROBE_WAIT_MS = 4000
+/** An answer that took longer was slow: whether an event can have its answer in time is looked at. */
+const SLOW_MS = 1000
+/** Of the time that an answer leaves, this part must be left besides: answers do not all take as long. */
+const SLACK = 1 / 40
 /** Attempts at a batch whose checksum does not match. */
 const MAX_CORRUPT = 3
 /**
@@ -57,7 +59,12 @@ const ENOUGH = 1 / 8
  */
 const GROWTH = 1 / 2
 /** How long the client of an event waits that is let into something stuck. */
-export const TRIAL_MS = 1000
+export const PROBE_ANSWER_MS = 1000
+
+/** A request that is out, as a partition sees it. */
+export interface Attempt {
+  readonly sentAt: number
+}
 
 /**
  * The queue of one partition: which of its events are sent next, and what each answer means for them.
@@ -66,19 +73,22 @@ export const TRIAL_MS = 1000
  * sequence numbers are taken by a batch that is stored, not by one that is sent, so that a batch which surely
  * was not stored leaves no gap; and one of unknown fate is followed by a new epoch, under which brokers refuse
  * whatever of the old one is still on its way.
+ *
+ * Where brokers recognise batches, the first may be sent again before an earlier attempt at it is answered, because
+ * that answer is late or another broker leads now. The first answer that says stored counts, whatever it answers.
  */
 export class Partition {
   /** First in, first out. Only the first may be frozen. */
   readonly #queue: Batch[] = []
-  /** The batch that is out, and the request that carries it. */
-  out: { batch: Batch; request: object } | undefined
+  /** The request that carries the first batch, and whose answer must come, or be late, before another does. */
+  out: Attempt | undefined
   /** The number of the broker that leads it. */
   leader: number | undefined
-  /** It waited for replicas or for an answer in vain, and keeps out of its neighbours' way until it succeeds. */
-  slow = false
   readonly breaker = new CircuitBreaker()
-  /** How long the broker may wait for replicas. */
-  waitMs = WAIT_MS
+  readonly pace: Pace
+  /** How long the latest successful request took, and the lesser of the latest two: one slow answer tells little. */
+  #lastMs = 0
+  #latencyMs = 0
   #notBefore = 0
   #lastSuccess = -Infinity
   /** Since when there has always been an event. */
@@ -96,6 +106,7 @@ export class Partition {
   ) {
     this.#batchBytes = settings.batchBytes
     this.sequence = new Sequence(settings.idempotent)
+    this.pace = Lanes.pace(settings.idempotent)
   }
 
   get empty(): boolean {
@@ -109,7 +120,7 @@ export class Partition {
 
   /** Whether nothing is wrong with it, so that an event that may go anywhere may go here. */
   get isWell(): boolean {
-    return this.leader !== undefined && this.breaker.isWell && !this.slow
+    return this.leader !== undefined && this.breaker.isWell && !this.pace.isSlow && this.#latencyMs < SLOW_MS
   }
 
   /**
@@ -139,7 +150,7 @@ export class Partition {
   /** Takes an event. Answers whether a batch is full, and need not linger. */
   append(record: Pending, now: number): boolean {
     const { batchMessages, lingerMs, timeoutMs } = this.settings
-    if (!this.breaker.isClosed) record.deadline = Math.min(record.deadline, now + TRIAL_MS)
+    if (!this.breaker.isClosed) record.deadline = Math.min(record.deadline, now + PROBE_ANSWER_MS)
     if (this.empty) {
       this.#waitingSince = now
       this.#deadline = Infinity
@@ -155,17 +166,29 @@ export class Partition {
     if (!batch || !fits) {
       if (batch) batch.closed = true
       batch = new Batch(this.topic, this.index, now)
-      batch.trial = !this.breaker.isClosed
+      batch.probe = !this.breaker.isClosed
       this.#queue.push(batch)
     }
     batch.add(record)
     return this.#queue.length > 1 || this.#full(batch)
   }
 
+  /**
+   * When an event that is accepted now can have its answer, if the broker goes on as it does; 0 where nothing is out
+   * by which that is seen.
+   */
+  foreseen(now: number): number {
+    if (this.#latencyMs < SLOW_MS || !this.out) return 0
+    const ahead = Math.max(now, this.out.sentAt + this.#latencyMs)
+    const batches = this.#queue.length - (this.#queue.length > 1 && this.grows ? 1 : 0)
+    return ahead + batches * this.#latencyMs + SLACK * (this.settings.timeoutMs - this.#latencyMs)
+  }
+
   /** From when on the first batch may be sent, if none is out. */
   readyAt(lingering: boolean): number {
     const batch = this.#queue[0]
-    if (!batch) return Infinity
+    // Of what may be sent no more an answer may still come.
+    if (!batch || batch.answered) return Infinity
     const linger =
       lingering && !batch.closed && this.#queue.length === 1 && !this.#full(batch)
         ? this.settings.lingerMs
@@ -185,15 +208,47 @@ export class Partition {
   }
 
   /** The first batch, frozen, to be sent by `request`: an attempt is open from here on. */
-  take(request: object, now: number): Batch {
+  take(request: Attempt, now: number): Batch {
     const batch = this.#queue[0] as Batch
-    if (!batch.identity) this.#cut(batch, now)
-    batch.closed = true
-    batch.identity ??= this.sequence.identity
+    if (!batch.identity) {
+      if (this.#latencyMs >= SLOW_MS) {
+        this.#merge(batch)
+        this.#refuseLate(batch, now)
+      }
+      this.#cut(batch, now)
+      batch.closed = true
+      batch.identity = this.sequence.identity
+    }
     batch.open++
+    batch.awaited++
     batch.attempts++
-    this.out = { batch, request }
+    this.out = request
     return batch
+  }
+
+  /** Adds what follows a batch, if all of it fits: where answers are slow each counts. */
+  #merge(batch: Batch): void {
+    const { batchMessages } = this.settings
+    for (let next = this.#queue[1]; next; next = this.#queue[1]) {
+      const size = batch.size + next.size
+      const count = batch.records.length + next.records.length
+      if (batch.attempts + next.attempts > 0 || count > batchMessages || size > this.#batchBytes) return
+      for (const record of next.records) batch.add(record)
+      this.#queue.splice(1, 1)
+    }
+  }
+
+  /** Answers events whose answer would most likely come too late, unless that is all of them. */
+  #refuseLate(batch: Batch, now: number): void {
+    const needed = now + this.#latencyMs
+    if (batch.latest <= needed) return
+    const late = batch.takeDue(needed)
+    if (late.length === 0) return
+    const error = new GateError(
+      'deadline_not_stored',
+      `${this}: ${OUTCOMES.deadline_not_stored} (it takes Kafka ${Math.round(this.#latencyMs)} ms)`,
+    )
+    for (const record of late) this.ledger.settle(record, error)
   }
 
   /**
@@ -225,27 +280,56 @@ export class Partition {
     this.leader = leader
     this.#notBefore = 0
     this.breaker.unreachable()
+    this.#release()
     return true
   }
 
-  /** The batch that is out was answered. */
-  answered(result: PartitionResult, now: number): void {
-    const batch = this.#landed()
+  /** The first batch need not wait for the answer to what is out: it may be sent again before. */
+  #release(): void {
+    const { idempotent, retries } = this.settings
+    const batch = this.#queue[0]
+    if (idempotent && batch && !batch.answered && batch.attempts <= retries) this.out = undefined
+  }
+
+  /** A request's answer is late. */
+  late(batch: Batch, request: Attempt, problem: string, now: number): void {
+    if (batch !== this.#queue[0] || request !== this.out) return
+    this.breaker.fail(problem)
+    this.ledger.refresh()
+    if (batch.probe) {
+      this.out = undefined
+      this.#delay(now)
+      this.#fail(batch, 'partition_unavailable')
+    } else this.#release()
+  }
+
+  /** A request's answer for a batch; `quickMs`: within which an answer is quick. */
+  answered(
+    batch: Batch,
+    request: Attempt,
+    result: PartitionResult,
+    now: number,
+    quickMs: number,
+    isWaitTooShort: boolean,
+  ): void {
     const { code, baseOffset } = result
     const fate = fateOf(code, baseOffset)
+    batch.awaited--
     if (REFUSED.has(fate)) batch.open--
-    if (fate !== 'stored') {
-      this.breaker.problem = describe(code) + (result.message ? ` (${result.message})` : '')
-      this.breaker.unreachable()
+    if (fate === 'stored') {
+      if (!batch.isStored) this.#stored(batch, now, now - request.sentAt, quickMs)
+      return
     }
+    if (!this.#landed(batch, request)) return
+    this.breaker.problem = describe(code) + (result.message ? ` (${result.message})` : '')
+    this.breaker.unreachable()
     switch (fate) {
-      case 'stored':
-        this.#stored(batch, now)
-        break
       case 'appended':
-        this.slow = true
-        if (code === 7) this.#waitLonger(batch, now)
-        else this.#backOff(batch, now)
+        if (code === 7) this.#waitLonger(batch, now, isWaitTooShort)
+        else {
+          this.pace.slowDown()
+          this.#backOff(batch, now)
+        }
         break
       case 'open':
       case 'moved':
@@ -278,7 +362,7 @@ export class Partition {
       case 'sequence':
       case 'epoch':
         this.sequence.nextEpoch(fate === 'epoch')
-        if (batch.trial) this.#backOff(batch, now)
+        if (batch.probe) this.#backOff(batch, now)
         else {
           this.#delay(now)
           this.#dissolve(batch)
@@ -287,14 +371,12 @@ export class Partition {
     }
   }
 
-  /** The batch that is out got no answer. */
-  lost(problem: string, now: number): void {
-    const batch = this.#landed()
+  /** A request ended without an answer for a batch. */
+  lost(batch: Batch, request: Attempt, problem: string, now: number): void {
+    batch.awaited--
+    if (!this.#landed(batch, request)) return
     this.breaker.problem = problem
     this.breaker.unreachable()
-    this.slow = true
-    // A broker that says nothing says nothing of its replicas: it shall not be waited for longer than need be.
-    if (batch.trial) this.waitMs = WAIT_MS
     this.ledger.refresh()
     this.#backOff(batch, now)
   }
@@ -303,7 +385,9 @@ export class Partition {
   expire(now: number): void {
     for (let i = 0; i < this.#queue.length; i++) {
       const batch = this.#queue[i] as Batch
-      if (!this.#expireIn(batch, now) || this.out?.batch === batch) continue
+      if (!this.#expireIn(batch, now)) continue
+      // An answer may still come for what is left of it.
+      if (batch.awaited > 0 && (batch.probe || batch.deadline < Infinity)) continue
       const rest = batch.identity ? this.#takeBack(batch) : batch
       if (rest && rest.records.length > 0) this.#queue[i] = rest
       else this.#queue.splice(i--, 1)
@@ -317,7 +401,7 @@ export class Partition {
     if (due.length === 0) return false
     const { timeoutMs } = this.settings
     if (now - Math.max(this.#lastSuccess, this.#waitingSince) >= timeoutMs) this.#trip()
-    if (batch.trial && this.out?.batch !== batch) {
+    if (batch.probe && batch.awaited === 0) {
       this.breaker.unreachable()
       this.#delay(now)
     }
@@ -339,9 +423,8 @@ export class Partition {
 
   /** Answers everything now; what was never sent, or surely not stored, by `code`. */
   abandon(code: Refusal): void {
-    const { out } = this
-    for (const batch of this.#queue.splice(out ? 1 : 0)) this.#settle(batch, code)
-    if (out) this.#settle(out.batch, code)
+    for (const batch of this.#queue.splice(0)) this.#settle(batch, code)
+    this.out = undefined
   }
 
   /** `topic-0`, for messages. */
@@ -349,20 +432,31 @@ export class Partition {
     return `${this.topic}-${this.index}`
   }
 
-  #landed(): Batch {
-    const { batch } = this.out as { batch: Batch }
-    this.out = undefined
-    return batch
+  /** Whether the end of a request decides what becomes of the first batch: it is the latest that carries it. */
+  #landed(batch: Batch, request: Attempt): boolean {
+    if (batch !== this.#queue[0]) return false
+    if (request === this.out) {
+      this.out = undefined
+      return true
+    }
+    // Whatever else it waits for: what may be sent no more is done with once no answer can come.
+    if (batch.answered && batch.awaited === 0) this.#dissolve(batch)
+    return false
   }
 
-  #stored(batch: Batch, now: number): void {
-    this.#queue.shift()
-    this.slow = false
+  #stored(batch: Batch, now: number, tookMs: number, quickMs: number): void {
+    batch.isStored = true
+    this.pace.stored(tookMs, quickMs, batch.attempts === 1)
+    this.#latencyMs = Math.min(this.#lastMs, tookMs)
+    this.#lastMs = tookMs
     this.breaker.succeed()
-    this.waitMs = WAIT_MS
     this.#notBefore = 0
     this.#lastSuccess = now
-    this.sequence.advance(batch.records.length)
+    if (batch === this.#queue[0]) {
+      this.#queue.shift()
+      this.out = undefined
+      this.sequence.advance(batch.records.length)
+    }
     let late = 0
     for (const record of batch.records) {
       if (record.settled) late++
@@ -374,16 +468,16 @@ export class Partition {
   /** Not now. What was let in to find that out is told so; what came before waits for its deadline. */
   #backOff(batch: Batch, now: number): void {
     const { retryBackoffMaxMs } = this.settings
-    // A trial that told nothing made its client wait, unlike one that was refused.
-    this.#delay(now, batch.trial && batch.open > 0 ? 2 * retryBackoffMaxMs : retryBackoffMaxMs)
-    if (batch.trial) this.#fail(batch, 'partition_unavailable')
+    // A probe that told nothing made its client wait, unlike one that was refused.
+    this.#delay(now, batch.probe && batch.open > 0 ? 2 * retryBackoffMaxMs : retryBackoffMaxMs)
+    if (batch.probe) this.#fail(batch, 'partition_unavailable')
     else this.#retry(batch, this.#notBefore)
   }
 
   /** The broker has waited for the replicas already, so it is asked again at once. */
-  #waitLonger(batch: Batch, now: number): void {
-    this.waitMs = Math.min(2 * this.waitMs, batch.trial ? MAX_TRIAL_WAIT_MS : MAX_WAIT_MS)
-    if (batch.trial) this.#backOff(batch, now)
+  #waitLonger(batch: Batch, now: number, isWaitTooShort: boolean): void {
+    if (!isWaitTooShort) this.pace.slowDown(batch.probe ? MAX_PROBE_WAIT_MS : undefined)
+    if (batch.probe) this.#backOff(batch, now)
     else {
       this.breaker.fail()
       this.#retry(batch, 0)
@@ -400,7 +494,7 @@ export class Partition {
   #retry(batch: Batch, notBefore: number): void {
     this.#notBefore = notBefore
     if (batch.attempts > this.settings.retries) this.#fail(batch, 'produce_failed')
-    else if (batch.answered) this.#dissolve(batch)
+    else if (batch.answered && batch.awaited === 0) this.#dissolve(batch)
   }
 
   /** Gives up on sending a batch as it is. What surely was not stored may be sent in another. */
@@ -416,6 +510,7 @@ export class Partition {
       this.#settle(batch, 'produce_unknown')
       return undefined
     }
+    this.#leave(batch)
     const rest = batch.records.filter(record => !record.settled)
     return rest.length > 0 ? batch.again(rest) : undefined
   }
@@ -428,13 +523,20 @@ export class Partition {
 
   #settle(batch: Batch, code: Refusal): void {
     const open = batch.open > 0
-    if (open && this.out?.batch !== batch) this.sequence.nextEpoch(false)
+    this.#leave(batch)
     let error: GateError | undefined
     for (const record of batch.records) {
       if (record.settled) continue
       error ??= this.#error(open ? 'produce_unknown' : code)
       this.ledger.settle(record, error)
     }
+  }
+
+  /** What follows a batch that was sent, and is not known to be stored, needs another identity than that had. */
+  #leave(batch: Batch): void {
+    if (!batch.identity) return
+    this.out = undefined
+    this.sequence.leave(batch.identity)
   }
 
   /** Refuses an event that cannot be sent smaller; halves what is more than one event. */

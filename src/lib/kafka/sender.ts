@@ -1,16 +1,17 @@
 import { GateError } from '../errors.js'
 import type { Trace } from '../eventgate.js'
 import { type Batch, type Pending, sizeOf } from './batch.js'
-import { type Broker, Channel } from './channel.js'
+import type { Channel } from './channel.js'
 import { Directory, type DirectorySettings } from './directory.js'
 import { describe, fateOf } from './fates.js'
 import { headersOf } from './headers.js'
 import { Identities } from './identities.js'
-import type { Ledger, Partition } from './partition.js'
+import { Lanes, MAX_PATIENCE_MS } from './lanes.js'
+import type { Attempt, Ledger, Partition } from './partition.js'
 import type { ProduceResponse } from './protocol.js'
 import { BATCH_OVERHEAD } from './records.js'
 import { Topic, type TopicSettings } from './topic.js'
-import type { Acks, Clock, Transport } from './transport.js'
+import type { Acks, Clock, ProduceRequest, Transport } from './transport.js'
 
 export interface SenderSettings extends TopicSettings, DirectorySettings {
   readonly acks: Acks
@@ -39,6 +40,8 @@ export interface SenderObserver {
 
 /** The shortest wait for the replicas that is worth asking for. */
 const MIN_WAIT_MS = 100
+/** For so long an answer is waited for that changes none: it is counted, and tells how slow the broker is. */
+const LATE_MS = 2000
 
 /**
  * Sends events to Kafka, and tells the truth about each: stored by all replicas that the topic demands, surely
@@ -58,7 +61,8 @@ export class Sender {
   lastStoredAt: number | undefined
   readonly #directory: Directory
   readonly #identities: Identities
-  readonly #brokers = new Map<number, Broker>()
+  readonly #brokers = new Map<number, Lanes>()
+  readonly #requests = new Set<Request>()
   /** Partitions with something to send, those that were served longest ago first. */
   readonly #active = new Set<Partition>()
   /** Partitions whose breaker is not closed, or was not. */
@@ -171,6 +175,13 @@ export class Sender {
             `(${(partition ?? topic).breaker.problem})`,
         ),
       )
+    if (partition && partition.foreseen(now) > record.deadline)
+      return Promise.reject(
+        new GateError(
+          'partition_unavailable',
+          `${partition}: Kafka is too slow for the event to be stored within ${Math.round(patience)} ms`,
+        ),
+      )
     this.queuedMessages++
     this.queuedBytes += bytes
     return new Promise((resolve, reject) => {
@@ -198,10 +209,7 @@ export class Sender {
     cancel()
     this.#state = 'closed'
     this.#cancelWake?.()
-    for (const { fast, slow } of this.#brokers.values()) {
-      fast.close()
-      slow.close()
-    }
+    for (const lanes of this.#brokers.values()) lanes.close()
   }
 
   #append(partition: Partition, record: Pending, now: number): void {
@@ -210,7 +218,8 @@ export class Sender {
     this.#wake(record.deadline)
     if (this.#turning || partition.out) return
     // While its broker is busy a turn would find nothing to do; the broker's answer brings one.
-    if (partition.leader !== undefined && this.#channel(partition.leader, partition).busy) return
+    if (partition.leader !== undefined && this.#lanes(partition.leader).channelFor(partition, now).busy)
+      return
     if (full || this.settings.lingerMs === 0 || !this.#lingers) this.#turnSoon()
     else this.#wake(now + this.settings.lingerMs)
   }
@@ -250,7 +259,8 @@ export class Sender {
     if ((partition ?? topic).rejects) return
     if (!partition) this.#directory.tripEarly(topic)
     else {
-      const channel = partition.leader === undefined ? undefined : this.#channel(partition.leader, partition)
+      const { leader } = partition
+      const channel = leader === undefined ? undefined : this.#lanes(leader).channelFor(partition, now)
       // Without a failure nobody has tried: the event will.
       if (!partition.breaker.isClosed || channel?.connected || channel?.failures === 0) return
       partition.breaker.trip(channel?.problem ?? NO_LEADER)
@@ -270,21 +280,24 @@ export class Sender {
     })
   }
 
-  /** Makes sure of a turn at `time`. A turn that comes too early for anything costs little. */
+  /**
+   * Makes sure of a turn at `time`, once what has come until then is read: after a stall of the event loop that may
+   * be the answers. A turn that comes too early for anything costs little.
+   */
   #wake(time: number): void {
     if (time >= this.#wakeAt || this.#state === 'closed') return
     this.#cancelWake?.()
     this.#wakeAt = time
     this.#cancelWake = this.clock.at(time, () => {
       this.#wakeAt = Infinity
-      if (this.#state !== 'closed') this.#turn(this.clock.now())
+      this.#turnSoon()
     })
   }
 
   #turn(now: number): void {
-    let next = this.#directory.expire(now)
+    let next = Math.min(this.#directory.expire(now), this.#findLate(now))
     const lingering = this.#state === 'open' && this.#lingers
-    const ready = new Map<Channel, Partition[]>()
+    const ready = new Map<Channel, { lanes: Lanes; partitions: Partition[] }>()
     const needsId: Partition[] = []
     for (const partition of this.#active) {
       if (partition.deadline <= now) partition.expire(now)
@@ -308,8 +321,9 @@ export class Sender {
         needsId.push(partition)
         continue
       }
-      const channel = this.#channel(partition.leader, partition)
-      if (channel.failures > 0) partition.breaker.problem = channel.problem
+      const lanes = this.#lanes(partition.leader)
+      const channel = lanes.channelFor(partition, now, ready)
+      if (channel.failures > 0) partition.breaker.note(channel.problem)
       if (channel.failures > 0 || partition.breaker.failures > 0) this.#directory.refresh()
       // It is asked again, but nobody waits for that.
       if (channel.misfit && channel.readyAt > now) {
@@ -317,10 +331,11 @@ export class Sender {
         continue
       }
       const same = ready.get(channel)
-      if (same) same.push(partition)
-      else ready.set(channel, [partition])
+      if (same) same.partitions.push(partition)
+      else ready.set(channel, { lanes, partitions: [partition] })
     }
-    for (const [channel, partitions] of ready) next = Math.min(next, this.#dispatch(channel, partitions, now))
+    for (const [channel, { lanes, partitions }] of ready)
+      next = Math.min(next, this.#dispatch(lanes, channel, partitions, now))
     if (needsId.length > 0) next = Math.min(next, this.#identify(needsId, now))
     if (this.#state === 'open') next = Math.min(next, this.#seek(now))
     next = Math.min(next, this.#directory.learn(now))
@@ -349,11 +364,11 @@ export class Sender {
       partition.breaker.problem = NO_LEADER
       return this.#directory.seek(now)
     }
-    const channel = this.#channel(partition.leader, partition)
+    const channel = this.#lanes(partition.leader).channelFor(partition, now)
     const readyAt = Math.max(partition.notBefore, channel.readyAt)
     let next = Infinity
-    if (channel.failures > 0) partition.breaker.problem = channel.problem
-    if (partition.notBefore <= now && channel.connected) partition.breaker.reachable()
+    if (channel.failures > 0) partition.breaker.note(channel.problem)
+    if (readyAt <= now && channel.connected) partition.breaker.reachable()
     else if (readyAt > now) next = readyAt
     else this.#connect(channel)
     return channel.connected ? next : Math.min(next, this.#directory.seek(now))
@@ -373,108 +388,166 @@ export class Sender {
 
   // Requests.
 
-  #channel(broker: number, partition: Partition): Channel {
-    let known = this.#brokers.get(broker)
-    if (!known) {
-      const { transport, clock, settings } = this
-      known = {
-        fast: new Channel(broker, 'fast', transport, clock, settings),
-        slow: new Channel(broker, 'slow', transport, clock, settings),
-        throttledUntil: 0,
-      }
-      this.#brokers.set(broker, known)
+  #lanes(broker: number): Lanes {
+    let lanes = this.#brokers.get(broker)
+    if (!lanes) {
+      lanes = new Lanes(broker, this.transport, this.clock, this.settings)
+      this.#brokers.set(broker, lanes)
     }
-    return partition.slow ? known.slow : known.fast
+    return lanes
   }
 
   #connect(channel: Channel): void {
-    channel.connect().then(() => {
+    channel.connect().then(connected => {
       if (channel.misfit) this.observer.complain?.(channel.problem)
-      else if (channel.failures > 0) this.observer.trouble?.(channel.problem)
+      else if (!connected) this.observer.trouble?.(channel.problem)
       this.#turnSoon()
     })
   }
 
   /** Sends what is ready for a channel, if it is free. Answers when to try again, where no answer will say so. */
-  #dispatch(channel: Channel, ready: readonly Partition[], now: number): number {
-    const broker = this.#brokers.get(channel.broker) as Broker
-    const readyAt = Math.max(channel.readyAt, broker.throttledUntil)
-    if (readyAt > now) return readyAt
+  #dispatch(lanes: Lanes, channel: Channel, ready: readonly Partition[], now: number): number {
+    const readyAt = Math.max(channel.readyAt, lanes.throttledUntil)
+    if (readyAt > now) {
+      if (lanes.throttledUntil > now) for (const { breaker } of ready) breaker.problem = lanes.throttled(now)
+      return readyAt
+    }
     if (!channel.connected) {
       this.#connect(channel)
       return Infinity
     }
-    const batches: Batch[] = []
-    // The partitions know by this object which request they are out with.
-    const request = { acks: this.settings.acks, timeoutMs: 0, batches }
-    const taken: Partition[] = []
-    let bytes = 0
-    let events = 0
-    let waitMs = 0
-    let deadline = Infinity
-    for (const partition of ready) {
-      if (taken.length > 0 && bytes + partition.nextSize > this.settings.requestBytes) break
-      const batch = partition.take(request, now)
-      bytes += batch.size
-      batches.push(batch)
-      taken.push(partition)
-      events += batch.records.length
-      waitMs = Math.max(waitMs, partition.waitMs)
-      // The client of a trial does not wait for the attempt, which shall show whether the partition is well.
-      if (!batch.trial) deadline = Math.min(deadline, batch.deadline)
-      // To the back, so that where not all fit into a request each has its turn.
-      this.#active.delete(partition)
-      this.#active.add(partition)
-    }
-    request.timeoutMs = Math.ceil(Math.max(MIN_WAIT_MS, Math.min(waitMs, deadline - now)))
-    this.observer.sent?.(batches.length, events, bytes)
+    const request = this.#take(lanes, channel, ready, now)
+    const { batches, pending } = request
     const end = this.observer.begin?.(batches)
+    this.#requests.add(request)
+    this.#wake(request.lateAt)
     channel
       .produce(request)
       .then(
         response => {
           end?.(problemOf(response))
-          this.#answered(request, taken, response, broker)
+          this.#requests.delete(request)
+          this.#answered(request, response)
         },
         () => {
           end?.(channel.problem)
-          this.observer.trouble?.(channel.problem)
-          this.#lost(request, taken, channel.problem)
+          this.#requests.delete(request)
+          if (pending.size > 0) this.observer.trouble?.(channel.problem)
+          lanes.lost(channel)
+          this.#lost(request, channel.problem)
         },
       )
       .then(() => this.#turnSoon())
     return Infinity
   }
 
+  /** The request that carries the batches of these partitions, or as many of them as it may. */
+  #take(lanes: Lanes, channel: Channel, ready: readonly Partition[], now: number): Request {
+    const { acks, requestBytes, timeoutMs } = this.settings
+    const batches: Batch[] = []
+    const pending = new Map<Partition, Batch>()
+    const request: Request = {
+      acks,
+      timeoutMs: 0,
+      answerMs: Math.min(timeoutMs, MAX_PATIENCE_MS) + LATE_MS,
+      batches,
+      pending,
+      lanes,
+      channel,
+      sentAt: now,
+      lateAt: 0,
+    }
+    let bytes = 0
+    let events = 0
+    let waitMs = 0
+    let deadline = Infinity
+    let isProbe = false
+    for (const partition of ready) {
+      if (batches.length > 0 && bytes + partition.nextSize > requestBytes) break
+      const batch = partition.take(request, now)
+      bytes += batch.size
+      batches.push(batch)
+      pending.set(partition, batch)
+      events += batch.records.length
+      waitMs = Math.max(waitMs, lanes.waitMsFor(partition))
+      // The client of a probe does not wait for the attempt, which must show whether the partition is well.
+      if (batch.probe) isProbe = true
+      else deadline = Math.min(deadline, batch.deadline)
+      if (partition.breaker.failures === 0) partition.breaker.problem = lanes.asked
+      // To the back, so that where not all fit into a request each has its turn.
+      this.#active.delete(partition)
+      this.#active.add(partition)
+    }
+    request.timeoutMs = Math.ceil(Math.min(waitMs, Math.max(MIN_WAIT_MS, deadline - now)))
+    request.lateAt = now + lanes.patienceMs(waitMs, isProbe)
+    this.observer.sent?.(batches.length, events, bytes)
+    return request
+  }
+
+  /**
+   * What is out for too long may be sent again by another connection, which others need not wait for either; the
+   * answer counts all the same. Tells when the next answer is late.
+   */
+  #findLate(now: number): number {
+    let next = Infinity
+    for (const request of this.#requests) {
+      if (request.lateAt > now) {
+        next = Math.min(next, request.lateAt)
+        continue
+      }
+      const { lanes, channel, pending, sentAt } = request
+      request.lateAt = Infinity
+      lanes.late(channel)
+      const problem = `broker ${lanes.broker} has not answered for ${Math.round(now - sentAt)} ms`
+      this.observer.trouble?.(problem)
+      for (const [partition, batch] of pending) partition.late(batch, request, problem, now)
+    }
+    return next
+  }
+
   /** A missing response is what acks 0 gets: all is written, and that is all there is to know. */
-  #answered(
-    request: object,
-    taken: readonly Partition[],
-    response: ProduceResponse | undefined,
-    broker: Broker,
-  ): void {
+  #answered(request: Request, response: ProduceResponse | undefined): void {
     if (this.#state === 'closed') return
     const now = this.clock.now()
+    const { lanes, channel, pending, sentAt } = request
+    const slow = response?.results.reduce((count, { code }) => count + (code === 7 ? 1 : 0), 0) ?? 0
+    const isShort = lanes.answered(channel, now - sentAt, request.timeoutMs, pending.size, slow)
+    const { quickMs } = lanes
     if (!response) {
       this.lastStoredAt = now
-      for (const partition of taken) partition.answered(WRITTEN, now)
+      for (const [partition, batch] of pending)
+        partition.answered(batch, request, WRITTEN, now, quickMs, false)
       return
     }
-    broker.throttledUntil = Math.max(broker.throttledUntil, now + response.throttleMs)
+    lanes.throttledUntil = Math.max(lanes.throttledUntil, now + response.throttleMs)
     for (const result of response.results) {
       if (fateOf(result.code, result.baseOffset) === 'stored') this.lastStoredAt = now
       const partition = this.#directory.get(result.topic)?.partitions[result.partition]
-      if (partition?.out?.request === request) partition.answered(result, now)
+      const batch = partition && pending.get(partition)
+      if (!batch) continue
+      pending.delete(partition)
+      partition.answered(batch, request, result, now, quickMs, isShort)
     }
-    this.#lost(request, taken, 'the broker did not answer for it')
+    if (pending.size > 0) this.#lost(request, 'the broker did not answer for it')
   }
 
   /** What of a request had no answer. */
-  #lost(request: object, taken: readonly Partition[], problem: string): void {
+  #lost(request: Request, problem: string): void {
     if (this.#state === 'closed') return
     const now = this.clock.now()
-    for (const partition of taken) if (partition.out?.request === request) partition.lost(problem, now)
+    for (const [partition, batch] of request.pending) partition.lost(batch, request, problem, now)
   }
+}
+
+/** A Produce request that is out. */
+interface Request extends ProduceRequest, Attempt {
+  timeoutMs: number
+  /** What it carries that is not answered. */
+  readonly batches: readonly Batch[]
+  readonly pending: Map<Partition, Batch>
+  readonly lanes: Lanes
+  readonly channel: Channel
+  lateAt: number
 }
 
 /** 9999-12-31; far below 2^52, up to which the differences of times are exact. */

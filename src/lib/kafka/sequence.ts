@@ -49,6 +49,11 @@ export class Sequence {
     this.#next = (this.#next + records) % 0x8000_0000
   }
 
+  /** A batch with this identity will not be sent again, and is not known to be stored. */
+  leave({ producerId, epoch }: Identity): void {
+    if (producerId === this.#producerId && epoch === this.#epoch) this.nextEpoch(false)
+  }
+
   /** Makes brokers refuse what may still be on its way, and begins to count anew. */
   nextEpoch(freshId: boolean): void {
     this.#next = 0

@@ -1,7 +1,7 @@
 import { GateError } from '../errors.js'
 import { isWhole, type Pending } from './batch.js'
 import { CircuitBreaker } from './circuit-breaker.js'
-import { type Ledger, Partition, type QueueSettings, TRIAL_MS } from './partition.js'
+import { type Ledger, Partition, PROBE_ANSWER_MS, type QueueSettings } from './partition.js'
 import type { Partitioner } from './partitioner.js'
 import type { TopicMetadata } from './protocol.js'
 
@@ -118,7 +118,7 @@ export class Topic {
   /** Keeps an event until the partitions are known. */
   wait(record: Pending, now: number): void {
     // As a partition's probe.
-    if (!this.breaker.isClosed) record.deadline = Math.min(record.deadline, now + TRIAL_MS)
+    if (!this.breaker.isClosed) record.deadline = Math.min(record.deadline, now + PROBE_ANSWER_MS)
     if (this.waiting.length === 0) this.#waitingSince = now
     this.#keep(record)
   }

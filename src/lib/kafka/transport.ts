@@ -16,23 +16,22 @@ export interface ProduceRequest {
   readonly acks: Acks
   /** How long the broker may wait for the replicas. */
   readonly timeoutMs: number
+  /** How long the answer is waited for: as long as anybody can use it. */
+  readonly answerMs: number
   readonly batches: readonly OutgoingBatch[]
 }
 
 export type Acks = -1 | 0 | 1
 
-/**
- * A broker answers one connection's requests in order, so that a partition that waits for a slow replica holds
- * up what is behind it. Those go by the slow lane, a connection of its own.
- */
+/** Whether a connection is for the partitions that are well, or for some whose replicas take long. */
 export type Lane = 'fast' | 'slow'
 
 /** One connection to one broker. Once it has failed it is closed for good; another is opened in its place. */
 export interface Link {
   readonly open: boolean
   /**
-   * Rejects when there is no answer: whatever the batches' fate is. Answers undefined for acks 0, when all is
-   * written. Never called while an earlier request is unanswered.
+   * Rejects when there is no answer in time: whatever the batches' fate is. Answers undefined for acks 0, when all
+   * is written. Never called while an earlier request is unanswered.
    */
   produce(request: ProduceRequest): Promise<ProduceResponse | undefined>
   close(): void

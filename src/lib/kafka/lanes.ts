@@ -1,0 +1,195 @@
+import { Channel } from './channel.js'
+import type { Partition } from './partition.js'
+import type { Clock, Transport } from './transport.js'
+
+/** How long a broker may wait for replicas in the fast lane, which all of its partitions share that are well. */
+const FAST_WAIT_MS = 50
+const MAX_FAST_WAIT_MS = 250
+/** In the slow lanes: one for each of 1, 2, 4 and 8 s, so that a long wait holds up only partitions that wait as long. */
+const SLOW_WAIT_MS = 1000
+const MAX_WAIT_MS = 8000
+/** A producer whose batches brokers do not recognise stores what it sends again twice: it is not sent again soon. */
+const PLAIN_WAIT_MS = 1000
+/** First attempts in a row that must be quick before a partition comes back to the fast lane. */
+const QUICK_ATTEMPTS = 3
+/** Between two batches that a slow partition sends alone. */
+const ALONE_MS = 1000
+const ALONE = -1
+
+/** How long an answer is waited for before the broker counts as late: at first, and at least. */
+const PATIENCE_MS = 1000
+/** The client of a probe has its answer already, and the next probe must not be long in coming. */
+const MAX_PROBE_PATIENCE_MS = 4000
+/** Nobody waits longer than this for a connection that says nothing, whatever time the events have. */
+export const MAX_PATIENCE_MS = 60_000
+/** Connections to one broker with late answers; with so many others must wait for them. */
+const MAX_LATE = 8
+
+/** Which lane a partition goes by, as its answers tell. */
+export class Pace {
+  /** How long the broker may wait for its replicas in a slow lane; 0 in the fast one. */
+  waitMs = 0
+  /** Whether the latest batch was stored at its first attempt, and how often it was quickly. */
+  #isHealing = false
+  #quick = 0
+  #aloneAt = 0
+
+  constructor(readonly slowWaitMs: number) {}
+
+  get isSlow(): boolean {
+    return this.waitMs > 0
+  }
+
+  /** The replicas were waited for without success. */
+  slowDown(longest = MAX_WAIT_MS): void {
+    this.waitMs = Math.max(this.slowWaitMs, Math.min(2 * this.waitMs, longest))
+    this.#quick = 0
+    this.#isHealing = false
+  }
+
+  /** A batch was stored, by a request that took so long; `quickMs`: as long as the fast lane allows. */
+  stored(tookMs: number, quickMs: number, isFirstAttempt: boolean): void {
+    if (!this.isSlow) return
+    this.#isHealing = isFirstAttempt
+    this.#quick = isFirstAttempt && tookMs < quickMs ? this.#quick + 1 : 0
+    if (this.#quick >= QUICK_ATTEMPTS) this.waitMs = 0
+    else if (isFirstAttempt && tookMs < this.waitMs / 4)
+      this.waitMs = Math.max(this.slowWaitMs, this.waitMs / 2)
+  }
+
+  /** Whether it should be sent alone, because a request that it shares is as slow as the slowest in it. */
+  isDueAlone(now: number): boolean {
+    return this.#isHealing && now >= this.#aloneAt
+  }
+
+  sentAlone(now: number): void {
+    this.#aloneAt = now + ALONE_MS
+  }
+}
+
+/**
+ * The connections to one broker, and how long each may take.
+ *
+ * A broker answers a connection's requests in order, each as soon as the slowest partition in it is done. So a
+ * partition whose replicas take long leaves the fast lane for a connection of those that take as long. A broker
+ * that is late with an answer is waited for, but a fresh connection takes the place of that one.
+ */
+export class Lanes {
+  /** The broker has asked for no request before this time. */
+  throttledUntil = 0
+  #patienceMs = PATIENCE_MS
+  #fastWaitMs: number
+  /** By how long the broker may wait: 0 for the fast lane. */
+  readonly #channels = new Map<number, Channel>()
+  /** Connections with late answers, and whose place another has taken. */
+  readonly #late = new Map<Channel, number>()
+
+  constructor(
+    readonly broker: number,
+    readonly transport: Transport,
+    readonly clock: Clock,
+    readonly settings: {
+      readonly idempotent: boolean
+      readonly retryBackoffMs: number
+      readonly retryBackoffMaxMs: number
+    },
+  ) {
+    this.asked = `broker ${broker} has not answered yet`
+    this.#fastWaitMs = settings.idempotent ? FAST_WAIT_MS : PLAIN_WAIT_MS
+  }
+
+  static pace(idempotent: boolean): Pace {
+    return new Pace(idempotent ? SLOW_WAIT_MS : 2 * PLAIN_WAIT_MS)
+  }
+
+  /** The connection for a partition's next batch; `taken`: those that have something to send in this turn. */
+  channelFor({ pace }: Partition, now: number, taken?: { has(channel: Channel): boolean }): Channel {
+    if (!pace.isSlow) return this.#channel(0)
+    if (pace.isDueAlone(now)) {
+      const alone = this.#channel(ALONE)
+      if (alone.readyAt <= now && !taken?.has(alone)) {
+        if (taken) pace.sentAlone(now)
+        return alone
+      }
+    }
+    return this.#channel(pace.waitMs)
+  }
+
+  /** How long the broker may wait for a partition's replicas. */
+  waitMsFor({ pace }: Partition): number {
+    return pace.waitMs || this.#fastWaitMs
+  }
+
+  /** Why events wait, for a person. */
+  readonly asked: string
+  throttled(now: number): string {
+    return `broker ${this.broker} asks for a pause of ${Math.ceil(this.throttledUntil - now)} ms: a quota`
+  }
+
+  /** How long an answer may take before it is late. */
+  patienceMs(waitMs: number, isProbe: boolean): number {
+    return waitMs + (isProbe ? Math.min(this.#patienceMs, MAX_PROBE_PATIENCE_MS) : this.#patienceMs)
+  }
+
+  /**
+   * A request was answered; `slow` of its partitions' replicas were waited for without success. Answers whether the
+   * fast lane's wait was to blame for that: if most are slow, it was too short; if few are, they are slow.
+   */
+  answered(channel: Channel, tookMs: number, waitMs: number, partitions: number, slow: number): boolean {
+    this.#replace(channel)
+    if (tookMs - waitMs < this.#patienceMs / 4) this.#patienceMs = Math.max(PATIENCE_MS, this.#patienceMs / 2)
+    if (!this.settings.idempotent || channel.lane === 'slow') return false
+    if (tookMs < this.#fastWaitMs / 8) this.#fastWaitMs = Math.max(FAST_WAIT_MS, 0.9 * this.#fastWaitMs)
+    const isShort = partitions > 1 && slow > partitions / 2 && 2 * this.#fastWaitMs <= MAX_FAST_WAIT_MS
+    if (isShort) this.#fastWaitMs *= 2
+    return isShort
+  }
+
+  /** An answer within this time shows that a partition need not go by a slow lane. */
+  get quickMs(): number {
+    return 0.75 * this.#fastWaitMs
+  }
+
+  /** A request has no answer yet though it is late: others get a fresh connection, and the broker more time. */
+  late(channel: Channel): void {
+    this.#patienceMs = Math.min(2 * this.#patienceMs, MAX_PATIENCE_MS)
+    if (this.#late.size >= MAX_LATE) return
+    for (const [key, other] of this.#channels)
+      if (other === channel) {
+        this.#channels.delete(key)
+        this.#late.set(channel, key)
+      }
+  }
+
+  /** A request's connection has failed. */
+  lost(channel: Channel): void {
+    this.#late.delete(channel)
+  }
+
+  close(): void {
+    for (const channel of [...this.#channels.values(), ...this.#late.keys()]) channel.close()
+  }
+
+  /** What was late is free again: it takes its place back if what has that waits for an answer itself. */
+  #replace(channel: Channel): void {
+    const key = this.#late.get(channel)
+    if (key === undefined) return
+    this.#late.delete(channel)
+    const other = this.#channels.get(key)
+    if (other && !other.busy) channel.close()
+    else {
+      this.#channels.set(key, channel)
+      if (other) this.#late.set(other, key)
+    }
+  }
+
+  #channel(key: number): Channel {
+    let channel = this.#channels.get(key)
+    if (!channel) {
+      const { broker, transport, clock, settings } = this
+      channel = new Channel(broker, key === 0 ? 'fast' : 'slow', transport, clock, settings)
+      this.#channels.set(key, channel)
+    }
+    return channel
+  }
+}
