@@ -13,6 +13,8 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** Real input beside the checkout; it is not part of the project and may be absent. */
 export const WIKIMEDIA = join(ROOT, '../shared/wikimedia')
+/** The official test suite of JSON Schema, likewise. */
+export const JSON_SCHEMA_SUITE = join(ROOT, '../shared/json-schema-test-suite')
 
 /** A folder that goes when the test ends. */
 export function temporary(t: TestContext): string {

@@ -307,7 +307,8 @@ export class SchemaRepository {
           throw new GateError('schema_broken', `schema ${uri} refers to more than ${MAX_REFERENCES} others`)
         }
         const found =
-          this.#compiler.metaSchema(reference) ?? (await this.#reference(reference, uri, deadline))
+          this.#compiler.metaSchema(reference) ?? (await this.#reference(reference, document, uri, deadline))
+        if (!found) continue
         references.set(reference, found)
         open.push(found)
       }
@@ -325,19 +326,27 @@ export class SchemaRepository {
     return { schema, addresses, stamp: this.#options.reload ? await stampOf(addresses) : '' }
   }
 
-  async #reference(reference: string, from: string, deadline: number): Promise<Document> {
+  /** Undefined where there is no such document, and a part of the one that refers to it is meant. */
+  async #reference(
+    reference: string,
+    { nested }: Document,
+    from: string,
+    deadline: number,
+  ): Promise<Document | undefined> {
     const uri = this.#accept(reference)
-    if (uri instanceof GateError)
-      throw new GateError('schema_broken', `schema ${from} refers to ${quote(reference)}: ${uri.message}`)
-    return this.#document(uri, deadline).catch(error => {
-      if (error instanceof GateError && error.code === 'schema_not_found') {
-        throw new GateError(
-          'schema_broken',
-          `schema ${from} refers to ${reference}, which is in no repository`,
-        )
-      }
-      throw error
-    })
+    let reason = ', which is in no repository'
+    if (uri instanceof GateError) reason = `: ${uri.message}`
+    else {
+      const found = await this.#document(uri, deadline).catch(error => {
+        if (error instanceof GateError && error.code === 'schema_not_found') return undefined
+        throw error
+      })
+      if (found) return found
+    }
+    const meant = nested?.get(reference)
+    for (const { sub, inside } of meant ?? []) sub.$ref = inside
+    if (meant) return undefined
+    throw new GateError('schema_broken', `schema ${from} refers to ${quote(reference)}${reason}`)
   }
 
   /** Nothing else runs while a schema is compiled: one at most in a turn of the event loop. */

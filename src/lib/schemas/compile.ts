@@ -8,10 +8,11 @@ import { OutOfTime, slowPattern } from '../patterns.js'
 import { guarded } from '../regexp.js'
 import { type Note, readText } from '../yaml.js'
 import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8, textOf } from './ajv6.js'
-import { declares, type JsonSchema } from './declares.js'
+import { declares, isObject, type JsonSchema } from './declares.js'
 import { formats } from './formats.js'
 import { freed } from './free.js'
 import { Mender } from './mender.js'
+import { type References, resolveReferences } from './references.js'
 
 const AjvDraft04 = AjvDraft04Module.default
 const require = createRequire(import.meta.url)
@@ -23,6 +24,8 @@ export interface Document {
   schema: JsonSchema
   /** The URIs of the other documents that it refers to. */
   references: string[]
+  /** What is meant by one of them where there is no such document. */
+  nested?: References['nested']
   /** Where it was found. */
   address?: string
 }
@@ -107,12 +110,12 @@ export class Compiler {
   document(uri: string, schema: JsonSchema): Document {
     const dialect = dialectOf(uri, schema.$schema)
     if (!this.#allowInsecure) this.#refuseSlow(uri, schema)
-    stripIdentities(schema)
-    const references = resolveReferences(uri, schema)
+    const { others, nested } = referencesOf(uri, schema)
     const meta = this.#metaSchemas[dialect]
     if (!meta.validateSchema(schema)) throw broken(uri, meta.errorsText(meta.errors, { dataVar: '' }))
     mergeLimits(schema)
-    return { uri, schema, references }
+    declareProto(schema)
+    return { uri, schema, references: others, nested }
   }
 
   /** Unbounded strings, and expressions that may be slow on bounded ones. */
@@ -140,6 +143,8 @@ export class Compiler {
       ...schema
     } = structuredClone(require(META_SCHEMAS[dialect]))
     mergeLimits(schema)
+    // They are those of a schema that leaves a keyword out, and not to be written into an event.
+    traverse(schema, (sub: traverse.SchemaObject) => void delete sub.default)
     return { uri: reference, schema, references: [] }
   }
 
@@ -288,31 +293,13 @@ function dialectOf(uri: string, name: unknown): Dialect {
   throw broken(uri, `its dialect ${quote(name)} is not supported; draft-07 and draft-04 are`)
 }
 
-/**
- * Identities inside sub-schemas are left-overs of what was merged into them (CONTRACT 3); anchors are none, and a
- * draft's `id` is the other's `$id`. Ajv 8 gives a meaning to keywords that Ajv 6 and these dialects have not got;
- * `$async` would make it answer with a promise, which is true.
- */
-function stripIdentities(schema: JsonSchema): void {
-  traverse(schema, { allKeys: true }, (sub: traverse.SchemaObject) => {
-    const anchor = [sub.$id, sub.id].find(id => typeof id === 'string' && id.startsWith('#'))
-    for (const keyword of ['$id', 'id', '$schema', '$anchor', '$dynamicAnchor', '$async', 'nullable'])
-      delete sub[keyword]
-    if (anchor !== undefined && sub !== schema) sub.$id = anchor
-  })
-}
-
-/** Makes the references of a document absolute, but for those to itself, and gives the documents that they mean. */
-function resolveReferences(uri: string, schema: JsonSchema): string[] {
-  const references = new Set<string>()
-  traverse(schema, (sub: traverse.SchemaObject) => {
-    if (typeof sub.$ref !== 'string' || sub.$ref.startsWith('#')) return
-    sub.$ref = resolve(uri, sub.$ref)
-    const [document = ''] = sub.$ref.split('#')
-    if (document === uri) sub.$ref = sub.$ref.slice(uri.length) || '#'
-    else references.add(document)
-  })
-  return [...references]
+function referencesOf(uri: string, schema: JsonSchema): References {
+  try {
+    return resolveReferences(uri, schema)
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error
+    throw broken(uri, `its reference ${quote(error.message)} is no URI`)
+  }
 }
 
 /** Its regular expressions. Throws `schema_broken` for one that is none. */
@@ -350,15 +337,20 @@ function mergeLimits(schema: JsonSchema): void {
   })
 }
 
-/** A reference relative to the URI of the schema it stands in. */
-function resolve(uri: string, reference: string): string {
-  const local = 'schema://repositories'
-  try {
-    const resolved = new URL(reference, new URL(uri, local)).href
-    return resolved.startsWith(`${local}/`) ? resolved.slice(local.length) : resolved
-  } catch {
-    throw broken(uri, `its reference ${quote(reference)} is no URI`)
-  }
+/** Ajv 8 passes over a property of this name, which Ajv 6 does not, unless it is one of a pattern. */
+function declareProto(schema: JsonSchema): void {
+  const PROTO = '__proto__'
+  traverse(schema, (sub: traverse.SchemaObject) => {
+    if (!isObject(sub.properties) || !Object.hasOwn(sub.properties, PROTO)) return
+    const { [PROTO]: proto, ...properties } = sub.properties
+    const pattern = `^${PROTO}$`
+    const own = sub.patternProperties?.[pattern]
+    sub.properties = properties
+    sub.patternProperties = {
+      ...sub.patternProperties,
+      [pattern]: own === undefined ? proto : { allOf: [own, proto] },
+    }
+  })
 }
 
 function broken(uri: string, reason: string): GateError {

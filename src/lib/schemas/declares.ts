@@ -78,6 +78,6 @@ function at(document: JsonSchema, fragment: string): unknown {
   return value
 }
 
-function isObject(value: unknown): value is JsonSchema {
+export function isObject(value: unknown): value is JsonSchema {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
