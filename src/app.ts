@@ -61,22 +61,6 @@ export interface App {
   close(): Promise<void>
 }
 
-/** Of the time that there is for an orderly end; after it what is left is given up, in order too. */
-const GRACE_SHARE = 0.8
-/**
- * On shutdown an idle connection, on which a request may be under way, is left for so long, milliseconds: longer
- * than the proxies in front keep one (Envoy: 4.5 s), so that they close it, not we. What is sent in the moment in
- * which we close is lost, and Envoy sends it again (helm/check-roll.ts).
- */
-const DRAIN_IDLE_MS = 5000
-/** So much of the time is left for what comes even then; where there is no more, idle connections have a share. */
-const DRAIN_FINISH_MS = 5000
-const IDLE_SHARE = 0.1
-
-function idleMsOf(shutdownMs: number): number {
-  return Math.min(DRAIN_IDLE_MS, Math.max(IDLE_SHARE * shutdownMs, shutdownMs - DRAIN_FINISH_MS))
-}
-
 /** service-runner's entry: wires everything, top to bottom, and listens. Resolves once it is ready for events. */
 export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const config = readConf(conf)
@@ -158,8 +142,9 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   return {
     port,
     async close() {
-      const until = Date.now() + GRACE_SHARE * config.shutdown_timeout_ms
-      const idleMs = idleMsOf(config.shutdown_timeout_ms)
+      const startedAt = Date.now()
+      const { idleMs, answerMs, endMs } = config.shutdown
+      const left = (ms: number) => Math.max(0, startedAt + ms - Date.now())
       const closed = server.drain(idleMs)
       const lostBefore = metrics.lost
       configs?.close()
@@ -174,12 +159,28 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       void requests.then(() => {
         answered = true
       })
+      const finishedWithin = (ms: number) =>
+        Promise.race([finished.then(() => true), delay(left(ms), false, { ref: false })])
+      let undecided = 0
+      let toClose = all
+      let inTime = await finishedWithin(answerMs)
+      if (!inTime) {
+        undecided = gate.waiting
+        // A producer knows best what became of its events: the gate says the rest. Hasty events may have more time.
+        const closing = answerMs < endMs ? all.filter(producer => producer !== producers.hasty) : all
+        await Promise.all(closing.map(producer => producer.close(0)))
+        gate.expire()
+        await nextTurn()
+        undecided += server.refuseIncomplete()
+        if (undecided > 0)
+          log.warn(
+            `${undecided} requests were undecided and are answered so: their events are not stored, or unknown`,
+          )
+        toClose = all.filter(producer => !closing.includes(producer))
+        inTime = await finishedWithin(endMs)
+      }
       // What cannot be finished in time is settled by the producers, so that it is counted and not just gone.
-      const inTime = await Promise.race([
-        finished.then(() => true),
-        delay(until - Date.now(), false, { ref: false }),
-      ])
-      await Promise.all(all.map(producer => producer.close(Math.max(0, until - Date.now()))))
+      await Promise.all(toClose.map(producer => producer.close(left(endMs))))
       // Whoever is still sending then is not waited for.
       if (inTime || answered) server.closeUnanswered()
       else server.closeAllConnections()
@@ -187,7 +188,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       await closed
       const lost = metrics.lost - lostBefore
       if (lost > 0) throw new Error(`${lost} events are lost that could not be stored before the end`)
-      if (!inTime) throw new Error('some of what was in flight could not be finished in time')
+      if (!inTime || undecided > 0)
+        throw new Error('some of what was in flight could not be finished in time')
       log.info('all that was in flight is finished')
     },
   }

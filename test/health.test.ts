@@ -147,7 +147,7 @@ test('SIGTERM: not ready any more, an idle connection still gets its answer, and
 
 /** One connection that has had an answer, then SIGTERM; after `before` another request comes on it, and is the last. */
 async function requestAfterSigterm(t: TestContext, before: (url: string) => Promise<void>): Promise<void> {
-  const service = await startService(t)
+  const service = await startService(t, { shutdown_timeout_ms: 10_000 })
   const idle = await connect(t, service.url)
   idle.write(whole)
   await idle.until(/^HTTP\/1\.1 201 /)

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 import { createServer, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { send, spawnService, startService, temporary, testEvent } from './helpers.js'
@@ -16,6 +16,7 @@ import {
   freePort,
   head,
   ONE_ACCEPTED,
+  parseAnswer,
   postBytes,
   samples,
 } from './http-helpers.js'
@@ -158,6 +159,7 @@ test('SIGTERM finishes what is in flight, and takes nothing new', async t => {
   const service = await startService(t, {
     schema_base_uris: ['schemas', registry.uri],
     schema_timeout_ms: 8000,
+    shutdown_timeout_ms: 10_000,
   })
   const answers = [service.post(slow), service.post([slow, testEvent({ test: 'with it' })])]
   const hasty = await service.post([slow, slow], { query: '?hasty' })
@@ -188,6 +190,84 @@ test('SIGTERM finishes what is in flight, and takes nothing new', async t => {
   assert.equal(stored.filter(({ test }) => test === 'with it').length, 1)
   assert.equal(stored.filter(({ test }) => test === 'half').length, 1)
 })
+
+/** A service in which a request waits for a schema, another one has not come whole, and a hasty one waits, too. */
+async function undecided(t: TestContext, conf: object) {
+  const registry = await slowRegistry(t)
+  const service = await startService(t, {
+    schema_base_uris: ['schemas', registry.uri],
+    schema_timeout_ms: 8000,
+    ...conf,
+  })
+  assert.equal((await service.post([slow, slow], { query: '?hasty' })).status, 202)
+  const answer = service.post([slow, testEvent({ test: 'beside it' }), testEvent({ test: 42 })])
+  await eventually(() => assert.ok(registry.waiting.length > 0))
+  const half = await connect(t, service.url)
+  half.write(`${head({ 'content-length': 100 })}{"half":`)
+  await assertAlive(service)
+  const exit = once(service.process, 'exit')
+  service.process.kill('SIGTERM')
+  return { registry, service, answer, half, exit }
+}
+
+test('SIGTERM, and nobody has said how long there is: requests are answered truthfully, hasty events go on', async t => {
+  const { registry, service, answer, half, exit } = await undecided(t, {})
+  // The registry is silent until both have their answers.
+  assertFailure(await answer, {
+    status: 503,
+    error: ['deadline_not_stored', 'deadline_not_stored', 'deadline_not_stored'],
+  })
+  assertFailure(parseAnswer(await half.closed()), { status: 503, error: ['draining'] })
+  assert.equal(service.process.exitCode, null)
+  registry.answer()
+  // Something was given up.
+  assert.deepEqual(await exit, [1, null])
+  const stored = service.produced().map(({ $schema, test }) => test ?? $schema)
+  assert.ok(!stored.includes('beside it'))
+  assert.equal(stored.filter(name => name === slow.$schema).length, 2)
+  assert.ok(service.log().some(({ msg }) => String(msg).startsWith('2 requests were undecided')))
+})
+
+test('SIGTERM, and a long grace period is configured: a request is waited for', async t => {
+  const { registry, answer, half, exit } = await undecided(t, { shutdown_timeout_ms: 10_000 })
+  // Longer than the time that there is if nothing is configured.
+  await new Promise(resolve => setTimeout(resolve, 2500))
+  registry.answer()
+  assert.equal((await answer).status, 207)
+  half.write(' '.repeat(100 - '{"half":'.length))
+  assertFailure(parseAnswer(await half.closed()), { status: 400, invalid: ['body_malformed'] })
+  assert.deepEqual(await exit, [0, null])
+})
+
+test('SIGTERM without Kafka, and nobody has said how long there is: the truth is told, and the process ends', async t => {
+  const { service, metricsPort } = await withoutKafka(t)
+  const waiting = service.post([testEvent(), testEvent({ test: 42 })])
+  await eventually(async () => {
+    const found = await samples(metricsPort)
+    assert.equal(found.get('eventgate_in_flight_events{service="eventgate",delivery="guaranteed"}'), 2)
+  })
+  assert.equal(await service.stop(), 1)
+  assertFailure(await waiting, {
+    status: 503,
+    invalid: ['validation_failed'],
+    error: ['deadline_not_stored'],
+  })
+})
+
+/** A service whose only broker takes connections, and says nothing on them. */
+async function withoutKafka(t: TestContext) {
+  const broker = createTcpServer(() => {}).listen(0, '127.0.0.1')
+  t.after(() => void broker.close())
+  await once(broker, 'listening')
+  const { port } = broker.address() as AddressInfo
+  const metricsPort = await freePort()
+  const service = await startService(
+    t,
+    { kafka: { conf: { 'metadata.broker.list': `127.0.0.1:${port}` } } },
+    { metrics: { type: 'prometheus', port: metricsPort } },
+  )
+  return { service, metricsPort }
+}
 
 test('SIGTERM loses nothing that was answered 202', async t => {
   const service = await startService(t)

@@ -4,6 +4,7 @@ import { ClientAddress } from './client-ip.js'
 import { MAX_PENDING_ERROR_EVENTS } from './error-events.js'
 import { quote } from './errors.js'
 import { type KafkaSettings, readKafkaConf } from './kafka/conf.js'
+import { SHUTDOWN_TIMEOUT_MS, type ShutdownTimes, shutdownTimes } from './shutdown.js'
 import { nearest } from './spelling.js'
 import { TRANSFORMS, userAgentExpressions } from './transforms.js'
 import { readText } from './yaml.js'
@@ -36,6 +37,8 @@ export interface Config {
   max_body_size: number
   request_timeout_ms: number
   shutdown_timeout_ms: number
+  /** What `shutdown_timeout_ms` comes to, or that it is not configured. */
+  shutdown: ShutdownTimes
   unready_without_kafka_ms: number
   keep_alive_timeout_ms: number
   connection_max_age_ms: number
@@ -172,9 +175,10 @@ export const OPTIONS = {
     default: 9000,
   },
   shutdown_timeout_ms: {
-    description: 'on SIGTERM, how long what is in flight may take',
+    description:
+      'on SIGTERM, how long what is in flight may take. If it is not configured, hasty events have these 10 s, and every request is answered within 1.5 s, because some supervisors kill after 2 s. [Shutdown](operations.md#the-end)',
     ...milliseconds,
-    default: 10_000,
+    default: SHUTDOWN_TIMEOUT_MS,
   },
   unready_without_kafka_ms: {
     description:
@@ -584,7 +588,8 @@ function evaluate(
   const kafka = conf.kafka ? readKafkaConf(conf.kafka, { requestTimeoutMs }) : { problems: [], warnings: [] }
   const { settings = null } = kafka
   const warnings = [...kafka.warnings, ...exposures(options)]
-  const config = Object.freeze({ ...options, kafka: settings, warnings }) as unknown as Config
+  const shutdown = shutdownTimes(conf.shutdown_timeout_ms as number | undefined)
+  const config = Object.freeze({ ...options, shutdown, kafka: settings, warnings }) as unknown as Config
   for (const { path, message } of kafka.problems) problems.push({ path: `${at}.${path}`, message })
   problems.push(...combinations(conf, config, at))
   return { config, problems }

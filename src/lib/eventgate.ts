@@ -142,6 +142,8 @@ export class EventGate {
   readonly #steps: Steps
   readonly #observe: Observer
   readonly #pause: (context: Context) => Promise<void>
+  /** Of requests that somebody waits for. */
+  readonly #open = new Set<Outcomes>()
 
   /** `pause` lets other requests in between two slices of a request's events. */
   constructor(
@@ -170,13 +172,25 @@ export class EventGate {
     context: Context,
   ): { begun: Promise<void>; outcomes: Promise<Outcome[]> } {
     const outcomes = new Outcomes(events.length, context.deadline)
+    if (context.deadline !== Infinity) this.#open.add(outcomes)
     // An async function would keep its arguments while it waits.
     const begun = this.#begin(events, context, outcomes)
-    return { begun, outcomes: outcomes.all.then(all => this.#end(all, outcomes.begun, context)) }
+    return { begun, outcomes: outcomes.all.then(all => this.#end(all, outcomes, context)) }
   }
 
-  #end(all: Outcome[], begun: number, context: Context): Outcome[] {
-    for (let i = begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
+  /** How many requests are under way that have a deadline. */
+  get waiting(): number {
+    return this.#open.size
+  }
+
+  /** Answers them now, as at their deadline. */
+  expire(): void {
+    for (const outcomes of this.#open) outcomes.expire()
+  }
+
+  #end(all: Outcome[], outcomes: Outcomes, context: Context): Outcome[] {
+    this.#open.delete(outcomes)
+    for (let i = outcomes.begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
     return all
   }
 
@@ -262,7 +276,7 @@ class Outcomes {
       this.#resolve = resolve
     })
     if (deadline !== Infinity)
-      this.#timer = setTimeout(() => this.#expire(), Math.max(0, deadline - Date.now()))
+      this.#timer = setTimeout(() => this.expire(), Math.max(0, deadline - Date.now()))
     if (count === 0) this.#close()
   }
 
@@ -272,7 +286,9 @@ class Outcomes {
     if (--this.#left === 0) this.#close()
   }
 
-  #expire(): void {
+  /** What has no outcome gets one: of unknown fate if it was begun, else it never will be. */
+  expire(): void {
+    if (!this.open) return
     const unknown = new GateError(
       'deadline_unknown',
       'not acknowledged in time: the event may have been stored, or may yet be',

@@ -16,6 +16,9 @@ export const MAX_HEADER_BYTES = 16 * 1024
 /** Connections beyond `max_connections` that are still told so; those beyond them are cut off. */
 export const MAX_EXCESS_CONNECTIONS = 1000
 
+/** On shutdown a client that still sends has so long to read that it was refused, milliseconds. */
+const READ_ANSWER_MS = 200
+
 /** What answers. */
 export interface Handlers {
   /** All but events. */
@@ -42,6 +45,8 @@ export interface GateServer extends Server {
    * they have `idleMs` to say so, and its answer is their last.
    */
   drain(idleMs: number): Promise<void>
+  /** Refuses the requests that have not come whole, of which nothing was begun. Gives their number. */
+  refuseIncomplete(): number
   /** Ends connections that node:http does not count as idle, though no request of theirs is being answered. */
   closeUnanswered(): void
 }
@@ -135,6 +140,19 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
       clearTimeout(idle)
       // Its other half: ends the timer that looks for slow requests.
       server.close()
+    },
+    refuseIncomplete() {
+      const due = [...connections]
+        .map(answerDueOn)
+        .filter(res => res && !res.headersSent && !res.req.complete)
+      for (const res of due as ServerResponse<IncomingMessage>[]) {
+        const { req } = res
+        // Else its body could still come whole, and its events be taken.
+        req.removeAllListeners('data').removeAllListeners('end')
+        refuse(req, res, new GateError('draining', 'the service is shutting down: send the request again'))
+        setTimeout(() => req.socket.destroySoon(), READ_ANSWER_MS)
+      }
+      return due.length
     },
     closeUnanswered() {
       for (const socket of connections) if (!answerDueOn(socket)) (socket as Socket).destroySoon()
