@@ -1,10 +1,11 @@
 /**
  * Simulated hours of random faults: `npm run simulate -- --hours 1000`. A run is ten minutes by one seed; a run
- * that violates a property prints its seed, and `npm run simulate -- --seed 17` plays it again, and says what
- * happened. `--only lost,twice` looks at these properties alone, `--only safety` at all that are no matter of time. Exits with 1 if one was violated.
+ * that violates a property prints its seed. `npm run simulate -- --seed 17` plays it again and tells what happened;
+ * `--event 966` follows an event, `--without 'a broker is slow'` leaves out a fault (faults.ts has their names).
+ * `--only lost,twice` looks at these properties alone, `--only safety` at all that are no matter of time. Exits with 1 if one was violated.
  */
 import { parseArgs } from 'node:util'
-import { isMainThread, parentPort, Worker } from 'node:worker_threads'
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { PROPERTIES, type Property, play, type Report, SAFETY } from './run.js'
 
 const RUN_MINUTES = 10
@@ -15,6 +16,8 @@ async function main(): Promise<void> {
       hours: { type: 'string', default: '1' },
       from: { type: 'string', default: '1' },
       seed: { type: 'string' },
+      event: { type: 'string', multiple: true, default: [] },
+      without: { type: 'string', multiple: true, default: [] },
       workers: { type: 'string', default: '2' },
       only: { type: 'string', default: Object.keys(PROPERTIES).join() },
     },
@@ -26,9 +29,11 @@ async function main(): Promise<void> {
     process.exitCode = 64
     return
   }
+  const { without } = values
   const say = (line: string) => console.log(line)
   if (values.seed !== undefined) {
-    const report = await play(Number(values.seed), { minutes: RUN_MINUTES, say })
+    const follow = values.event.map(Number)
+    const report = await play(Number(values.seed), { minutes: RUN_MINUTES, say, follow, without })
     say(JSON.stringify({ ...report, violations: report.violations.length }, undefined, 1))
     for (const { property, text } of report.violations) say(`${property}: ${text}`)
     process.exitCode = report.violations.some(({ property }) => only.includes(property)) ? 1 : 0
@@ -37,12 +42,9 @@ async function main(): Promise<void> {
   const hours = Number(values.hours)
   const summary = new Summary(only)
   const start = performance.now()
-  await inParallel(
-    Number(values.workers),
-    Number(values.from),
-    Math.ceil((hours * 60) / RUN_MINUTES),
-    report => summary.add(report),
-  )
+  const count = Math.ceil((hours * 60) / RUN_MINUTES)
+  const take = (report: Report) => summary.add(report)
+  await inParallel(Number(values.workers), Number(values.from), count, without, take)
   summary.print((performance.now() - start) / 1000)
 }
 
@@ -51,12 +53,13 @@ function inParallel(
   workers: number,
   from: number,
   count: number,
+  without: readonly string[],
   take: (report: Report) => void,
 ): Promise<unknown> {
   let next = from
   const work = () =>
     new Promise<void>((resolve, reject) => {
-      const worker = new Worker(new URL(import.meta.url))
+      const worker = new Worker(new URL(import.meta.url), { workerData: { without } })
       const give = () => {
         if (next < from + count) worker.postMessage(next++)
         else worker.terminate().then(() => resolve(), reject)
@@ -122,5 +125,5 @@ without a key, beside a partition that is not well: ${this.#unkeyed.quick} of ${
 if (isMainThread) await main()
 else
   parentPort?.on('message', async (seed: number) => {
-    parentPort?.postMessage(await play(seed, { minutes: RUN_MINUTES }))
+    parentPort?.postMessage(await play(seed, { minutes: RUN_MINUTES, without: workerData.without }))
   })

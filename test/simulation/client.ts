@@ -1,6 +1,6 @@
 import { KafkaError } from '#src/lib/kafka/fates.js'
 import type { ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
-import type { Lane, Link, ProduceRequest, Transport } from '#src/lib/kafka/transport.js'
+import type { Lane, Link, OutgoingBatch, ProduceRequest, Transport } from '#src/lib/kafka/transport.js'
 import type { SimBroker, SimCluster } from './cluster.js'
 import { eventOf } from './replica.js'
 
@@ -31,6 +31,8 @@ export class SimClient implements Transport {
   constructor(
     readonly cluster: SimCluster,
     readonly options: ClientOptions,
+    /** Told what is sent with some events, and answered. */
+    readonly tell: (events: readonly number[], what: () => string) => void = () => {},
   ) {
     this.#bootstrap = cluster.brokers.slice(0, 3).map(({ address }) => address)
   }
@@ -150,6 +152,10 @@ class SimConnection {
     return this.#isOpen && this.client.cluster.clock.time < this.#expiresAt
   }
 
+  describe(): string {
+    return `broker ${this.#broker?.id} at ${this.address}`
+  }
+
   async open(): Promise<void> {
     const { cluster, options } = this.client
     const broker = cluster.brokers.find(({ address }) => address === this.address)
@@ -261,8 +267,10 @@ class SimLink implements Link {
       identity: identity && { ...identity },
       records: [...records],
     }))
-    for (const { records } of batches)
-      for (const { value } of records) lastSent.set(eventOf(value), clock.time)
+    const events = batches.flatMap(({ records }) => records.map(({ value }) => eventOf(value)))
+    for (const event of events) lastSent.set(event, clock.time)
+    const broker = connection.describe()
+    client.tell(events, () => `-> ${broker}, ${request.timeoutMs} of ${request.answerMs} ms: ${batches.map(describe).join(', ')}`)
     const answer = connection.request(async broker => {
       if (broker.slowMs > 0) await clock.sleep(broker.slowMs)
       const response = await cluster.produce(broker, { ...request, batches })
@@ -278,8 +286,12 @@ class SimLink implements Link {
       return undefined
     }
     try {
-      return await within(cluster, request.answerMs, answer)
+      const response = await within(cluster, request.answerMs, answer)
+      const codes = response.results.map(({ topic, partition, code }) => `${topic}-${partition} ${code}`)
+      client.tell(events, () => `<- ${broker}: ${codes.join(', ')}`)
+      return response
     } catch (error) {
+      client.tell(events, () => `<- ${broker}: ${(error as Error).message}`)
       connection.close()
       throw error
     }
@@ -288,4 +300,10 @@ class SimLink implements Link {
   close(): void {
     this.connection.close()
   }
+}
+
+function describe({ topic, partition, identity, records }: OutgoingBatch): string {
+  const { producerId, epoch, sequence } = identity ?? {}
+  const events = records.map(({ value }) => eventOf(value))
+  return `${topic}-${partition} (id ${producerId}, epoch ${epoch}, sequence ${sequence}; events ${events})`
 }

@@ -123,9 +123,9 @@ function setUp(random: () => number): Setup {
 Error.stackTraceLimit = 3
 
 /** Plays one run: some minutes of random faults, then calm. Everything in it follows from the seed. */
-export function play(seed: number, { minutes, say, prepare }: PlayOptions): Promise<Report> {
-  const run = new Run(seed, minutes * 60_000, say)
-  prepare?.(run.cluster)
+export function play(seed: number, options: PlayOptions): Promise<Report> {
+  const run = new Run(seed, options)
+  options.prepare?.(run.cluster)
   return run.play()
 }
 
@@ -133,6 +133,10 @@ interface PlayOptions {
   readonly minutes: number
   /** Told of all that happens. */
   readonly say?: (line: string) => void
+  /** Of these events all that is sent and answered is told, too. */
+  readonly follow?: readonly number[]
+  /** Names of faults that do not come, to find out which of them it takes. */
+  readonly without?: readonly string[]
   readonly prepare?: (cluster: SimCluster) => void
 }
 
@@ -151,16 +155,20 @@ class Run {
   /** Faults under way, by name. */
   readonly faults = new Map<number, string>()
   calmSince = Infinity
+  readonly ms: number
 
   constructor(
     readonly seed: number,
-    readonly ms: number,
-    readonly say: ((line: string) => void) | undefined,
+    readonly options: PlayOptions,
   ) {
+    this.ms = options.minutes * 60_000
     this.random = randomFrom(seed)
     this.setup = setUp(this.random)
     this.cluster = new SimCluster(this.clock, randomFrom(seed ^ 0x5bd1e995), BROKERS)
-    this.client = new SimClient(this.cluster, this.setup.client)
+    const follow = new Set(options.follow)
+    this.client = new SimClient(this.cluster, this.setup.client, (events, what) => {
+      if (follow.size > 0 && events.some(event => follow.has(event))) this.#say(what())
+    })
     this.sender = new Sender(this.setup.sender, this.client, this.clock, randomFrom(seed ^ 0x2545f491), {
       trouble: message => this.#say(message),
       complain: message => this.#say(message),
@@ -185,7 +193,7 @@ class Run {
   }
 
   #say(message: string): void {
-    this.say?.(`${at(this.clock.time)} ${message}`)
+    this.options.say?.(`${at(this.clock.time)} ${message}`)
   }
 
   #makeTopics(): void {
@@ -330,7 +338,9 @@ class Run {
     let count = 0
     const next = () => {
       if (this.clock.time > until) return
+      this.clock.after(-Math.log(1 - this.cluster.random()) * this.setup.gapMs, next)
       const [name, fault] = anyFault(this.cluster)
+      if (this.options.without?.includes(name)) return
       const number = count++
       this.#say(`== ${name}`)
       this.faults.set(number, name)
@@ -338,7 +348,6 @@ class Run {
         () => this.faults.delete(number),
         error => this.#violated('sound', `${name}: ${error.stack}`),
       )
-      this.clock.after(-Math.log(1 - this.cluster.random()) * this.setup.gapMs, next)
     }
     this.clock.at(WARM_UP_MS, next)
   }
