@@ -270,7 +270,11 @@ class SimLink implements Link {
     const events = batches.flatMap(({ records }) => records.map(({ value }) => eventOf(value)))
     for (const event of events) lastSent.set(event, clock.time)
     const broker = connection.describe()
-    client.tell(events, () => `-> ${broker}, ${request.timeoutMs} of ${request.answerMs} ms: ${batches.map(describe).join(', ')}`)
+    client.tell(
+      events,
+      () =>
+        `-> ${broker}, ${request.timeoutMs} of ${request.answerMs} ms: ${batches.map(describe).join(', ')}`,
+    )
     const answer = connection.request(async broker => {
       if (broker.slowMs > 0) await clock.sleep(broker.slowMs)
       const response = await cluster.produce(broker, { ...request, batches })
