@@ -585,7 +585,14 @@ function evaluate(
   if (problems.length > 0) return { problems }
   const options = complete(conf)
   const requestTimeoutMs = options.request_timeout_ms as number
-  const kafka = conf.kafka ? readKafkaConf(conf.kafka, { requestTimeoutMs }) : { problems: [], warnings: [] }
+  const { max_events_in_flight, max_bytes_in_flight, hasty_max_events, hasty_max_bytes } = options
+  const maxInFlight = {
+    guaranteed: { messages: max_events_in_flight as number, bytes: max_bytes_in_flight as number },
+    hasty: { messages: hasty_max_events as number, bytes: hasty_max_bytes as number },
+  }
+  const kafka = conf.kafka
+    ? readKafkaConf(conf.kafka, { requestTimeoutMs, maxInFlight })
+    : { problems: [], warnings: [] }
   const { settings = null } = kafka
   const warnings = [...kafka.warnings, ...exposures(options)]
   const shutdown = shutdownTimes(conf.shutdown_timeout_ms as number | undefined)

@@ -7,6 +7,7 @@ import {
   RECORD_OVERHEAD,
   type RecordData,
 } from './records.js'
+import type { Share } from './share.js'
 
 /** One event, from its acceptance to its outcome. */
 export interface Pending extends RecordData {
@@ -14,6 +15,8 @@ export interface Pending extends RecordData {
   deadline: number
   /** Of the request that it came with. */
   readonly trace?: Trace | undefined
+  /** What it holds room of until it has its outcome. */
+  share: Share | undefined
   /** How long it had until then when it was accepted. */
   readonly patience: number
   /** Whether it has its outcome. It may still be part of a batch that is on its way. */

@@ -35,6 +35,12 @@ export interface KafkaSettings {
 type Value = string | number | boolean
 type Given = Map<string, { value: Value; path: string }>
 
+/** What the service around the producers promises and lets in. */
+interface KafkaContext {
+  requestTimeoutMs: number
+  maxInFlight?: Record<Delivery, SenderSettings['maxInFlight']>
+}
+
 /** How much sooner than its request an event is answered, at most. */
 export const ANSWER_MARGIN_MS = 100
 
@@ -47,7 +53,7 @@ const HASTY_REQUEST_BYTES = 250_000
  */
 export function readKafkaConf(
   kafka: unknown,
-  { requestTimeoutMs }: { requestTimeoutMs: number },
+  { requestTimeoutMs, maxInFlight }: KafkaContext,
 ): { settings?: KafkaSettings; problems: Remark[]; warnings: Remark[] } {
   const reader = new Reader()
   const top = reader.object(kafka, 'kafka', [
@@ -65,7 +71,7 @@ export function readKafkaConf(
     const own = reader.object(top[delivery], `kafka.${delivery}`, ['conf'])
     const layers = [...base, reader.properties(own.conf, `kafka.${delivery}.conf`)]
     const given: Given = new Map(layers.flatMap(layer => [...layer]))
-    return new ProducerReader(given, reader, delivery).settings(requestTimeoutMs)
+    return new ProducerReader(given, reader, delivery).settings(requestTimeoutMs, maxInFlight?.[delivery])
   }) as [ProducerSettings, ProducerSettings]
   const required = top.required_at_start ?? false
   if (typeof required !== 'boolean') reader.problem('kafka.required_at_start', 'must be true or false')
@@ -141,7 +147,7 @@ class ProducerReader {
     readonly delivery: Delivery,
   ) {}
 
-  settings(requestTimeoutMs: number): ProducerSettings {
+  settings(requestTimeoutMs: number, maxInFlight: SenderSettings['maxInFlight']): ProducerSettings {
     const acks = this.#acks()
     const timeoutMs = this.#timeout(requestTimeoutMs)
     const lingerMs = this.#number('queue.buffering.max.ms')
@@ -188,6 +194,7 @@ class ProducerReader {
         requestBytes,
         maxQueuedMessages: this.#number('queue.buffering.max.messages') || Infinity,
         maxQueuedBytes,
+        maxInFlight,
         metadataMaxAgeMs: this.#number('topic.metadata.refresh.interval.ms'),
       },
     }

@@ -5,6 +5,7 @@ import { describe, type Fate, fateOf } from './fates.js'
 import { Lanes, type Pace } from './lanes.js'
 import type { PartitionResult } from './protocol.js'
 import { Sequence } from './sequence.js'
+import { LONG_MS, type Share } from './share.js'
 
 /** The part of a sender's settings that a partition's queue goes by. */
 export interface QueueSettings {
@@ -103,6 +104,7 @@ export class Partition {
     readonly index: number,
     readonly settings: QueueSettings,
     readonly ledger: Ledger,
+    readonly share: Share,
   ) {
     this.#batchBytes = settings.batchBytes
     this.sequence = new Sequence(settings.idempotent)
@@ -121,6 +123,25 @@ export class Partition {
   /** Whether nothing is wrong with it, so that an event that may go anywhere may go here. */
   get isWell(): boolean {
     return this.leader !== undefined && this.breaker.isWell && !this.pace.isSlow && this.#latencyMs < SLOW_MS
+  }
+
+  /** Whether it may take an event of this size: what is not well holds only a part of the room. */
+  hasRoom(bytes: number, now: number): boolean {
+    return this.share.mayTake(bytes, this.#keepsUp(now), this.#stalledMs(now) >= LONG_MS)
+  }
+
+  updateShare(now: number): void {
+    this.share.update(this.#keepsUp(now))
+  }
+
+  /** Well, and what is out has not been out for long, by which that may turn out to be otherwise. */
+  #keepsUp(now: number): boolean {
+    return this.isWell && !(this.out && now - this.out.sentAt > SLOW_MS / 4)
+  }
+
+  /** For how long an event has always waited, and none was stored. */
+  #stalledMs(now: number): number {
+    return this.empty ? 0 : now - Math.max(this.#lastSuccess, this.#waitingSince)
   }
 
   /**
@@ -400,7 +421,7 @@ export class Partition {
     const due = batch.takeDue(now)
     if (due.length === 0) return false
     const { timeoutMs } = this.settings
-    if (now - Math.max(this.#lastSuccess, this.#waitingSince) >= timeoutMs) this.#trip()
+    if (this.#stalledMs(now) >= timeoutMs) this.#trip()
     if (batch.probe && batch.awaited === 0) {
       this.breaker.unreachable()
       this.#delay(now)

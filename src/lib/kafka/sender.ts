@@ -10,6 +10,7 @@ import { Lanes, MAX_PATIENCE_MS } from './lanes.js'
 import type { Attempt, Ledger, Partition } from './partition.js'
 import type { ProduceResponse } from './protocol.js'
 import { BATCH_OVERHEAD } from './records.js'
+import { Room, type Share } from './share.js'
 import { Topic, type TopicSettings } from './topic.js'
 import type { Acks, Clock, ProduceRequest, Transport } from './transport.js'
 
@@ -22,6 +23,8 @@ export interface SenderSettings extends TopicSettings, DirectorySettings {
   /** What may wait, and be on its way; over either, events are refused. */
   readonly maxQueuedMessages: number
   readonly maxQueuedBytes: number
+  /** What the service lets in at one time, where that may be less. */
+  readonly maxInFlight?: { readonly messages: number; readonly bytes: number } | undefined
 }
 
 /** Told of what happens; none of it changes any outcome. */
@@ -83,6 +86,11 @@ export class Sender {
     readonly random: () => number = Math.random,
     readonly observer: SenderObserver = {},
   ) {
+    const { maxQueuedMessages, maxQueuedBytes, maxInFlight } = settings
+    const room = new Room(
+      Math.min(maxQueuedBytes, maxInFlight?.bytes ?? Infinity),
+      Math.min(maxQueuedMessages, maxInFlight?.messages ?? Infinity),
+    )
     const turn = () => this.#turnSoon()
     const ledger: Ledger = {
       settle: (record, error) => this.#settle(record, error),
@@ -95,7 +103,7 @@ export class Sender {
       complain: message => observer.complain?.(message),
     }
     this.#directory = new Directory(settings, transport, clock, {
-      make: name => new Topic(name, settings, ledger, random),
+      make: name => new Topic(name, settings, ledger, random, room),
       place: (partition, record) => this.#append(partition, record, clock.now()),
       forgotten: () => this.#identities.renew(),
       trouble: (message, misfit) => (misfit ? observer.complain : observer.trouble)?.(message),
@@ -137,6 +145,7 @@ export class Sender {
       trace,
       deadline: now + patience,
       patience,
+      share: undefined,
       settled: false,
       resolve: nothing,
       reject: nothing,
@@ -173,6 +182,14 @@ export class Sender {
           'partition_unavailable',
           `${partition ?? topicName}: nothing could be stored for ${settings.timeoutMs} ms ` +
             `(${(partition ?? topic).breaker.problem})`,
+        ),
+      )
+    const holder = partition ?? topic
+    if (!holder.hasRoom(bytes, now))
+      return Promise.reject(
+        new GateError(
+          'partition_unavailable',
+          `${partition ?? topicName}: too many events wait for it already (${holder.breaker.problem})`,
         ),
       )
     if (partition && partition.foreseen(now) > record.deadline)
@@ -214,6 +231,7 @@ export class Sender {
 
   #append(partition: Partition, record: Pending, now: number): void {
     if (partition.empty) this.#active.add(partition)
+    this.#hold(record, partition.share)
     const full = partition.append(record, now)
     this.#wake(record.deadline)
     if (this.#turning || partition.out) return
@@ -225,6 +243,7 @@ export class Sender {
   }
 
   #await(topic: Topic, record: Pending): void {
+    this.#hold(record, topic.share)
     this.#directory.await(topic, record)
     this.#wake(record.deadline)
     this.#turnSoon()
@@ -234,9 +253,18 @@ export class Sender {
     record.settled = true
     this.queuedMessages--
     this.queuedBytes -= sizeOf(record)
+    this.#hold(record, undefined)
     if (error) record.reject(error)
     else record.resolve()
     if (this.queuedMessages === 0) for (const waiter of this.#onEmpty.splice(0)) waiter()
+  }
+
+  /** An event holds room of `share`, and no longer of another. */
+  #hold(record: Pending, share: Share | undefined): void {
+    const bytes = sizeOf(record)
+    record.share?.add(-bytes, -1)
+    share?.add(bytes, 1)
+    record.share = share
   }
 
   #empty(): Promise<void> {
@@ -305,6 +333,7 @@ export class Sender {
         this.#active.delete(partition)
         continue
       }
+      partition.updateShare(now)
       next = Math.min(next, partition.deadline)
       if (partition.out) continue
       const readyAt = partition.readyAt(lingering)

@@ -4,6 +4,7 @@ import { CircuitBreaker } from './circuit-breaker.js'
 import { type Ledger, Partition, PROBE_ANSWER_MS, type QueueSettings } from './partition.js'
 import type { Partitioner } from './partitioner.js'
 import type { TopicMetadata } from './protocol.js'
+import { LONG_MS, type Room, Share } from './share.js'
 
 export interface TopicSettings extends QueueSettings {
   readonly partitioner: Partitioner
@@ -11,6 +12,8 @@ export interface TopicSettings extends QueueSettings {
   readonly stickyMs: number
 }
 
+/** A topic that is not known for so long counts as one that is not well. */
+const NEW_MS = 250
 /** Between two events without a key that go to partitions which may not be well. */
 const PROBE_MS = 1000
 
@@ -23,6 +26,9 @@ export class Topic {
   deadline = Infinity
   /** While its partitions are not known. */
   readonly breaker = new CircuitBreaker()
+  readonly #sick = { bytes: 0, messages: 0 }
+  /** Of the events that wait. */
+  readonly share: Share
   /** When it was last produced to. */
   used = 0
   /** When it may be asked about again while it is unknown. */
@@ -42,10 +48,19 @@ export class Topic {
     readonly settings: TopicSettings,
     readonly ledger: Ledger,
     readonly random: () => number,
-  ) {}
+    readonly room: Room,
+  ) {
+    this.share = new Share(room, this.#sick)
+  }
 
   get known(): boolean {
     return this.#count > 0
+  }
+
+  /** As a partition's. A new topic is known within a moment. */
+  hasRoom(bytes: number, now: number): boolean {
+    const waited = this.waiting.length > 0 ? now - this.#waitingSince : 0
+    return this.share.mayTake(bytes, waited < NEW_MS, waited >= LONG_MS)
   }
 
   /** Whether it refuses an event while it is unknown. */
@@ -100,7 +115,15 @@ export class Topic {
     let changed = this.#count !== metadata.partitions.length
     for (const { partition: index, leader } of metadata.partitions) {
       while (this.partitions.length <= index)
-        this.partitions.push(new Partition(this.name, this.partitions.length, this.settings, this.ledger))
+        this.partitions.push(
+          new Partition(
+            this.name,
+            this.partitions.length,
+            this.settings,
+            this.ledger,
+            new Share(this.room, this.#sick),
+          ),
+        )
       if (this.partitions[index]?.moved(leader >= 0 ? leader : undefined)) changed = true
     }
     this.#count = metadata.partitions.length

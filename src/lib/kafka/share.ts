@@ -1,0 +1,71 @@
+/** What events hold of a room. */
+interface Held {
+  bytes: number
+  messages: number
+}
+
+/** Of the room, what is not well may hold this part in all; the rest is for what is well. */
+const SICK_PART = 3 / 4
+/** And this part one topic in which events have waited for long. A failover takes 8 to 12 s, and all may wait for that. */
+const TOPIC_PART = 1 / 8
+/** What has waited so long, and for the whole timeout at most, has waited for long. */
+export const LONG_MS = 10_000
+
+/** The room of a producer, or what the service lets in of it, if that is less. */
+export class Room {
+  readonly sick: Held = { bytes: 0, messages: 0 }
+
+  constructor(
+    readonly maxBytes: number,
+    readonly maxMessages: number,
+  ) {}
+
+  /** Whether something that is not well may take an event. */
+  hasPlace(topic: Held, bytes: number, hasWaitedLong: boolean): boolean {
+    return (
+      this.#fits(this.sick, bytes, SICK_PART) && !(hasWaitedLong && !this.#fits(topic, bytes, TOPIC_PART))
+    )
+  }
+
+  #fits({ bytes, messages }: Held, more: number, part: number): boolean {
+    return bytes + more <= part * this.maxBytes && messages < part * this.maxMessages
+  }
+}
+
+/** What the events of one partition hold, or those of a topic that wait to learn theirs. */
+export class Share {
+  #bytes = 0
+  #messages = 0
+  #isSick = false
+
+  constructor(
+    readonly room: Room,
+    /** What all of the topic holds that is not well. */
+    readonly topic: Held,
+  ) {}
+
+  /** Tells whether who holds it is well, and answers whether it may take an event. */
+  mayTake(bytes: number, isWell: boolean, hasWaitedLong: boolean): boolean {
+    this.update(isWell)
+    return isWell || this.room.hasPlace(this.topic, bytes, hasWaitedLong)
+  }
+
+  update(isWell: boolean): void {
+    if (this.#isSick !== isWell) return
+    this.#isSick = !isWell
+    this.#count(isWell ? -this.#bytes : this.#bytes, isWell ? -this.#messages : this.#messages)
+  }
+
+  add(bytes: number, messages: number): void {
+    this.#bytes += bytes
+    this.#messages += messages
+    if (this.#isSick) this.#count(bytes, messages)
+  }
+
+  #count(bytes: number, messages: number): void {
+    for (const held of [this.room.sick, this.topic]) {
+      held.bytes += bytes
+      held.messages += messages
+    }
+  }
+}
