@@ -2,7 +2,9 @@
  * What a process takes of memory when all its bounds are reached: a Kafka that cannot be reached, and requests,
  * guaranteed and hasty, until both kinds are refused. Prints a row for each step; docs/operations.md has them.
  *
- *   npm run pretest && node .build/bench/in-flight.js [heap limit in MB] [options of the service, JSON] [small]
+ *   npm run pretest && node .build/bench/in-flight.js [heap limit in MB] [options of the service, JSON] [small|large] [prefix]
+ *
+ * A heap limit of 0 is none. The prefix is a command that starts the service, within a limit of memory for example.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -21,6 +23,7 @@ const TIMEOUT_MS = 60_000
 const heap = Number(process.argv[2] ?? 200)
 const options = JSON.parse(process.argv[3] ?? '{}')
 const isSmall = process.argv[4] === 'small'
+const prefix = process.argv[5]?.split(' ') ?? []
 const folder = await mkdtemp(join(tmpdir(), 'eventgate-in-flight-'))
 await mkdir(join(folder, 'bench/event'), { recursive: true })
 await writeFile(join(folder, 'bench/event/1.0.0.yaml'), dump(benchSchema()))
@@ -33,7 +36,7 @@ const gate = await startEventGate(
     request_timeout_ms: TIMEOUT_MS,
     kafka: kafkaConf(`127.0.0.1:${nobody}`),
   },
-  { env: { NODE_OPTIONS: nodeOptions(heap) } },
+  { env: { NODE_OPTIONS: nodeOptions(heap) }, prefix },
 )
 const open: Promise<unknown>[] = []
 try {

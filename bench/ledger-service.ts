@@ -17,9 +17,9 @@ const CHART = load(readFileSync(join(ROOT, 'helm/eventgate/values.yaml'), 'utf8'
   nodeOptions: string
 }
 
-/** As the chart starts the service. */
+/** As the chart starts the service; as the image does if `heapMb` is 0. */
 export function nodeOptions(heapMb = CHART.heapLimitMb): string {
-  return `--max-old-space-size=${heapMb} ${CHART.nodeOptions}`
+  return heapMb === 0 ? CHART.nodeOptions : `--max-old-space-size=${heapMb} ${CHART.nodeOptions}`
 }
 
 /** How a process is started. */

@@ -77,6 +77,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const configs = await openStreamConfigs(config, info, metrics.ofStreamConfigs())
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
+  if (config.memory !== null) log.info(config.memory)
   const turns = new Turns()
   const producers = await openProducers(config, metrics, tracing, turns)
   const own = makeSteps(config, schemas, configs, (event, destination, deadline) =>

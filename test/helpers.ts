@@ -76,16 +76,15 @@ export async function startService(
   t: TestContext,
   conf: Record<string, unknown> = {},
   top: Record<string, unknown> = {},
+  env: NodeJS.ProcessEnv = {},
 ): Promise<Service> {
   const folder = temporary(t)
   const file = join(folder, 'events.ndjson')
-  const { url, process, logged } = await spawnService(t, folder, {
-    logging: { level: 'debug' },
-    ...top,
-    services: [
-      { name: 'eventgate', conf: { port: 0, ...(conf.kafka ? {} : { output_path: file }), ...conf } },
-    ],
-  })
+  const services = [
+    { name: 'eventgate', conf: { port: 0, ...(conf.kafka ? {} : { output_path: file }), ...conf } },
+  ]
+  const config = { logging: { level: 'debug' }, ...top, services }
+  const { url, process, logged } = await spawnService(t, folder, config, { env })
   return {
     url,
     process,
@@ -114,11 +113,13 @@ export async function spawnService(
   t: { after(end: () => void): void },
   folder: string,
   config: object | string,
+  { env = {}, args = ['dist/server.js'] }: { env?: NodeJS.ProcessEnv; args?: readonly string[] } = {},
 ) {
   const path = join(folder, 'config.yaml')
   writeFileSync(path, typeof config === 'string' ? config : dump(config))
-  const child = spawn(globalThis.process.execPath, ['dist/server.js', '-c', path], {
+  const child = spawn(globalThis.process.execPath, [...args, '-c', path], {
     cwd: ROOT,
+    env: { ...globalThis.process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   t.after(() => void child.kill('SIGKILL'))

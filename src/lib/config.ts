@@ -4,6 +4,7 @@ import { ClientAddress } from './client-ip.js'
 import { MAX_PENDING_ERROR_EVENTS } from './error-events.js'
 import { quote } from './errors.js'
 import { type KafkaSettings, readKafkaConf } from './kafka/conf.js'
+import { type Bounds, boundsWithin, inMiB, memoryAt, memoryLimit } from './memory-limit.js'
 import { SHUTDOWN_TIMEOUT_MS, type ShutdownTimes, shutdownTimes } from './shutdown.js'
 import { nearest } from './spelling.js'
 import { TRANSFORMS, userAgentExpressions } from './transforms.js'
@@ -92,6 +93,8 @@ export interface Config {
   kafka: KafkaSettings | null
   /** What is accepted, and an operator should know about. */
   warnings: readonly Problem[]
+  /** Which bounds follow the limit of memory, in words; null if none does. */
+  memory: string | null
 }
 
 /** How the log is written. */
@@ -204,12 +207,14 @@ export const OPTIONS = {
     default: 5000,
   },
   max_bytes_in_flight: {
-    description: "of guaranteed requests' bodies at one time; above it 503",
+    description:
+      "of guaranteed requests' bodies at one time; above it 503. If it is not configured, it is lower within a small limit of memory. [Memory](operations.md#memory)",
     ...size,
     default: '32mb',
   },
   max_events_in_flight: {
-    description: 'of guaranteed requests at one time; a request with more is 413',
+    description:
+      'of guaranteed requests at one time; a request with more is 413. It follows a limit of memory, too',
     ...count,
     default: 50_000,
   },
@@ -569,9 +574,9 @@ export function readConfigFile(
 const SECRET = /pass|secret|pem|key|token|auth|cookie/i
 const DISAGREED = 'is a text to some readers of YAML and none to others: put it into quotes'
 
-/** Makes the whole Config of a service's options. Throws a ConfigError with all that is wrong. */
-export function readConf(conf: Readonly<Record<string, unknown>>): Config {
-  const { config, problems } = evaluate(conf, 'conf')
+/** Makes the whole Config of a service's options, for a process that may use so much memory. Throws a ConfigError with all that is wrong. */
+export function readConf(conf: Readonly<Record<string, unknown>>, memory = memoryLimit()): Config {
+  const { config, problems } = evaluate(conf, 'conf', memory)
   if (!config || problems.length > 0) throw new ConfigError(problems)
   return config
 }
@@ -580,10 +585,12 @@ export function readConf(conf: Readonly<Record<string, unknown>>): Config {
 function evaluate(
   conf: Readonly<Record<string, unknown>>,
   at: string,
+  limit = memoryLimit(),
 ): { config?: Config; problems: Problem[] } {
   const problems = check(CONF, withoutAdditions(conf), at)
   if (problems.length > 0) return { problems }
   const options = complete(conf)
+  const memory = withinMemory(options, conf, limit)
   const requestTimeoutMs = options.request_timeout_ms as number
   const { max_events_in_flight, max_bytes_in_flight, hasty_max_events, hasty_max_bytes } = options
   const maxInFlight = {
@@ -594,12 +601,43 @@ function evaluate(
     ? readKafkaConf(conf.kafka, { requestTimeoutMs, maxInFlight })
     : { problems: [], warnings: [] }
   const { settings = null } = kafka
-  const warnings = [...kafka.warnings, ...exposures(options)]
+  const warnings = [...kafka.warnings, ...exposures(options), ...memory.warnings]
   const shutdown = shutdownTimes(conf.shutdown_timeout_ms as number | undefined)
-  const config = Object.freeze({ ...options, shutdown, kafka: settings, warnings }) as unknown as Config
+  const config = Object.freeze({
+    ...{ ...options, ...memory.bounds, memory: memory.followed },
+    ...{ shutdown, kafka: settings, warnings },
+  }) as unknown as Config
   for (const { path, message } of kafka.problems) problems.push({ path: `${at}.${path}`, message })
   problems.push(...combinations(conf, config, at))
   return { config, problems }
+}
+
+/** Bounds that are not configured follow the limit of memory. */
+function withinMemory(
+  options: Record<string, unknown>,
+  conf: Readonly<Record<string, unknown>>,
+  limit: number | undefined,
+): { bounds: Partial<Bounds>; followed: string | null; warnings: Problem[] } {
+  if (limit === undefined) return { bounds: {}, followed: null, warnings: [] }
+  const configured = options as unknown as Bounds & { max_body_size: number }
+  const followed = Object.entries(boundsWithin(limit, configured, configured.max_body_size)).filter(
+    ([name, bound]) => conf[name] === undefined && bound !== options[name],
+  )
+  const bounds: Partial<Bounds> = Object.fromEntries(followed)
+  const needed = memoryAt({ ...configured, ...bounds })
+  const words = followed.map(
+    ([name, bound]) =>
+      `${name} ${name.endsWith('events') || name.includes('_events_') ? bound : inMiB(bound)}`,
+  )
+  const message = `and hasty_max_bytes need ${inMiB(needed)} of memory, and the limit is ${inMiB(limit)}: lower them (and max_body_size, which they are never below), or raise the limit`
+  return {
+    bounds,
+    followed:
+      words.length === 0
+        ? null
+        : `memory is limited to ${inMiB(limit)}, so that bounds that are not configured are lower: ${words.join(', ')}`,
+    warnings: needed > limit ? [{ path: 'max_bytes_in_flight', message }] : [],
+  }
 }
 
 /** What is meant for a developer's own machine, and offered to others. */
