@@ -157,6 +157,42 @@ test('a variable that is all of a quoted text is that text, whatever is in it', 
   assert.deepEqual(services, [{ name: 'x-a', conf: { output_path: 'b/y', topic_prefix: 'ab' } }])
 })
 
+test('a default is without the blanks around it, and one that cannot be is refused', () => {
+  const nameOf = (name: string) =>
+    readConfigFile(`services: [{name: "${name}", conf: {}}]`, {}).services[0]?.name
+  assert.equal(nameOf('{env(A, d )}'), 'd')
+  assert.equal(nameOf('{env(A,a b)}'), 'a b')
+  assert.deepEqual(
+    problemsOf(() => nameOf('{env(A,a)b)}')),
+    [
+      {
+        path: 'the file',
+        message:
+          'cannot be read: "{env(A,a)b)}" cannot be filled in: a default cannot hold a closing parenthesis',
+      },
+    ],
+  )
+})
+
+test('config.yaml: merge keys, a byte order mark, flow style; what readers disagree on is said, but no secret', () => {
+  const conf = { max_body_size: 1000, user_agent: 'x' }
+  for (const text of [
+    `_d: &d {max_body_size: 1_000}\nservices: [{name: a, conf: {<<: *d, user_agent: x}}]`,
+    '\ufeffservices:\n- {name: a, conf: {max_body_size: 1000, user_agent: x}}',
+    '{services: [{name: a, conf: {max_body_size: 1000, user_agent: x}}]}',
+  ])
+    assert.deepEqual(readConfigFile(text.replace('_d:', 'info:'), {}).services[0]?.conf, conf, text)
+  const said: string[] = []
+  const text = `services: [{name: a, conf: {user_agent: 'x', topic_prefix: on, kafka: {conf: {metadata.broker.list: 'k:1', sasl.password: {env(PW)}}}}}]`
+  readConfigFile(text, { PW: 'yes' }, ({ path, message }) => said.push(`${path} ${message}`))
+  assert.deepEqual(said, [
+    'services[0].conf.topic_prefix is "on", read as a text, and as true in YAML 1.1: write it so that all readers agree',
+    "services[0].conf.kafka.conf['sasl.password'] is read in several ways by readers of YAML: put it into quotes",
+  ])
+  const [commented] = problemsOf(() => readConfigFile('{ // the service\n "services": [] }', {}))
+  assert.match(String(commented?.message), /JSON with comments/)
+})
+
 test('defaults are whole, sizes are bytes, and the result is frozen', () => {
   const config = readConf({
     max_body_size: '4mb',

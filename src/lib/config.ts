@@ -561,7 +561,7 @@ export function readConfigFile(
     file = value
     for (const { path, message } of notes) warn({ path, message: SECRET.test(path) ? DISAGREED : message })
   } catch (error) {
-    throw new ConfigError([{ path: 'the file', message: `is not YAML: ${(error as Error).message}` }])
+    throw new ConfigError([{ path: 'the file', message: `cannot be read: ${(error as Error).message}` }])
   }
   const problems = check(FILE, file, '')
   const service = (file as ConfigFile | null)?.services?.[0]
@@ -572,7 +572,7 @@ export function readConfigFile(
 
 /** What must not be shown. */
 const SECRET = /pass|secret|pem|key|token|auth|cookie/i
-const DISAGREED = 'is a text to some readers of YAML and none to others: put it into quotes'
+const DISAGREED = 'is read in several ways by readers of YAML: put it into quotes'
 
 /** Makes the whole Config of a service's options, for a process that may use so much memory. Throws a ConfigError with all that is wrong. */
 export function readConf(conf: Readonly<Record<string, unknown>>, memory = memoryLimit()): Config {
@@ -780,7 +780,7 @@ function allowed(schema: Record<string, unknown>): string {
 function substituteEnv(text: string, env: NodeJS.ProcessEnv): string {
   const reference =
     /(?:(?<!['"\\])(?<quote>['"]))?\{\s*env\(\s*(?<name>[^\s,()]+)\s*(?:,\s*(?<fallback>(?:[^)]*[^)\s])?)\s*)?\)\s*\}(?:\k<quote>(?!['"]))?/g
-  const [unfilled] = /\{\s*env\(.*/.exec(text.replace(reference, '')) ?? []
+  const [unfilled] = /\{\s*env\([^}]*\}?/.exec(text.replace(reference, '')) ?? []
   if (unfilled !== undefined)
     throw new Error(`${quote(unfilled)} cannot be filled in: a default cannot hold a closing parenthesis`)
   return text.replace(reference, (...match) => {

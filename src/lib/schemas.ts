@@ -5,11 +5,12 @@ import type { Context, Event, Lookups, Schema } from './eventgate.js'
 import { Field } from './field.js'
 import { type Reach, Reached } from './reach.js'
 import { Catalog, type Listed } from './schemas/catalog.js'
-import { CompiledSchema, Compiler, type Document, parse } from './schemas/compile.js'
+import { CompiledSchema, Compiler, type Document, parse, parseNoting } from './schemas/compile.js'
 import type { JsonSchema } from './schemas/declares.js'
 import { looksLikeSchema, otherName } from './schemas/identity.js'
 import type { Mender } from './schemas/mender.js'
 import { type Asking, NotFound, readText, Unreachable } from './source.js'
+import type { Note } from './yaml.js'
 
 export type { Listed } from './schemas/catalog.js'
 export type { JsonSchema } from './schemas/declares.js'
@@ -39,6 +40,7 @@ export interface SchemaOptions extends Asking {
 /** A document as it stands at its address. */
 interface Found {
   schema: JsonSchema
+  notes: readonly Note[]
   address: string
 }
 
@@ -60,6 +62,7 @@ interface RemoteLook {
 const MAX_LOADING = 16
 const MAX_WAITING = 1000
 const MAX_FAILURES = 1000
+const MAX_WARNED = 1000
 /** Documents that one schema may pull in by `$ref`. */
 const MAX_REFERENCES = 100
 const MAX_URI_LENGTH = 512
@@ -81,6 +84,7 @@ export class SchemaRepository {
   readonly #loading = new Map<string, Promise<void>>()
   readonly #waiting: (() => void)[] = []
   readonly #reached = new Reached()
+  readonly #warned = new Set<string>()
   /** What happened so far; failures by code. */
   readonly counts = { hits: 0, misses: 0, compiled: 0, compileMs: 0, failures: new Map<Code, number>() }
   #compiling: Promise<void> = Promise.resolve()
@@ -361,8 +365,11 @@ export class SchemaRepository {
   }
 
   async #document(uri: string, deadline: number, look?: RemoteLook): Promise<Document> {
-    const { schema, address } = await this.#find(uri, deadline, look)
-    return { ...this.#compiler.document(uri, schema), address }
+    const { schema, notes, address } = await this.#find(uri, deadline, look)
+    const document = this.#compiler.document(uri, schema)
+    for (const { path, message } of notes) this.#warn(`schema ${uri}: ${path} ${message}`)
+    for (const warning of document.warnings ?? []) this.#warn(`schema ${uri}: ${warning}`)
+    return { ...document, address }
   }
 
   /**
@@ -414,20 +421,29 @@ export class SchemaRepository {
 
   #judge(uri: string, text: string, address: string): Found | Unreachable {
     const isRemote = /^https?:/.test(address)
-    let schema: JsonSchema
+    let found: ReturnType<typeof parseNoting>
     try {
-      schema = parse(uri, text)
+      found = parseNoting(uri, text)
     } catch (error) {
       if (!isRemote) throw error
       return new Unreachable(`${address} answered with what is no schema: ${(error as Error).message}`)
     }
+    const { schema } = found
     if (isRemote && !looksLikeSchema(uri, schema))
       return new Unreachable(`${address} answered with what is no schema: it has no keyword of one`)
     const name = otherName(uri, schema)
     if (name !== undefined && isRemote)
       return new Unreachable(`${address} answered with another schema, ${quote(name)}`)
-    if (name !== undefined) this.#options.warn?.(`schema ${uri} calls itself ${quote(name)} in ${address}`)
-    return { schema, address }
+    if (name !== undefined) this.#warn(`schema ${uri} calls itself ${quote(name)} in ${address}`)
+    return { ...found, address }
+  }
+
+  /** Once: a document that others refer to is read with each of them. */
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return
+    if (this.#warned.size === MAX_WARNED) this.#warned.clear()
+    this.#warned.add(message)
+    this.#options.warn?.(message)
   }
 }
 

@@ -13,6 +13,7 @@ import { formats } from './formats.js'
 import { freed } from './free.js'
 import { Mender } from './mender.js'
 import { type References, resolveReferences } from './references.js'
+import { suspectsOf } from './suspects.js'
 
 const AjvDraft04 = AjvDraft04Module.default
 const require = createRequire(import.meta.url)
@@ -26,6 +27,8 @@ export interface Document {
   references: string[]
   /** What is meant by one of them where there is no such document. */
   nested?: References['nested']
+  /** What an operator should know about. */
+  warnings?: string[]
   /** Where it was found. */
   address?: string
 }
@@ -110,12 +113,13 @@ export class Compiler {
   document(uri: string, schema: JsonSchema): Document {
     const dialect = dialectOf(uri, schema.$schema)
     if (!this.#allowInsecure) this.#refuseSlow(uri, schema)
+    const warnings = suspectsOf(schema)
     const { others, nested } = referencesOf(uri, schema)
     const meta = this.#metaSchemas[dialect]
     if (!meta.validateSchema(schema)) throw broken(uri, meta.errorsText(meta.errors, { dataVar: '' }))
     mergeLimits(schema)
     declareProto(schema)
-    return { uri, schema, references: others, nested }
+    return { uri, schema, references: others, nested, warnings }
   }
 
   /** Unbounded strings, and expressions that may be slow on bounded ones. */
@@ -270,17 +274,20 @@ function lengthOf(errors: readonly SchemaError[]): number {
   return JSON.stringify(errors).length
 }
 
+const UNHEEDED = /^examples\b|(?:^|\.)(?:title|description|\$comment)$/
+
 /** A document as it stands in its repository. Throws `schema_broken`. */
 export function parse(uri: string, text: string): JsonSchema {
   return parseNoting(uri, text).schema
 }
 
-function parseNoting(uri: string, text: string): { schema: JsonSchema; notes: Note[] } {
+/** As `parse`, with what readers of YAML disagree on; of what events are not held against nothing is said. */
+export function parseNoting(uri: string, text: string): { schema: JsonSchema; notes: Note[] } {
   try {
     const { value, notes } = readText(text, BOUNDS)
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       throw new Error('it is not an object')
-    return { schema: value as JsonSchema, notes }
+    return { schema: value as JsonSchema, notes: notes.filter(({ path }) => !UNHEEDED.test(path)) }
   } catch (error) {
     throw broken(uri, (error as Error).message)
   }
