@@ -254,6 +254,12 @@ const KAFKA: Row = {
       queries: [[rate(`eventgate_kafka_events_sent_total{${OWN}}`, 'delivery'), '{{delivery}}']],
     },
     {
+      title: 'Producers without idempotence',
+      says: 'Pods whose events may be stored twice, because brokers refuse to recognise what is sent again.',
+      unit: 'none',
+      queries: [[`sum by (delivery) (1 - eventgate_producer_idempotent{${OWN}})`, '{{delivery}}']],
+    },
+    {
       title: 'Events that were late',
       says: 'They were answered as of unknown fate, and turned out to be stored.',
       unit: 'cps',

@@ -250,6 +250,7 @@ test('only readiness probes: to look at the state asks nobody, and it is not ask
       bounds: { events: 1, bytes: 1 },
       msSinceStored: 60_000,
       brokers: [{ address: 'a:1', state }],
+      notIdempotent: undefined,
     },
     probe: async () => void probes++,
     produce: () => Promise.reject(new Error('nothing is produced here')),
@@ -298,6 +299,7 @@ test('Kafka out of reach: ready all the same, unless so configured, and again wi
     const { guaranteed, hasty } = (await send(`${service.url}/_info/health`)).json().producers
     assert.equal(guaranteed.brokers[0].state, 'reachable')
     assert.equal(guaranteed.seconds_since_stored, 0)
+    assert.deepEqual(guaranteed.idempotence, { active: true })
     assert.equal(hasty.brokers[0].state, 'untried')
   }
   // From then on idle: what this producer knows of brokers is what was.

@@ -1,5 +1,7 @@
-import type { ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
+import { KafkaError } from '#src/lib/kafka/fates.js'
+import type { PartitionResult, ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
 import type { Clock, Lane, Link, OutgoingBatch, ProduceRequest, Transport } from '#src/lib/kafka/transport.js'
+import { UnsupportedBroker } from '#src/lib/kafka/versions.js'
 
 /** Time that passes when it is told to. */
 export class FakeClock implements Clock {
@@ -72,6 +74,21 @@ interface Known {
   recent: { first: number; last: number; offset: number }[]
 }
 
+/** What tells one broker from another; what is not told is as in Kafka 4. */
+export interface FakeBroker {
+  /** The highest version of Produce that it speaks: 5 is Kafka 1.x, 7 is 2.0 to 2.3. */
+  produce: number
+  /** It lets nobody be idempotent, as before 2.8 where the right is missing. */
+  denies: boolean
+}
+
+export interface FakeTopic {
+  /** It takes no record without a key. */
+  compacted: boolean
+  /** Its message format is older than 0.11: no identities, no headers. */
+  oldFormat: boolean
+}
+
 /** A partition as its leader has it: a log, and what it remembers of producers. */
 export class FakePartition {
   log: Entry[] = []
@@ -82,12 +99,27 @@ export class FakePartition {
   /** Who changed the leader while they waited. */
   generation = 0
 
+  constructor(readonly rules: Readonly<FakeTopic> = { compacted: false, oldFormat: false }) {}
+
   /** What Kafka does with a batch: an error's code, or the offset at which it stands. */
-  append(batch: OutgoingBatch): { code: number } | { offset: number } {
+  append(
+    batch: OutgoingBatch,
+    { produce, denies }: FakeBroker,
+  ): { code: number; recordErrors?: PartitionResult['recordErrors'] } | { offset: number } {
     const { producerId, epoch, sequence } = batch.identity ?? { producerId: -1, epoch: -1, sequence: -1 }
+    if (denies && producerId >= 0) return { code: 31 }
+    if (this.rules.oldFormat) {
+      if (producerId >= 0) return { code: 43 }
+      if (!batch.bare && batch.records.some(({ headers }) => headers)) return { code: -1 }
+    }
+    const keyless = batch.records.flatMap(({ key }, index) => (key ? [] : { index, message: 'no key' }))
+    if (this.rules.compacted && keyless.length > 0)
+      return produce >= 8 ? { code: 87, recordErrors: keyless } : { code: 2 }
     const last = (sequence + batch.records.length - 1) % 0x8000_0000
     if (producerId >= 0) {
       const known = this.producers.get(producerId)
+      // Newer brokers take any sequence of a producer that they do not know.
+      if (!known && produce <= 5 && sequence !== 0) return { code: 59 }
       if (known) {
         if (epoch < known.epoch) return { code: 47 }
         if (epoch > known.epoch) {
@@ -159,6 +191,12 @@ export class FakeCluster implements Transport {
   readonly metadataAs = new Map<string, TopicMetadata>()
   connections = 0
   throttleMs = 0
+  /** By their numbers, as far as they are special. */
+  readonly brokers = new Map<number, Partial<FakeBroker>>()
+  /** Which of them is asked for producer ids. */
+  control = 0
+  /** What no client may do and a broker does not notice. */
+  readonly violations: string[] = []
   #nextId = 1000
   /** What the replicas know of producers. */
   #replicated = new Map<FakePartition, Map<number, Known>>()
@@ -170,10 +208,25 @@ export class FakeCluster implements Transport {
     this.faults = { ...NONE, ...faults }
   }
 
-  create(topic: string, partitions: number, leaderOf: (index: number) => number = index => index % 3): void {
-    const made = Array.from({ length: partitions }, () => new FakePartition())
+  create(
+    topic: string,
+    partitions: number,
+    leaderOf: (index: number) => number = index => index % 3,
+    rules: Partial<FakeTopic> = {},
+  ): void {
+    const all = { compacted: false, oldFormat: false, ...rules }
+    const made = Array.from({ length: partitions }, () => new FakePartition(all))
     for (const [index, partition] of made.entries()) partition.leader = leaderOf(index)
     this.topics.set(topic, made)
+  }
+
+  broker(id: number): FakeBroker {
+    return { produce: 8, denies: false, ...this.brokers.get(id) }
+  }
+
+  /** All brokers are like this from now on. */
+  upgrade(broker: Partial<FakeBroker>): void {
+    for (const id of [0, 1, 2]) this.brokers.set(id, { ...this.brokers.get(id), ...broker })
   }
 
   partition(topic: string, index = 0): FakePartition {
@@ -194,6 +247,12 @@ export class FakeCluster implements Transport {
     partition.producers = structuredClone(this.#replicated.get(partition) ?? new Map())
   }
 
+  /** Retention has taken what was known of producers, as it does up to Kafka 2.3. */
+  forget(partition: FakePartition): void {
+    partition.producers.clear()
+    this.#replicated.delete(partition)
+  }
+
   /** The replicas have all that the leader has. */
   commit(partition: FakePartition): void {
     for (const entry of partition.log) entry.committed = true
@@ -204,6 +263,8 @@ export class FakeCluster implements Transport {
     const fault = this.faults.connect(broker, lane)
     await this.clock.sleep(fault === 'hangs' ? 2000 : this.faults.latency())
     if (fault) throw new Error(`connection ${fault}`)
+    const { produce } = this.broker(broker)
+    if (produce < 5) throw new UnsupportedBroker(`the broker speaks Produce 0 to ${produce}`)
     this.connections++
     return new FakeLink(this, broker, lane)
   }
@@ -233,6 +294,7 @@ export class FakeCluster implements Transport {
   async producerId(): Promise<{ producerId: number; epoch: number }> {
     await this.clock.sleep(this.faults.latency())
     if (this.faults.producerId()) throw new Error('no id')
+    if (this.broker(this.control).denies) throw new KafkaError(31, 'no producer id')
     return { producerId: this.#nextId++, epoch: 0 }
   }
 }
@@ -277,12 +339,16 @@ class FakeLink implements Link {
     const { clock, faults } = cluster
     const fault = faults.request(broker, lane, request)
     // As bytes would be: what becomes of the sender's objects later changes nothing here.
-    const batches = request.batches.map(({ topic, partition, identity, records }) => ({
+    const batches = request.batches.map(({ topic, partition, identity, bare, records }) => ({
       topic,
       partition,
       identity,
+      bare,
       records: [...records],
     }))
+    const kinds = new Set(batches.map(({ identity }) => (identity?.producerId ?? -1) >= 0))
+    if (kinds.size > 1) cluster.violations.push('a request has batches with an identity and without')
+    const { produce } = cluster.broker(broker)
     const { timeoutMs, acks } = request
     for (const batch of batches)
       for (const { value } of batch.records) cluster.lastSent.set(String(value), clock.time)
@@ -293,14 +359,20 @@ class FakeLink implements Link {
     const results = await Promise.all(batches.map(batch => this.#store(batch, timeoutMs)))
     if (fault === 'unanswered') throw new Error('connection reset')
     if (acks === 0) return undefined
-    return { results: results.filter(result => result !== undefined), throttleMs: cluster.throttleMs }
+    const answered = results.filter(result => result !== undefined)
+    if (produce < 8) for (const result of answered) result.recordErrors = undefined
+    if (produce >= 6) return { results: answered, throttleMs: cluster.throttleMs }
+    // Up to Produce 5 the pause comes before the answer.
+    if (cluster.throttleMs > 0) await clock.sleep(cluster.throttleMs)
+    return { results: answered, throttleMs: 0 }
   }
 
-  async #store(batch: OutgoingBatch, timeoutMs: number) {
+  async #store(batch: OutgoingBatch, timeoutMs: number): Promise<PartitionResult | undefined> {
     const { cluster, broker, lane } = this
     cluster.asked.push({ time: cluster.clock.time, broker, lane, timeoutMs, batch })
     const partition = cluster.topics.get(batch.topic)?.[batch.partition]
-    const result = { topic: batch.topic, partition: batch.partition, recordErrors: [], message: null }
+    const { topic, partition: index } = batch
+    const result = { topic, partition: index, recordErrors: [], message: null }
     if (!partition) return { ...result, code: 3, baseOffset: -1 }
     if (partition.leader !== broker) return { ...result, code: 6, baseOffset: -1 }
     const fault = cluster.faults.batch(broker, batch, lane)
@@ -309,8 +381,8 @@ class FakeLink implements Link {
       return fault.missing ? undefined : { ...result, code: fault.code, baseOffset: -1, recordErrors }
     }
     if (partition.starved && !fault?.append) return { ...result, code: 19, baseOffset: -1 }
-    const done = partition.append(batch)
-    if ('code' in done) return fault?.missing ? undefined : { ...result, code: done.code, baseOffset: -1 }
+    const done = partition.append(batch, cluster.broker(broker))
+    if ('code' in done) return fault?.missing ? undefined : { ...result, baseOffset: -1, ...done }
     const { generation } = partition
     if (fault?.waitMs) await cluster.clock.sleep(Math.min(fault.waitMs, timeoutMs))
     if (partition.generation !== generation) return { ...result, code: 6, baseOffset: done.offset }

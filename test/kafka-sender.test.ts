@@ -11,6 +11,7 @@ const TIMEOUT = 8900
 const BASE: SenderSettings = {
   acks: -1,
   idempotent: true,
+  requiresIdempotence: false,
   timeoutMs: TIMEOUT,
   lingerMs: 0,
   batchMessages: 10_000,
@@ -1025,7 +1026,7 @@ test('what does not fit the cluster is said loudly', async () => {
 })
 
 test('a client that may not have a producer id fails its events loudly, and asks again for later ones', async () => {
-  const { clock, cluster, send, outcome, seen } = setUp()
+  const { clock, cluster, send, outcome, seen } = setUp({ requiresIdempotence: true })
   const { producerId } = cluster
   cluster.producerId = () => Promise.reject(new KafkaError(31, 'no producer id'))
   send('x')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Sequence } from '#src/lib/kafka/sequence.js'
 
 function begun(epoch = 0): Sequence {
-  const sequence = new Sequence(true)
+  const sequence = new Sequence([])
   assert.ok(sequence.needsId)
   assert.ok(sequence.identify({ producerId: 5, epoch, issue: 0 }))
   return sequence
@@ -36,7 +36,7 @@ test('a new epoch counts from 0; after the last one there must be a new id, neve
 })
 
 test('without idempotence there is no identity', () => {
-  const sequence = new Sequence(false)
+  const sequence = new Sequence([{ plain: true }])
   assert.equal(sequence.needsId, false)
   sequence.advance(1)
   sequence.nextEpoch(false)

@@ -114,7 +114,8 @@ function isCutOff(producer: ProducerState): boolean {
 
 function producerReport({ name, state }: Producer): object {
   if (!state) return { name }
-  const { queued, bounds, msSinceStored, brokers } = state
+  const { queued, bounds, msSinceStored, brokers, notIdempotent } = state
   const since = msSinceStored === undefined ? undefined : Math.round(msSinceStored / 1000)
-  return { name, queued: { ...queued, bounds }, seconds_since_stored: since, brokers }
+  const idempotence = { active: notIdempotent === undefined, reason: notIdempotent }
+  return { name, queued: { ...queued, bounds }, seconds_since_stored: since, idempotence, brokers }
 }

@@ -333,6 +333,8 @@ export class Metrics {
       late: events => this.#kafkaLate.inc(labels, events),
       trouble: message => this.#say('warn', `kafka_trouble_${delivery}`, message, { delivery }),
       complain: message => this.#say('error', `kafka_complaint_${delivery}`, message, { delivery }),
+      // Once for each topic at most, each of which is to be named.
+      warn: message => this.#log.warn({ code: `kafka_warning_${delivery}`, delivery }, message),
     }
   }
 

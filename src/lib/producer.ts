@@ -14,6 +14,8 @@ export interface ProducerState {
   /** Since an event was last stored; undefined before the first. */
   msSinceStored: number | undefined
   brokers: readonly Reach[]
+  /** Why what is sent again may be stored twice; undefined where brokers recognise it. */
+  notIdempotent: string | undefined
 }
 
 /** Stores events. A file, memory and Kafka are one type. */

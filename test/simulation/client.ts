@@ -261,10 +261,11 @@ class SimLink implements Link {
     const { cluster, lastSent } = client
     const { clock } = cluster
     // As bytes would be: what becomes of the sender's objects later changes nothing here.
-    const batches = request.batches.map(({ topic, partition, identity, records }) => ({
+    const batches = request.batches.map(({ topic, partition, identity, bare, records }) => ({
       topic,
       partition,
       identity: identity && { ...identity },
+      bare,
       records: [...records],
     }))
     const events = batches.flatMap(({ records }) => records.map(({ value }) => eventOf(value)))

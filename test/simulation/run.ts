@@ -90,6 +90,7 @@ function setUp(random: () => number): Setup {
     sender: {
       acks: kind === 'weak' && delivery === 'hasty' ? pick([0, 1] as const) : -1,
       idempotent: kind === 'idempotent' || (kind === 'weak' && delivery === 'guaranteed'),
+      requiresIdempotence: false,
       timeoutMs: delivery === 'hasty' ? 300_000 : pick([8900, 8900, 4000, 18_900]),
       lingerMs: pick([0, 0, 5, 100]),
       batchMessages: pick([10_000, 10_000, 3]),

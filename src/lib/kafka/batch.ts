@@ -1,13 +1,8 @@
 import type { GateError } from '../errors.js'
 import type { Trace } from '../eventgate.js'
-import {
-  BATCH_OVERHEAD,
-  type EncodeBatch,
-  type Identity,
-  RECORD_OVERHEAD,
-  type RecordData,
-} from './records.js'
+import { BATCH_OVERHEAD, type Identity, RECORD_OVERHEAD, type RecordData } from './records.js'
 import type { Share } from './share.js'
+import type { Encoded } from './transport.js'
 
 /** One event, from its acceptance to its outcome. */
 export interface Pending extends RecordData {
@@ -47,7 +42,7 @@ export class Batch {
   /** Nothing more is added. Set by its freezing, and for parts of a batch that was too large or had bad records. */
   closed = false
   identity: Identity | undefined
-  encoded?: { by: EncodeBatch; bytes: Buffer }
+  encoded: Encoded | undefined
   /** Attempts that may have stored it: those which no answer of their own has refused. */
   open = 0
   /** Attempts that may still be answered. */
@@ -64,6 +59,10 @@ export class Batch {
   attempts = 0
   /** Attempts that were refused because the checksum did not match. */
   corrupt = 0
+  /** Its records are sent without their headers. */
+  bare = false
+  /** Attempts that the broker answered without a reason. */
+  unexplained = 0
 
   constructor(
     readonly topic: string,
@@ -71,6 +70,11 @@ export class Batch {
     /** When its first event was accepted. */
     readonly since: number,
   ) {}
+
+  /** Whether it is frozen without an identity: what is sent again may then be stored twice. */
+  get plain(): boolean {
+    return this.identity !== undefined && this.identity.producerId < 0
+  }
 
   add(record: Pending): void {
     this.records.push(record)

@@ -293,9 +293,12 @@ function textOf({ host, port }: Address): string {
 
 /** A batch that is sent again is sent as the same bytes, unless its new leader needs another encoding. */
 function encoded(batch: OutgoingBatch, encode: EncodeBatch): Buffer {
-  if (!batch.identity) throw new Error('a batch is sent before it is frozen')
-  if (batch.encoded?.by !== encode)
-    batch.encoded = { by: encode, bytes: encode(batch.records, batch.identity) }
+  const { identity, bare } = batch
+  if (!identity) throw new Error('a batch is sent before it is frozen')
+  if (batch.encoded?.by !== encode || batch.encoded.bare !== bare) {
+    const records = bare ? batch.records.map(record => ({ ...record, headers: undefined })) : batch.records
+    batch.encoded = { by: encode, bare, bytes: encode(records, identity) }
+  }
   return batch.encoded.bytes
 }
 

@@ -201,16 +201,16 @@ class ProducerReader {
   }
 
   /** Fewer acks than all make idempotence impossible, and a guarantee too. */
-  #acks(): { acks: Acks; idempotent: boolean } {
+  #acks(): { acks: Acks; idempotent: boolean; requiresIdempotence: boolean } {
     const text = this.#text('acks')
     const acks: Acks = text === '0' ? 0 : text === '1' ? 1 : -1
     const idempotent = this.#flag('enable.idempotence')
-    if (acks === -1) return { acks, idempotent }
+    const requiresIdempotence = this.given.has('enable.idempotence') && idempotent
+    if (acks === -1) return { acks, idempotent, requiresIdempotence }
     if (this.delivery === 'guaranteed')
       this.#problem('acks', `must be all for guaranteed events: ${acks} promises nothing`)
-    if (this.given.has('enable.idempotence') && idempotent)
-      this.#problem('enable.idempotence', `needs acks all, and acks is ${acks}`)
-    return { acks, idempotent: false }
+    if (requiresIdempotence) this.#problem('enable.idempotence', `needs acks all, and acks is ${acks}`)
+    return { acks, idempotent: false, requiresIdempotence: false }
   }
 
   #timeout(requestTimeoutMs: number): number {

@@ -6,6 +6,7 @@
  * `moved`: another broker leads the partition, or nobody does. `wait`: too few replicas at the moment.
  * `corrupt`: its checksum did not match. `too_large`. `records`: some records are not acceptable.
  * `topic`: this topic takes nothing from us. `configuration`: nor does this cluster, the way we are set up.
+ * `no_identity`: the cluster takes no batch by which it could know duplicates. `old_format`: nor does this topic.
  * `sequence`: not the one that the broker expects next. `epoch`: the producer id is not valid any more.
  */
 export type Fate =
@@ -19,6 +20,8 @@ export type Fate =
   | 'records'
   | 'topic'
   | 'configuration'
+  | 'no_identity'
+  | 'old_format'
   | 'sequence'
   | 'epoch'
 
@@ -43,10 +46,10 @@ const TABLE: Readonly<Record<number, readonly [name: string, fate: Fate]>> = {
   87: ['INVALID_RECORD', 'records'],
   17: ['INVALID_TOPIC_EXCEPTION', 'topic'],
   29: ['TOPIC_AUTHORIZATION_FAILED', 'topic'],
-  43: ['UNSUPPORTED_FOR_MESSAGE_FORMAT', 'topic'],
+  43: ['UNSUPPORTED_FOR_MESSAGE_FORMAT: the topic has a message format older than 0.11', 'old_format'],
   76: ['UNSUPPORTED_COMPRESSION_TYPE', 'topic'],
   21: ['INVALID_REQUIRED_ACKS', 'configuration'],
-  31: ['CLUSTER_AUTHORIZATION_FAILED', 'configuration'],
+  31: ['CLUSTER_AUTHORIZATION_FAILED: the right IdempotentWrite on the cluster is missing', 'no_identity'],
   35: ['UNSUPPORTED_VERSION', 'configuration'],
   42: ['INVALID_REQUEST', 'configuration'],
   45: ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'sequence'],
@@ -79,5 +82,5 @@ export class KafkaError extends Error {
 
 /** Whether a broker has refused for good what is no batch, as far as brokers can tell. */
 export function isMisfit(error: unknown): boolean {
-  return error instanceof KafkaError && fateOf(error.code, -1) === 'configuration'
+  return error instanceof KafkaError && ['configuration', 'no_identity'].includes(fateOf(error.code, -1))
 }

@@ -1,9 +1,32 @@
-import { isMisfit } from './fates.js'
-import type { Issued, Sequence } from './sequence.js'
+import { isMisfit, KafkaError } from './fates.js'
+import type { Issued, Plainness, Sequence } from './sequence.js'
 import type { Clock, Transport } from './transport.js'
+import { UnsupportedBroker } from './versions.js'
 
-/** Producer ids: one for all partitions, until one of them needs another. */
-export class Identities {
+export interface IdentitySettings {
+  /** Whether brokers are to recognise what is sent again. */
+  readonly idempotent: boolean
+  /** Whether nothing is sent that they would not recognise. */
+  readonly requiresIdempotence: boolean
+  readonly retryBackoffMaxMs: number
+}
+
+export interface IdentityHost {
+  /** Called when an answer has come. */
+  turn(): void
+  /** Batches go without an identity from now on, or with one again. */
+  warn(message: string): void
+}
+
+/** Brokers that refuse identities are asked again after this long. */
+const ASK_AGAIN_MS = 10 * 60_000
+
+/**
+ * Producer ids: one for all partitions, until one of them needs another. Where brokers refuse them, as before
+ * Kafka 2.8 they do without the right IdempotentWrite, batches go without: stored at least once.
+ */
+export class Identities implements Plainness {
+  plain: boolean
   /** Why none can be had, for a person; empty while there is nothing to say. */
   problem = ''
   /** Whether the latest answer was that we may have none. */
@@ -14,12 +37,13 @@ export class Identities {
   #notBefore = 0
 
   constructor(
+    readonly settings: IdentitySettings,
     readonly transport: Transport,
     readonly clock: Clock,
-    readonly pauseMs: number,
-    /** Called when an answer has come. */
-    readonly turn: () => void,
-  ) {}
+    readonly host: IdentityHost,
+  ) {
+    this.plain = !settings.idempotent
+  }
 
   /** Gives a partition the latest id; false if there is none that it has not given up already. */
   give(sequence: Sequence): boolean {
@@ -29,6 +53,26 @@ export class Identities {
   /** Partitions that come from now on get a new id. */
   renew(): void {
     this.#issued = undefined
+  }
+
+  /** Brokers refuse identities. Answers whether batches may go without. */
+  deny(problem: string): boolean {
+    if (this.settings.requiresIdempotence) return false
+    if (!this.plain)
+      this.host.warn(
+        `Kafka refuses idempotence (${problem}): events are stored at least once, some perhaps twice. ` +
+          `It is asked again every ${ASK_AGAIN_MS / 60_000} minutes`,
+      )
+    this.plain = true
+    this.problem = problem
+    this.#issued = undefined
+    this.#notBefore = this.clock.now() + ASK_AGAIN_MS
+    return true
+  }
+
+  /** While batches go without an identity because it was refused: asks from time to time whether that is over. */
+  recheck(now: number): void {
+    if (this.plain && this.settings.idempotent) this.ask(now)
   }
 
   /** Asks for a new id, unless that is under way. Answers when to try again, where no answer will say so. */
@@ -43,17 +87,26 @@ export class Identities {
         ({ producerId, epoch }) => {
           this.#issued = { producerId, epoch, issue: this.#issues++ }
           this.problem = ''
+          if (this.plain) this.host.warn('Kafka takes idempotent batches again')
+          this.plain = false
         },
         (error: Error) => {
-          this.problem = error.message
+          const { message } = error
+          if (isDenial(error) && this.deny(message)) return
+          if (!this.plain) this.problem = message
           this.refused = isMisfit(error)
-          this.#notBefore = this.clock.now() + this.pauseMs
+          this.#notBefore = this.clock.now() + this.settings.retryBackoffMaxMs
         },
       )
       .then(() => {
         this.#asking = false
-        this.turn()
+        this.host.turn()
       })
     return Infinity
   }
+}
+
+/** 31: the right is missing. 35: this broker gives no ids, though it takes batches. */
+function isDenial(error: Error): boolean {
+  return error instanceof KafkaError && !(error instanceof UnsupportedBroker) && [31, 35].includes(error.code)
 }

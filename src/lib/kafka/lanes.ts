@@ -34,15 +34,13 @@ export class Pace {
   #quick = 0
   #aloneAt = 0
 
-  constructor(readonly slowWaitMs: number) {}
-
   get isSlow(): boolean {
     return this.waitMs > 0
   }
 
-  /** The replicas were waited for without success. */
-  slowDown(longest = MAX_WAIT_MS): void {
-    this.waitMs = Math.max(this.slowWaitMs, Math.min(2 * this.waitMs, longest))
+  /** The replicas were waited for without success. `plain`: for longer than the fast lane's time. */
+  slowDown(plain: boolean, longest = MAX_WAIT_MS): void {
+    this.waitMs = Math.max(plain ? 2 * PLAIN_WAIT_MS : SLOW_WAIT_MS, Math.min(2 * this.waitMs, longest))
     this.#quick = 0
     this.#isHealing = false
   }
@@ -53,8 +51,7 @@ export class Pace {
     this.#isHealing = isFirstAttempt
     this.#quick = isFirstAttempt && tookMs < quickMs ? this.#quick + 1 : 0
     if (this.#quick >= QUICK_ATTEMPTS) this.waitMs = 0
-    else if (isFirstAttempt && tookMs < this.waitMs / 4)
-      this.waitMs = Math.max(this.slowWaitMs, this.waitMs / 2)
+    else if (isFirstAttempt && tookMs < this.waitMs / 4) this.waitMs = Math.max(SLOW_WAIT_MS, this.waitMs / 2)
   }
 
   /** Whether it should be sent alone, because a request that it shares is as slow as the slowest in it. */
@@ -78,7 +75,7 @@ export class Lanes {
   /** The broker has asked for no request before this time. */
   throttledUntil = 0
   #patienceMs = PATIENCE_MS
-  #fastWaitMs: number
+  #fastWaitMs = FAST_WAIT_MS
   /** By how long the broker may wait: 0 for the fast lane. */
   readonly #channels = new Map<number, Channel>()
   /** Connections with late answers, and whose place another has taken. */
@@ -89,17 +86,11 @@ export class Lanes {
     readonly transport: Transport,
     readonly clock: Clock,
     readonly settings: {
-      readonly idempotent: boolean
       readonly retryBackoffMs: number
       readonly retryBackoffMaxMs: number
     },
   ) {
     this.asked = `broker ${broker} has not answered yet`
-    this.#fastWaitMs = settings.idempotent ? FAST_WAIT_MS : PLAIN_WAIT_MS
-  }
-
-  static pace(idempotent: boolean): Pace {
-    return new Pace(idempotent ? SLOW_WAIT_MS : 2 * PLAIN_WAIT_MS)
   }
 
   /** The connection for a partition's next batch; `taken`: those that have something to send in this turn. */
@@ -116,8 +107,10 @@ export class Lanes {
   }
 
   /** How long the broker may wait for a partition's replicas. */
-  waitMsFor({ pace }: Partition): number {
-    return pace.waitMs || this.#fastWaitMs
+  waitMsFor({ pace, plain }: Partition): number {
+    const fastMs = plain ? PLAIN_WAIT_MS : this.#fastWaitMs
+    // What was slow with an identity may have lost it since.
+    return plain ? Math.max(fastMs, pace.waitMs) : pace.waitMs || fastMs
   }
 
   /** Why events wait, for a person. */
@@ -135,10 +128,15 @@ export class Lanes {
    * A request was answered; `slow` of its partitions' replicas were waited for without success. Answers whether the
    * fast lane's wait was to blame for that: if most are slow, it was too short; if few are, they are slow.
    */
-  answered(channel: Channel, tookMs: number, waitMs: number, partitions: number, slow: number): boolean {
+  answered(
+    { channel, timeoutMs: waitMs, plain }: { channel: Channel; timeoutMs: number; plain: boolean },
+    tookMs: number,
+    partitions: number,
+    slow: number,
+  ): boolean {
     this.#replace(channel)
     if (tookMs - waitMs < this.#patienceMs / 4) this.#patienceMs = Math.max(PATIENCE_MS, this.#patienceMs / 2)
-    if (!this.settings.idempotent || channel.lane === 'slow') return false
+    if (plain || channel.lane === 'slow') return false
     if (tookMs < this.#fastWaitMs / 8) this.#fastWaitMs = Math.max(FAST_WAIT_MS, 0.9 * this.#fastWaitMs)
     const isShort = partitions > 1 && slow > partitions / 2 && 2 * this.#fastWaitMs <= MAX_FAST_WAIT_MS
     if (isShort) this.#fastWaitMs *= 2
@@ -146,8 +144,8 @@ export class Lanes {
   }
 
   /** An answer within this time shows that a partition need not go by a slow lane. */
-  get quickMs(): number {
-    return 0.75 * this.#fastWaitMs
+  quickMs(plain: boolean): number {
+    return 0.75 * (plain ? PLAIN_WAIT_MS : this.#fastWaitMs)
   }
 
   /** A request has no answer yet though it is late: others get a fresh connection, and the broker more time. */

@@ -2,14 +2,14 @@ import { GateError } from '../errors.js'
 import { Batch, isWhole, type Pending, sizeOf } from './batch.js'
 import { CircuitBreaker } from './circuit-breaker.js'
 import { describe, type Fate, fateOf } from './fates.js'
-import { Lanes, type Pace } from './lanes.js'
+import { Pace } from './lanes.js'
 import type { PartitionResult } from './protocol.js'
-import { Sequence } from './sequence.js'
+import { NOBODY, type Plainness, Sequence } from './sequence.js'
 import { LONG_MS, type Share } from './share.js'
 
 /** The part of a sender's settings that a partition's queue goes by. */
 export interface QueueSettings {
-  readonly idempotent: boolean
+  readonly requiresIdempotence: boolean
   /** From an event's acceptance to its answer, milliseconds. */
   readonly timeoutMs: number
   readonly lingerMs: number
@@ -32,6 +32,18 @@ export interface Ledger {
   tripped(partition?: Partition): void
   /** An operator should see this. */
   complain(message: string): void
+  /** As `complain`, where events are stored all the same. */
+  warn(message: string): void
+  /** Brokers refuse batches with an identity. Answers whether they may go without. */
+  deny(problem: string): boolean
+}
+
+/** What a topic takes, as far as its refusals have told: less than batches have where its message format is old. */
+export interface TopicFormat {
+  /** No identity. */
+  plain: boolean
+  /** No headers. */
+  bare: boolean
 }
 
 /** The longest wait for replicas that follows from a probe: the next one must not be long in coming. */
@@ -42,6 +54,8 @@ const SLOW_MS = 1000
 const SLACK = 1 / 40
 /** Attempts at a batch whose checksum does not match. */
 const MAX_CORRUPT = 3
+/** Attempts that a broker may answer without a reason before the headers are taken for it. */
+const MAX_UNEXPLAINED = 2
 /**
  * A batch that may be stored can be sent again only whole, so that its earliest deadline ends the sending for all
  * of its events. Those that are young shall not share the fate of one that is about to be given up: what is sent
@@ -86,7 +100,7 @@ export class Partition {
   /** The number of the broker that leads it. */
   leader: number | undefined
   readonly breaker = new CircuitBreaker()
-  readonly pace: Pace
+  readonly pace = new Pace()
   /** How long the latest successful request took, and the lesser of the latest two: one slow answer tells little. */
   #lastMs = 0
   #latencyMs = 0
@@ -105,10 +119,11 @@ export class Partition {
     readonly settings: QueueSettings,
     readonly ledger: Ledger,
     readonly share: Share,
+    readonly cluster: Plainness,
+    readonly format: TopicFormat,
   ) {
     this.#batchBytes = settings.batchBytes
-    this.sequence = new Sequence(settings.idempotent)
-    this.pace = Lanes.pace(settings.idempotent)
+    this.sequence = new Sequence([cluster, format])
   }
 
   get empty(): boolean {
@@ -208,8 +223,8 @@ export class Partition {
   /** From when on the first batch may be sent, if none is out. */
   readyAt(lingering: boolean): number {
     const batch = this.#queue[0]
-    // Of what may be sent no more an answer may still come.
-    if (!batch || batch.answered) return Infinity
+    // Of what may be sent no more an answer may still come, and of what would be stored twice.
+    if (!batch || batch.answered || (batch.plain && batch.awaited > 0)) return Infinity
     const linger =
       lingering && !batch.closed && this.#queue.length === 1 && !this.#full(batch)
         ? this.settings.lingerMs
@@ -228,6 +243,12 @@ export class Partition {
     return this.#queue[0]?.size ?? 0
   }
 
+  /** Whether the next batch goes without an identity. */
+  get plain(): boolean {
+    const batch = this.#queue[0]
+    return batch?.identity ? batch.plain : this.sequence.plain
+  }
+
   /** The first batch, frozen, to be sent by `request`: an attempt is open from here on. */
   take(request: Attempt, now: number): Batch {
     const batch = this.#queue[0] as Batch
@@ -239,6 +260,7 @@ export class Partition {
       this.#cut(batch, now)
       batch.closed = true
       batch.identity = this.sequence.identity
+      batch.bare = this.format.bare
     }
     batch.open++
     batch.awaited++
@@ -307,9 +329,10 @@ export class Partition {
 
   /** The first batch need not wait for the answer to what is out: it may be sent again before. */
   #release(): void {
-    const { idempotent, retries } = this.settings
     const batch = this.#queue[0]
-    if (idempotent && batch && !batch.answered && batch.attempts <= retries) this.out = undefined
+    // Without an identity a second copy would be stored, too.
+    if (!batch?.identity || batch.plain || batch.answered) return
+    if (batch.attempts <= this.settings.retries) this.out = undefined
   }
 
   /** A request's answer is late. */
@@ -317,6 +340,8 @@ export class Partition {
     if (batch !== this.#queue[0] || request !== this.out) return
     this.breaker.fail(problem)
     this.ledger.refresh()
+    // Nothing would keep what follows from being stored before it.
+    if (batch.plain) return
     if (batch.probe) {
       this.out = undefined
       this.#delay(now)
@@ -348,11 +373,15 @@ export class Partition {
       case 'appended':
         if (code === 7) this.#waitLonger(batch, now, isWaitTooShort)
         else {
-          this.pace.slowDown()
+          this.pace.slowDown(batch.plain)
           this.#backOff(batch, now)
         }
         break
       case 'open':
+        if (code === -1) this.#suspectHeaders(batch)
+        this.ledger.refresh()
+        this.#backOff(batch, now)
+        break
       case 'moved':
         this.ledger.refresh()
         this.#backOff(batch, now)
@@ -376,9 +405,19 @@ export class Partition {
       case 'topic':
         this.#fail(batch, 'topic_refused')
         break
+      case 'no_identity':
+        if (!batch.plain && this.ledger.deny(this.breaker.problem)) this.#sendPlain(batch)
+        else this.#misfit(batch)
+        break
+      case 'old_format':
+        if (batch.plain || this.settings.requiresIdempotence) this.#fail(batch, 'topic_refused')
+        else {
+          this.#demote({ plain: true, bare: true }, 'idempotence and headers')
+          this.#sendPlain(batch)
+        }
+        break
       case 'configuration':
-        this.ledger.complain(`${this}: ${this.breaker.problem}: the configuration does not fit this cluster`)
-        this.#fail(batch, 'kafka_misconfigured')
+        this.#misfit(batch)
         break
       case 'sequence':
       case 'epoch':
@@ -408,7 +447,7 @@ export class Partition {
       const batch = this.#queue[i] as Batch
       if (!this.#expireIn(batch, now)) continue
       // An answer may still come for what is left of it.
-      if (batch.awaited > 0 && (batch.probe || batch.deadline < Infinity)) continue
+      if (batch.awaited > 0 && (batch.plain || batch.probe || batch.deadline < Infinity)) continue
       const rest = batch.identity ? this.#takeBack(batch) : batch
       if (rest && rest.records.length > 0) this.#queue[i] = rest
       else this.#queue.splice(i--, 1)
@@ -476,8 +515,9 @@ export class Partition {
     if (batch === this.#queue[0]) {
       this.#queue.shift()
       this.out = undefined
-      this.sequence.advance(batch.records.length)
+      if (!batch.plain) this.sequence.advance(batch.records.length)
     }
+    if (batch.bare && !this.format.bare) this.#demote({ ...this.format, bare: true }, 'headers')
     let late = 0
     for (const record of batch.records) {
       if (record.settled) late++
@@ -497,7 +537,7 @@ export class Partition {
 
   /** The broker has waited for the replicas already, so it is asked again at once. */
   #waitLonger(batch: Batch, now: number, isWaitTooShort: boolean): void {
-    if (!isWaitTooShort) this.pace.slowDown(batch.probe ? MAX_PROBE_WAIT_MS : undefined)
+    if (!isWaitTooShort) this.pace.slowDown(batch.plain, batch.probe ? MAX_PROBE_WAIT_MS : undefined)
     if (batch.probe) this.#backOff(batch, now)
     else {
       this.breaker.fail()
@@ -523,6 +563,38 @@ export class Partition {
     this.#queue.shift()
     const rest = this.#takeBack(batch)
     if (rest) this.#queue.unshift(rest)
+  }
+
+  #misfit(batch: Batch): void {
+    this.ledger.complain(`${this}: ${this.breaker.problem}: the configuration does not fit this cluster`)
+    this.#fail(batch, 'kafka_misconfigured')
+  }
+
+  /** Sends a batch again without the identity that was refused. What an earlier attempt may have stored may be stored twice. */
+  #sendPlain(batch: Batch): void {
+    // What comes with an identity again must not continue what this one began.
+    this.sequence.nextEpoch(true)
+    if (batch.open === 0) this.#dissolve(batch)
+    else {
+      batch.identity = NOBODY
+      batch.bare = this.format.bare
+      batch.encoded = undefined
+      this.#retry(batch, 0)
+    }
+  }
+
+  /** An old message format has no headers, and a batch that has some is answered like any that the broker cannot store. */
+  #suspectHeaders(batch: Batch): void {
+    if (!batch.plain || batch.bare || ++batch.unexplained < MAX_UNEXPLAINED) return
+    batch.bare = batch.records.some(({ headers }) => headers)
+  }
+
+  #demote(format: TopicFormat, without: string): void {
+    if (format.plain === this.format.plain && format.bare === this.format.bare) return
+    Object.assign(this.format, format)
+    this.ledger.warn(
+      `${this.topic}: its message format is older than 0.11: it is produced to without ${without}`,
+    )
   }
 
   /** Of a batch that is out of the queue, what may be sent again; the rest is answered, and its identity done with. */
@@ -607,6 +679,8 @@ const REFUSED: ReadonlySet<Fate> = new Set<Fate>([
   'records',
   'topic',
   'configuration',
+  'no_identity',
+  'old_format',
   'sequence',
   'epoch',
 ])

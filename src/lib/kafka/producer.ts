@@ -36,6 +36,7 @@ export class KafkaProducer implements Producer {
       bounds: { events: settings.maxQueuedMessages, bytes: settings.maxQueuedBytes },
       msSinceStored: lastStoredAt === undefined ? undefined : REAL_CLOCK.now() - lastStoredAt,
       brokers: this.#cluster.brokers,
+      notIdempotent: this.#sender.plainBecause,
     }
   }
 

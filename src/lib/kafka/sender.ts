@@ -5,7 +5,7 @@ import type { Channel } from './channel.js'
 import { Directory, type DirectorySettings } from './directory.js'
 import { describe, fateOf } from './fates.js'
 import { headersOf } from './headers.js'
-import { Identities } from './identities.js'
+import { Identities, type IdentitySettings } from './identities.js'
 import { Lanes, MAX_PATIENCE_MS } from './lanes.js'
 import type { Attempt, Ledger, Partition } from './partition.js'
 import type { ProduceResponse } from './protocol.js'
@@ -14,7 +14,7 @@ import { Room, type Share } from './share.js'
 import { Topic, type TopicSettings } from './topic.js'
 import type { Acks, Clock, ProduceRequest, Transport } from './transport.js'
 
-export interface SenderSettings extends TopicSettings, DirectorySettings {
+export interface SenderSettings extends TopicSettings, DirectorySettings, IdentitySettings {
   readonly acks: Acks
   /** The largest event. */
   readonly maxRequestBytes: number
@@ -39,6 +39,8 @@ export interface SenderObserver {
   trouble?(message: string): void
   /** Something is wrong for good, as far as brokers can tell: an operator must see it. This, too, comes each time. */
   complain?(message: string): void
+  /** Something works less well than it could for as long as an operator does nothing. This comes once. */
+  warn?(message: string): void
 }
 
 /** The shortest wait for the replicas that is worth asking for. */
@@ -101,15 +103,17 @@ export class Sender {
         if (partition) this.#tripped.add(partition)
       },
       complain: message => observer.complain?.(message),
+      warn: message => observer.warn?.(message),
+      deny: problem => this.#identities.deny(problem),
     }
     this.#directory = new Directory(settings, transport, clock, {
-      make: name => new Topic(name, settings, ledger, random, room),
+      make: name => new Topic(name, settings, ledger, random, room, this.#identities),
       place: (partition, record) => this.#append(partition, record, clock.now()),
       forgotten: () => this.#identities.renew(),
       trouble: (message, misfit) => (misfit ? observer.complain : observer.trouble)?.(message),
       turn,
     })
-    this.#identities = new Identities(transport, clock, settings.retryBackoffMaxMs, turn)
+    this.#identities = new Identities(settings, transport, clock, { turn, warn: ledger.warn })
   }
 
   /**
@@ -207,6 +211,12 @@ export class Sender {
       if (partition) this.#append(partition, record, now)
       else this.#await(topic, record)
     })
+  }
+
+  /** Why brokers do not recognise what is sent again; undefined if they do. */
+  get plainBecause(): string | undefined {
+    const { plain, problem } = this.#identities
+    return plain ? problem || 'enable.idempotence is false' : undefined
   }
 
   /** From now on nothing lingers, what still comes neither; resolves once every event that it has is answered. */
@@ -323,6 +333,7 @@ export class Sender {
   }
 
   #turn(now: number): void {
+    this.#identities.recheck(now)
     let next = Math.min(this.#directory.expire(now), this.#findLate(now))
     const lingering = this.#state === 'open' && this.#lingers
     const ready = new Map<Channel, { lanes: Lanes; partitions: Partition[] }>()
@@ -475,11 +486,14 @@ export class Sender {
     const { acks, requestBytes, timeoutMs } = this.settings
     const batches: Batch[] = []
     const pending = new Map<Partition, Batch>()
+    // Brokers that check who may be idempotent look at one batch of a request only: both kinds never share one.
+    const plain = ready[0]?.plain ?? false
     const request: Request = {
       acks,
       timeoutMs: 0,
       answerMs: Math.min(timeoutMs, MAX_PATIENCE_MS) + LATE_MS,
       batches,
+      plain,
       pending,
       lanes,
       channel,
@@ -492,6 +506,7 @@ export class Sender {
     let deadline = Infinity
     let isProbe = false
     for (const partition of ready) {
+      if (partition.plain !== plain) continue
       if (batches.length > 0 && bytes + partition.nextSize > requestBytes) break
       const batch = partition.take(request, now)
       bytes += batch.size
@@ -538,10 +553,10 @@ export class Sender {
   #answered(request: Request, response: ProduceResponse | undefined): void {
     if (this.#state === 'closed') return
     const now = this.clock.now()
-    const { lanes, channel, pending, sentAt } = request
+    const { lanes, pending, sentAt } = request
     const slow = response?.results.reduce((count, { code }) => count + (code === 7 ? 1 : 0), 0) ?? 0
-    const isShort = lanes.answered(channel, now - sentAt, request.timeoutMs, pending.size, slow)
-    const { quickMs } = lanes
+    const isShort = lanes.answered(request, now - sentAt, pending.size, slow)
+    const quickMs = lanes.quickMs(request.plain)
     if (!response) {
       this.lastStoredAt = now
       for (const [partition, batch] of pending)
@@ -573,6 +588,8 @@ interface Request extends ProduceRequest, Attempt {
   timeoutMs: number
   /** What it carries that is not answered. */
   readonly batches: readonly Batch[]
+  /** Whether they have no identity. */
+  readonly plain: boolean
   readonly pending: Map<Partition, Batch>
   readonly lanes: Lanes
   readonly channel: Channel

@@ -8,8 +8,14 @@ export interface Issued {
   readonly issue: number
 }
 
-const NOBODY: Identity = { producerId: -1, epoch: -1, sequence: -1 }
+/** The identity of a batch that has none. */
+export const NOBODY: Identity = { producerId: -1, epoch: -1, sequence: -1 }
 const MAX_EPOCH = 32767
+
+/** Whether batches have no identity at the moment, for whatever reason. */
+export interface Plainness {
+  readonly plain: boolean
+}
 
 /**
  * The identities of one partition's batches, by which brokers know what they have already. Epoch and sequence
@@ -21,11 +27,20 @@ export class Sequence {
   #next = 0
   #issue = -1
 
-  constructor(readonly idempotent: boolean) {}
+  constructor(
+    /** The cluster's, and the topic's. */
+    readonly reasons: readonly Plainness[],
+  ) {}
+
+  /** Whether the next batch has no identity. */
+  get plain(): boolean {
+    for (const { plain } of this.reasons) if (plain) return true
+    return false
+  }
 
   /** Whether there is no identity before `identify`. */
   get needsId(): boolean {
-    return this.idempotent && this.#producerId === undefined
+    return this.#producerId === undefined && !this.plain
   }
 
   /** Takes an id for what follows. False if it is one that was given up here. */
@@ -40,7 +55,7 @@ export class Sequence {
 
   /** The identity of the next batch. It is the same until `advance` or `nextEpoch`: one that was not stored leaves no gap. */
   get identity(): Identity {
-    if (this.#producerId === undefined) return NOBODY
+    if (this.#producerId === undefined || this.plain) return NOBODY
     return { producerId: this.#producerId, epoch: this.#epoch, sequence: this.#next }
   }
 

@@ -1,9 +1,10 @@
 import { GateError } from '../errors.js'
 import { isWhole, type Pending } from './batch.js'
 import { CircuitBreaker } from './circuit-breaker.js'
-import { type Ledger, Partition, PROBE_ANSWER_MS, type QueueSettings } from './partition.js'
+import { type Ledger, Partition, PROBE_ANSWER_MS, type QueueSettings, type TopicFormat } from './partition.js'
 import type { Partitioner } from './partitioner.js'
 import type { TopicMetadata } from './protocol.js'
+import type { Plainness } from './sequence.js'
 import { LONG_MS, type Room, Share } from './share.js'
 
 export interface TopicSettings extends QueueSettings {
@@ -39,6 +40,7 @@ export class Topic {
   #waitingSince = 0
   /** How many partitions it has: fewer than are kept here where it was made anew with fewer. */
   #count = 0
+  readonly format: TopicFormat = { plain: false, bare: false }
   #sticky: Partition | undefined
   #stickyUntil = 0
   #probeAt = 0
@@ -49,6 +51,7 @@ export class Topic {
     readonly ledger: Ledger,
     readonly random: () => number,
     readonly room: Room,
+    readonly cluster: Plainness,
   ) {
     this.share = new Share(room, this.#sick)
   }
@@ -122,6 +125,8 @@ export class Topic {
             this.settings,
             this.ledger,
             new Share(this.room, this.#sick),
+            this.cluster,
+            this.format,
           ),
         )
       if (this.partitions[index]?.moved(leader >= 0 ? leader : undefined)) changed = true

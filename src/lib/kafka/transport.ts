@@ -1,6 +1,13 @@
 import type { ProduceResponse, TopicMetadata } from './protocol.js'
 import type { EncodeBatch, Identity, RecordData } from './records.js'
 
+/** A batch's bytes, and what they depend on beside the batch. */
+export interface Encoded {
+  readonly by: EncodeBatch
+  readonly bare: boolean
+  readonly bytes: Buffer
+}
+
 /** A batch on its way to its partition. All of it is frozen: it is sent again exactly as it is, or not at all. */
 export interface OutgoingBatch {
   readonly topic: string
@@ -8,8 +15,10 @@ export interface OutgoingBatch {
   readonly records: readonly RecordData[]
   /** Set before it is sent. */
   readonly identity: Identity | undefined
-  /** The batch's bytes and what made them, kept by the transport from its first sending to the next. */
-  encoded?: { by: EncodeBatch; bytes: Buffer }
+  /** Whether its records are sent without their headers. */
+  readonly bare: boolean
+  /** Kept by the transport from its first sending to the next. */
+  encoded?: Encoded | undefined
 }
 
 export interface ProduceRequest {

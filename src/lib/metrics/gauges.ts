@@ -74,6 +74,14 @@ export function registerGauges(
     'Bytes that a producer may have at most',
     of => state(of)?.bounds.bytes,
   )
+  byDelivery(
+    'producer_idempotent',
+    'Whether brokers recognise what is sent again, so that nothing is stored twice',
+    of => {
+      const known = state(of)
+      return known && (known.notIdempotent === undefined ? 1 : 0)
+    },
+  )
   byDelivery('kafka_last_stored_age_seconds', 'Time since an event was stored', of => {
     const ms = state(of)?.msSinceStored
     return ms === undefined ? undefined : ms / 1000
