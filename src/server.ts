@@ -41,8 +41,11 @@ async function main(): Promise<void> {
   let metrics: Server | undefined
   let tracing: Exporting | undefined
   let stopping = false
+  let asked = 0
   const stop = async (signal: string) => {
-    if (stopping) return end(1, `${signal} again: ending at once`)
+    // SIGHUP comes along with other signals, when a terminal closes, and hurries nobody.
+    if (signal !== 'SIGHUP' && ++asked > 1) return end(1, `${signal} again: ending at once`)
+    if (stopping) return
     stopping = true
     log.info(`${signal}: finishing what is in flight`)
     setTimeout(
@@ -64,6 +67,9 @@ async function main(): Promise<void> {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
+  process.on('SIGHUP', stop)
+  process.on('SIGUSR2', () => log.info('SIGUSR2 has no meaning here'))
+  withoutNextListener('SIGUSR2')
 
   try {
     tracing = await startTracing(process.env, service.name)
@@ -75,6 +81,16 @@ async function main(): Promise<void> {
   if (endpoint?.port !== undefined) metrics = await serveMetrics(endpoint, log)
   runner = new ServiceRunner({ num_workers: 0 })
   await runner.start(forServiceRunner(file, service, log))
+}
+
+/** service-runner's would write a heap dump, with events in it, into a folder that everybody can read. */
+function withoutNextListener(signal: NodeJS.Signals): void {
+  const drop = (name: string | symbol, listener: () => void) => {
+    if (name !== signal) return
+    process.off('newListener', drop)
+    queueMicrotask(() => process.off(signal, listener))
+  }
+  process.on('newListener', drop)
 }
 
 function parse() {
@@ -139,10 +155,13 @@ function metricsName({ metrics }: ConfigFile): string | undefined {
   return [metrics ?? []].flat().find(({ name }) => name !== undefined)?.name
 }
 
-async function serveMetrics({ port }: MetricsEndpoint, log: Log): Promise<Server> {
+async function serveMetrics(endpoint: MetricsEndpoint, log: Log): Promise<Server> {
+  const { port, interface: address } = endpoint
   collectProcessMetrics(register)
   const server = createServer(async (req, res) => {
-    if (req.method !== 'GET' || req.url !== '/metrics') return void res.writeHead(404).end()
+    if (req.url?.replace(/\?.*/, '') !== '/metrics') return void res.writeHead(404).end()
+    if (req.method !== 'GET' && req.method !== 'HEAD')
+      return void res.writeHead(405, { allow: 'GET, HEAD' }).end()
     try {
       const text = await register.metrics()
       res.writeHead(200, { 'content-type': register.contentType }).end(text)
@@ -153,7 +172,7 @@ async function serveMetrics({ port }: MetricsEndpoint, log: Log): Promise<Server
   })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
-    server.listen(port, () => resolve(server))
+    server.listen(port, address ?? undefined, () => resolve(server))
   }).then(
     () => server,
     error => {

@@ -130,6 +130,14 @@ test('metrics', async t => {
   await t.test('nothing but metrics is served there', async () => {
     assert.equal((await send(`http://127.0.0.1:${port}/v1/events`, { method: 'POST' })).status, 404)
     assert.equal((await send(`http://127.0.0.1:${port}/`)).status, 404)
+    const post = await send(`http://127.0.0.1:${port}/metrics`, { method: 'POST' })
+    assert.deepEqual([post.status, post.headers.allow], [405, 'GET, HEAD'])
+  })
+  await t.test('a query and HEAD are taken', async () => {
+    assert.match((await send(`http://127.0.0.1:${port}/metrics?x=1`)).body, /^# HELP /)
+    const reply = await send(`http://127.0.0.1:${port}/metrics`, { method: 'HEAD' })
+    assert.deepEqual([reply.status, reply.body], [200, ''])
+    assert.match(String(reply.headers['content-type']), /^text\/plain/)
   })
   await t.test('metrics are not served where events are', async () => {
     assert.equal((await send(`${url}/metrics`)).status, 404)
@@ -164,6 +172,24 @@ test('metrics', async t => {
     })
   })
   assert.equal(await service.stop(), 0)
+})
+
+test('metrics are served on the interface of their own, else on all', async t => {
+  const elsewhere = '127.0.0.2'
+  for (const [own, isReached] of [
+    ['127.0.0.1', false],
+    [undefined, true],
+  ] as const) {
+    const port = await freePort()
+    const metrics = { type: 'prometheus', port, ...(own ? { interface: own } : {}) }
+    await startService(t, { interface: '127.0.0.1' }, { metrics })
+    assert.equal((await send(`http://127.0.0.1:${port}/metrics`)).status, 200)
+    const reached = await send(`http://${elsewhere}:${port}/metrics`).then(
+      () => true,
+      () => false,
+    )
+    assert.equal(reached, isReached, String(own))
+  }
 })
 
 test('METRICS_SERVICE_LABEL_ENABLED=false leaves the label to Prometheus', async t => {

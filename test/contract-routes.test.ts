@@ -131,12 +131,22 @@ test('the routes', async t => {
       assertFailure(reply, { status: 405 })
       assert.match(String(reply.headers.allow), /GET/)
     })
+    if (path === '/v1/_test/events') continue
     await t.test(`HEAD ${path} has no body`, async () => {
       const reply = await send(url + path, { method: 'HEAD' })
-      assert.ok(reply.status === 200 || reply.status === 201)
+      assert.equal(reply.status, 200)
       assert.equal(reply.body, '')
     })
   }
+  await t.test('HEAD produces nothing', async () => {
+    const before = service.produced().length
+    for (const path of ['/v1/_test/events', '/v1/_test/events/', '/v1/events', '/v2/events']) {
+      const reply = await send(url + path, { method: 'HEAD' })
+      assert.equal(reply.status, 405, path)
+      assert.equal(reply.headers.allow, path.includes('_test') ? 'GET' : 'POST, OPTIONS', path)
+    }
+    assert.equal(service.produced().length, before)
+  })
   await assertAlive(service)
   assert.equal(await service.stop(), 0)
 })

@@ -269,19 +269,40 @@ async function withoutKafka(t: TestContext) {
   return { service, metricsPort }
 }
 
-test('SIGTERM loses nothing that was answered 202', async t => {
-  const service = await startService(t)
-  const answers = await Promise.all(
-    Array.from({ length: 40 }, (_, n) =>
-      service.post(
-        Array.from({ length: 100 }, (_, m) => testEvent({ test: `${n} ${m}` })),
-        { query: '?hasty=true' },
+for (const signal of ['SIGTERM', 'SIGHUP'] as const) {
+  test(`${signal} loses nothing that was answered 202`, async t => {
+    const service = await startService(t)
+    const answers = await Promise.all(
+      Array.from({ length: 40 }, (_, n) =>
+        service.post(
+          Array.from({ length: 100 }, (_, m) => testEvent({ test: `${n} ${m}` })),
+          { query: '?hasty=true' },
+        ),
       ),
-    ),
-  )
-  for (const { status } of answers) assert.equal(status, 202)
-  assert.equal(await service.stop(), 0)
-  assert.equal(new Set(service.produced().map(({ test }) => test)).size, 4000)
+    )
+    for (const { status } of answers) assert.equal(status, 202)
+    assert.equal(await service.stop(signal), 0)
+    assert.equal(new Set(service.produced().map(({ test }) => test)).size, 4000)
+  })
+}
+
+test('SIGHUP beside another signal does not hurry the end', async t => {
+  const registry = await slowRegistry(t)
+  const service = await startService(t, {
+    schema_base_uris: ['schemas', registry.uri],
+    schema_timeout_ms: 8000,
+  })
+  assert.equal((await service.post(slow, { query: '?hasty' })).status, 202)
+  await eventually(() => assert.ok(registry.waiting.length > 0))
+  const exit = once(service.process, 'exit')
+  for (const signal of ['SIGHUP', 'SIGTERM', 'SIGHUP'] as const) {
+    service.process.kill(signal)
+    await new Promise(resolve => setTimeout(resolve, 200))
+  }
+  assert.equal(service.process.exitCode, null)
+  registry.answer()
+  assert.deepEqual(await exit, [0, null])
+  assert.equal(service.produced().length, 1)
 })
 
 test('SIGTERM closes idle connections', async t => {

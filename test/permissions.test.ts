@@ -46,7 +46,13 @@ test('the service writes no file, and needs no folder that it could write to', a
 /** But for devices, pipes and sockets, which are no files. */
 function filesOpenForWriting(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).flatMap(fd => {
-    const target = readlinkSync(`/proc/${pid}/fd/${fd}`)
+    let target: string
+    try {
+      target = readlinkSync(`/proc/${pid}/fd/${fd}`)
+    } catch {
+      // Closed since the folder was read.
+      return []
+    }
     const flags = Number.parseInt(
       /^flags:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${fd}`, 'utf8'))?.[1] ?? '',
       8,

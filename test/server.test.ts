@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { dump } from 'js-yaml'
 import { ROOT, send, spawnService, startService, temporary, testEvent } from './helpers.js'
+import { eventually } from './http-helpers.js'
 
 const packageJson = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const run = (args: string[], env: NodeJS.ProcessEnv = {}) =>
@@ -203,4 +205,16 @@ test('a standard output that is a file holds the events and the log, and neither
   )
   assert.ok(parsed.some(line => line.code === 'validation_failed'))
   assert.ok(parsed.some(line => line.msg === 'ended'))
+})
+
+test('SIGUSR2 writes no heap dump, and ends nothing', async t => {
+  const service = await startService(t)
+  const before = readdirSync(tmpdir())
+  service.process.kill('SIGUSR2')
+  await eventually(() => assert.ok(service.log().some(({ msg }) => msg === 'SIGUSR2 has no meaning here')))
+  assert.equal((await service.post(testEvent())).status, 201)
+  const dumps = readdirSync(tmpdir()).filter(name => name.startsWith('heapdump') && !before.includes(name))
+  assert.deepEqual(dumps, [])
+  assert.ok(!service.log().some(({ msg }) => /heapdump/.test(String(msg))))
+  assert.equal(await service.stop(), 0)
 })

@@ -110,6 +110,7 @@ export interface MetricsEndpoint {
   type: string
   name?: string
   port?: number
+  interface?: string | null
 }
 
 /** A configuration file in service-runner's form, of which this service reads the following. */
@@ -464,6 +465,7 @@ const endpoint = {
     },
     name: { ...path, description: 'the label `service`; the name of the service if it is not set' },
     port: { ...port, description: 'where they are served; without it they are not' },
+    interface: { ...optionalPath, description: 'address on which they are served; all addresses if null' },
   },
 } as const
 
