@@ -1,16 +1,20 @@
-/** Production's four configurations, as they are but for addresses and paths, before a real Kafka with TLS. */
+/**
+ * Production's four configurations, as they are but for addresses and paths, before a real Kafka with TLS, in a
+ * process that is started as production's pods start it, with their memory and without a heap limit.
+ */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { join, normalize } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { load } from 'js-yaml'
 import { Field } from '#src/lib/field.js'
-import { send, spawnService, temporary, WIKIMEDIA } from './helpers.js'
+import { ROOT, send, spawnService, temporary, WIKIMEDIA } from './helpers.js'
 import { assertAccepted, eventually, freePort, ONE_ACCEPTED, postBytes, samples } from './http-helpers.js'
+import { monitor } from './monitoring.js'
 import { type KafkaCluster, type KafkaRecord, readTopics, startKafka } from './real-kafka.js'
 
 const isThere = existsSync(join(WIKIMEDIA, 'clusters'))
@@ -82,6 +86,8 @@ test(`production's clusters${isThere ? '' : ': NOT THERE, nothing was tested'}`,
   t.after(() => kafka.close())
   const schemas = wholeSchemas()
   const sent: Sent[] = []
+  /** Topics of the test events that monitoring brings. */
+  const monitored: string[] = []
 
   for (const cluster of CLUSTERS) {
     await t.test(cluster.service, async t => {
@@ -166,10 +172,23 @@ test(`production's clusters${isThere ? '' : ': NOT THERE, nothing was tested'}`,
         assert.equal(count, accepted.length + reports.length + 2)
       })
 
+      const { tried, complaints } = await monitor(service.url)
+      assert.deepEqual(complaints, [])
+      assert.ok(tried.some(name => name.startsWith('get /v1/_test/events')))
+      const [{ stream: tested }] = [event.meta]
+      monitored.push(topicOf(tested))
+
       const found = fetched.filter(({ status }) => status === 200).map(({ uri }) => uri)
       // What the bundled repository has is not asked for elsewhere.
       if (!cluster.isRemoteOnly) assert.deepEqual(found, [])
       else assert.ok(accepted.every(({ event }) => found.some(uri => uri === event.$schema)))
+
+      const { code, ms } = await end(service)
+      assert.equal(code, 0)
+      assert.ok(service.logged().includes('all that was in flight is finished'))
+      t.diagnostic(
+        `ended ${ms.toFixed(0)} ms after SIGTERM (a pod has 2000); ${tried.length} examples of ?spec hold`,
+      )
     })
   }
 
@@ -201,6 +220,11 @@ test(`production's clusters${isThere ? '' : ': NOT THERE, nothing was tested'}`,
     })
     assert.equal(keyed, 17)
 
+    for (const topic of monitored) {
+      const at = records.findIndex(record => record.topic === topic)
+      assert.notEqual(at, -1, topic)
+      records.splice(at, 1)
+    }
     // Nothing beside what was sent but the error events.
     assert.equal(records.length, CLUSTERS.length)
     for (const { service } of CLUSTERS) {
@@ -277,10 +301,20 @@ async function start(t: TestContext, name: string, kafka: KafkaCluster) {
   ]
   const original = readFileSync(join(WIKIMEDIA, 'clusters', `${name}.config.yaml`), 'utf8')
   const text = replacements.reduce((text, [from, to]) => text.replace(from, () => to), original)
-  assert.doesNotMatch(text, /:6023|:6500|:9093|8192|9102|\/srv\/|\/etc\//)
+  assert.doesNotMatch(text, /:6023|:6500|:9093|8192|9102|\/etc\//)
+  assert.deepEqual(text.match(/\/srv\/.*/g), ['/srv/service/eventgate-wikimedia.js'])
   assert.match(text, /module: '@wikimedia\/eventgate'/)
 
-  const service = await spawnService(t, temporary(t), text)
+  const bin = join(temporary(t), 'node_modules/.bin')
+  mkdirSync(bin, { recursive: true })
+  symlinkSync(join(ROOT, 'dist/cli.js'), join(bin, 'eventgate'))
+  const service = await spawnService(t, temporary(t), text, {
+    args: ['--trace-warnings', join(bin, 'eventgate')],
+    env: { SERVICE_IDENTIFIER: name, NODE_EXTRA_CA_CERTS: String(kafka.tls?.caFile), ...inPod() },
+  })
+  const builtIn = /eventgate_factory_module .* is built in/g
+  assert.equal(service.logged().match(builtIn)?.length, 1)
+  assert.match(service.logged(), /"memory is limited to 300 MiB, so that bounds/)
   assert.deepEqual(asked, [
     {
       url: `/w/api.php?format=json&action=streamconfigs&constraints=destination_event_service=${name}`,
@@ -289,6 +323,26 @@ async function start(t: TestContext, name: string, kafka: KafkaCluster) {
   ])
   const { services } = load(text) as { services: [{ conf: { test_events: [TestEvent] } }] }
   return { service, conf: services[0].conf, metricsPort, fetched }
+}
+
+/** What the image sets, and what Node sees of a pod's limit of memory. */
+function inPod(): NodeJS.ProcessEnv {
+  const options = /^ENV NODE_OPTIONS="(.*)"$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'))?.[1]
+  assert.ok(options && !options.includes('old-space'))
+  const limit = `process.constrainedMemory=()=>${300 * 1024 * 1024}`
+  return { NODE_OPTIONS: `${options} --import=data:text/javascript,${limit}` }
+}
+
+/** SIGTERM while a proxy keeps a connection idle. */
+async function end(service: Awaited<ReturnType<typeof spawnService>>) {
+  const socket = connect(Number(new URL(service.url).port), '127.0.0.1').resume()
+  await once(socket, 'connect')
+  const exit = once(service.process, 'exit')
+  const start = performance.now()
+  service.process.kill('SIGTERM')
+  const [code] = await exit
+  socket.destroy()
+  return { code: code as number | null, ms: performance.now() - start }
 }
 
 /** Serves HTTP on loopback until the test ends; gives its `host:port`. */
