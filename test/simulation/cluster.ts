@@ -164,6 +164,8 @@ export class SimCluster {
   idCode = 0
   /** The first epoch of a new producer id. */
   firstEpoch = 0
+  /** Brokers before 2.5: without what they know of a producer they take sequence 0 only. */
+  isOld = false
   /** When anything was last wrong with what clients ask of any broker: metadata, ids, elections. */
   controlTroubleAt = -Infinity
   /** Since when that has been so without a pause; undefined while nothing is. */
@@ -577,7 +579,9 @@ export class SimCluster {
     await this.clock.sleep(START_MS)
     broker.isUp = true
     this.disturbBroker(broker)
-    // It registers anew, so that whatever it led begins a new epoch.
+    // It registers anew: with its address, and whatever it led begins a new epoch.
+    const { address, id } = broker
+    if (!broker.isFenced) this.#publishAll(other => other.addresses.set(id, address))
     for (const partition of this.partitions)
       if (partition.leader === broker.id) this.#lead(partition, broker.id)
     this.resume(broker)
@@ -644,7 +648,7 @@ export class SimCluster {
     if (poison.length > 0) return answer(87, -1, this.namesRecords ? poison : [])
     if (acks === -1 && view.isr.length < minInsync && !fault?.append) return answer(19)
     const log = partition.log(broker.id)
-    const judged = log.judge(batch)
+    const judged = log.judge(batch, this.isOld)
     if (judged && 'code' in judged) return answer(judged.code)
     const entry: Entry = judged?.duplicate ?? log.append(batch, view.epoch, this.clock.time)
     if (!judged) for (const id of partition.replicas) if (id !== broker.id) this.#fetch(partition, id)

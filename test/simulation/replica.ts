@@ -44,11 +44,14 @@ export class Replica {
   }
 
   /** What Kafka answers to a batch: it refuses it by a code, has it already, or would append it. */
-  judge({ identity, records }: OutgoingBatch): { code: number } | { duplicate: Entry } | undefined {
+  judge(
+    { identity, records }: OutgoingBatch,
+    isOld: boolean,
+  ): { code: number } | { duplicate: Entry } | undefined {
     const { producerId, epoch, sequence } = identity ?? { producerId: -1, epoch: -1, sequence: -1 }
     if (producerId < 0) return undefined
     const known = this.#producers.get(producerId)
-    if (!known) return undefined
+    if (!known) return isOld && sequence !== 0 ? { code: 59 } : undefined
     if (epoch < known.epoch) return { code: 47 }
     if (epoch > known.epoch) return sequence === 0 ? undefined : { code: 45 }
     const last = (sequence + records.length - 1) % SEQUENCES

@@ -177,6 +177,7 @@ class Run {
   }
 
   async play(): Promise<Report> {
+    this.#makeCluster()
     this.#makeTopics()
     const until = this.ms - 3 * RECOVERY_MS
     this.#offer(this.ms - RECOVERY_MS)
@@ -197,13 +198,26 @@ class Run {
     this.options.say?.(`${at(this.clock.time)} ${message}`)
   }
 
+  /** What kind of cluster it is. */
+  #makeCluster(): void {
+    const { cluster, random } = this
+    const [old, creates, late] = [random() < 0.3, random() < 0.5, random() < 0.2]
+    cluster.isOld = old
+    cluster.holdsThrottled = old
+    cluster.namesRecords = !old
+    cluster.createsTopics = creates
+    // So that some partition comes to the last epoch there is.
+    if (late) cluster.firstEpoch = 32_765
+  }
+
   #makeTopics(): void {
     let left = PARTITIONS
     for (let i = 0; left > 0; i++) {
       const partitions = Math.min(left, this.cluster.pick([1, 1, 3, 6, 12, 24]))
       const replication = this.cluster.pick([1, 2, 3, 3, 3, 3])
       const minInsync = replication === 3 ? 2 : this.cluster.pick([1, replication])
-      this.cluster.createTopic(`topic-${i}`, partitions, { replication, minInsync })
+      const maxBytes = this.cluster.pick([1_000_000, 1_000_000, 500])
+      this.cluster.createTopic(`topic-${i}`, partitions, { replication, minInsync, maxBytes })
       left -= partitions
     }
   }
@@ -254,7 +268,8 @@ class Run {
       code: undefined,
     }
     this.events.push(event)
-    const poison = random() < setup.bad ? ' poison' : ''
+    const isBad = random() < setup.bad
+    const poison = isBad ? this.cluster.pick([' poison', ` ${'x'.repeat(2500)}`]) : ''
     const timestamp = EPOCH_MS + Math.floor(clock.time) - (random() < setup.aged ? 25 * 3_600_000 : 0)
     const answered = (outcome: Outcome, code?: string) => {
       if (event.answeredAt >= 0) this.#violated('outcome', `event ${id} has a second outcome, ${outcome}`)
@@ -417,6 +432,7 @@ class Run {
     const { outcome, code, sentAt, answeredAt, deadline } = event
     const what = `event ${id} to ${event.topic} at ${at(sentAt)}: ${outcome} (${code ?? 'stored'}) after ${Math.round(answeredAt - sentAt)} ms, stored ${stored.length} times`
     if (outcome === undefined) {
+      if (this.clock.time <= deadline && !this.cluster.topics.has(event.topic)) return
       this.#violated(
         this.clock.time > deadline ? 'outcome' : 'liveness',
         `event ${id} to ${event.topic} at ${at(sentAt)}: no outcome by the end`,
