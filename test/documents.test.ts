@@ -21,6 +21,7 @@ const READ_BY: Record<string, string> = {
   'playwright.md': 'page/documents.test.ts',
   // How the modules call each other, and where they are: nothing to be run.
   'architecture.md': 'architecture.test.ts',
+  'migration.md': 'documents.test.ts',
 }
 
 test('every document with blocks has a test that reads it', () => {
@@ -39,6 +40,16 @@ test('the tutorial, and what goes on where it ends: every command does what is s
     assert.ok(blocks.length >= 7, name)
     for (const block of blocks) assert.equal(await reader.read(block), block.text, name)
   }
+})
+
+test('the arguments with which the image is built are those of the Dockerfile', () => {
+  const [{ text = '' } = {}, ...others] = blocksOf(documentOf('migration.md'))
+  assert.deepEqual(others, [])
+  const given = [...text.matchAll(/--build-arg (\w+)=/g)].map(([, name]) => name)
+  const known: readonly string[] =
+    readFileSync(join(ROOT, 'Dockerfile'), 'utf8').match(/(?<=^ARG )\w+/gm) ?? []
+  assert.deepEqual(given, ['SCHEMAS', 'SCHEMAS_AT', 'CA', 'CA_AT'])
+  for (const name of given) assert.ok(known.includes(String(name)), name)
 })
 
 test('configurations that are shown are read as such', async t => {
