@@ -40,7 +40,7 @@ test('a run follows from its seed', async () => {
 const CRIMES: Partial<Record<Property, (answer: { code: number; baseOffset: number }) => void>> = {
   // It says that it stored what it refused.
   lost: answer => {
-    if (answer.code === 19) answer.code = 0
+    if (answer.code > 0 && answer.baseOffset < 0) answer.code = 0
   },
   // It says that it refused what it stored.
   untrue: answer => {
@@ -56,7 +56,7 @@ for (const [property, crime] of Object.entries(CRIMES))
         const produce = cluster.produce.bind(cluster)
         cluster.produce = async (broker, request) => {
           const response = await produce(broker, request)
-          if (cluster.clock.time > 30_000 && cluster.clock.time < 60_000) response.results.forEach(crime)
+          if (cluster.clock.time > 30_000) response.results.forEach(crime)
           return response
         }
       },
