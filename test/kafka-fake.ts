@@ -1,7 +1,6 @@
-import { KafkaError } from '#src/lib/kafka/fates.js'
+import { KafkaError, Misfit } from '#src/lib/kafka/fates.js'
 import type { PartitionResult, ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
 import type { Clock, Lane, Link, OutgoingBatch, ProduceRequest, Transport } from '#src/lib/kafka/transport.js'
-import { UnsupportedBroker } from '#src/lib/kafka/versions.js'
 
 /** Time that passes when it is told to. */
 export class FakeClock implements Clock {
@@ -264,7 +263,7 @@ export class FakeCluster implements Transport {
     await this.clock.sleep(fault === 'hangs' ? 2000 : this.faults.latency())
     if (fault) throw new Error(`connection ${fault}`)
     const { produce } = this.broker(broker)
-    if (produce < 5) throw new UnsupportedBroker(`the broker speaks Produce 0 to ${produce}`)
+    if (produce < 5) throw new Misfit(35, `the broker speaks Produce 0 to ${produce}`)
     this.connections++
     return new FakeLink(this, broker, lane)
   }

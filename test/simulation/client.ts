@@ -1,5 +1,5 @@
-import { KafkaError } from '#src/lib/kafka/fates.js'
-import type { ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
+import { Control, type ControlSession } from '#src/lib/kafka/control.js'
+import type { ClusterMetadata, ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
 import type { Lane, Link, OutgoingBatch, ProduceRequest, Transport } from '#src/lib/kafka/transport.js'
 import type { SimBroker, SimCluster } from './cluster.js'
 import { eventOf } from './replica.js'
@@ -14,19 +14,15 @@ export interface ClientOptions {
   readonly connectTimeoutMs: number
 }
 
-/** For a question to any broker, and for the connection that it may need. */
-const CONTROL_TIMEOUT_MS = 1000
-const CONTROL_MAX_AGE_MS = 5000
+/** How long the answer to a question is waited for. */
+const QUESTION_MS = 10_000
 
 /** The way from a client to the cluster: addresses, connections, and the network between. */
 export class SimClient implements Transport {
   /** When each event was last written to a connection. */
   readonly lastSent = new Map<number, number>()
   connections = 0
-  readonly #addresses = new Map<number, string>()
-  readonly #bootstrap: readonly string[]
-  #turn = 0
-  #control: SimConnection | undefined
+  readonly #control: Control
 
   constructor(
     readonly cluster: SimCluster,
@@ -34,31 +30,35 @@ export class SimClient implements Transport {
     /** Told what is sent with some events, and answered. */
     readonly tell: (events: readonly number[], what: () => string) => void = () => {},
   ) {
-    this.#bootstrap = cluster.brokers.slice(0, 3).map(({ address }) => address)
+    this.#control = new Control(
+      {
+        bootstrap: cluster.brokers.slice(0, 3).map(({ address }) => address),
+        dial: async address => new SimSession(this, await this.#dial(address)),
+        complain: message => {
+          throw new Error(message)
+        },
+      },
+      cluster.clock,
+      cluster.random,
+    )
   }
 
   async connect(id: number, _lane: Lane): Promise<Link> {
-    const address = this.#addresses.get(id)
+    const address = this.#control.addressOf(id)
     if (address === undefined) throw new Error('its address is not known')
-    return new SimLink(this, await this.#dial(address, this.options.connectTimeoutMs))
+    const connection = await this.#dial(address)
+    return new SimLink(this, connection, () => (this.#control.addressOf(id) ?? address) === address)
   }
 
-  async metadata(topics: readonly string[], create: boolean): Promise<TopicMetadata[]> {
-    return this.#ask(broker => {
-      if (broker.addresses.size > 0) this.#addresses.clear()
-      for (const [id, address] of broker.addresses) this.#addresses.set(id, address)
-      return topics.map(topic => this.#describe(broker, topic, create))
-    })
+  metadata(topics: readonly string[], create: boolean, avoid?: number): Promise<TopicMetadata[]> {
+    return this.#control.metadata(topics, create, avoid)
   }
 
-  async producerId(): Promise<{ producerId: number; epoch: number }> {
-    const { code, ...identity } = await this.#ask(broker => this.cluster.producerId(broker))
-    if (code === 0) return identity
-    this.#control?.close()
-    throw new KafkaError(code, 'no producer id')
+  producerId(): Promise<{ producerId: number; epoch: number }> {
+    return this.#control.producerId()
   }
 
-  #describe(broker: SimBroker, name: string, create: boolean): TopicMetadata {
+  describe(broker: SimBroker, name: string, create: boolean): TopicMetadata {
     const { cluster } = this
     const topic = broker.topics.get(name)
     if (!topic) {
@@ -74,45 +74,64 @@ export class SimClient implements Transport {
       const { leader, epoch } = view
       const isLed = leader >= 0 && broker.addresses.has(leader)
       const led = { partition: partition.index, code: isLed ? 0 : 5, leader: isLed ? leader : -1 }
-      return [{ ...led, leaderEpoch: epoch }]
+      return [{ ...led, epoch }]
     })
     const description = { topic: name, code: 0, partitions }
     broker.described.set(name, description)
     return description
   }
 
-  /** Asks any broker, over a connection that is kept for that. */
-  async #ask<T>(answer: (broker: SimBroker) => T): Promise<T> {
-    const { clock } = this.cluster
-    if (!this.#control?.isOpen || clock.time - this.#control.since > CONTROL_MAX_AGE_MS) {
-      this.#control?.close()
-      const known = [...this.#addresses.values(), ...this.#bootstrap]
-      this.#control = await this.#dial(known[this.#turn++ % known.length] as string, CONTROL_TIMEOUT_MS)
-    }
-    const control = this.#control
-    try {
-      return await within(
-        this.cluster,
-        CONTROL_TIMEOUT_MS,
-        control.request(async broker => {
-          while (broker.isControlSick) await this.cluster.clock.sleep(100)
-          return answer(broker)
-        }),
-      )
-    } catch (error) {
-      control.close()
-      throw error
-    }
-  }
-
-  async #dial(address: string, timeoutMs: number): Promise<SimConnection> {
+  async #dial(address: string): Promise<SimConnection> {
     this.connections++
     const connection = new SimConnection(this, address)
-    await within(this.cluster, timeoutMs, connection.open()).catch(error => {
+    await within(this.cluster, this.options.connectTimeoutMs, connection.open()).catch(error => {
       connection.close()
       throw error
     })
     return connection
+  }
+}
+
+/** What any broker can be asked. */
+class SimSession implements ControlSession {
+  constructor(
+    readonly client: SimClient,
+    readonly connection: SimConnection,
+  ) {}
+
+  get open(): boolean {
+    return this.connection.isOpen
+  }
+
+  metadata(topics: readonly string[], create: boolean): Promise<ClusterMetadata> {
+    return this.#ask(broker => ({
+      clusterId: 'simulated',
+      brokers: [...broker.addresses].map(([id, address]) => {
+        const [host = '', port] = address.split(':')
+        return { id, host, port: Number(port) }
+      }),
+      topics: topics.map(topic => this.client.describe(broker, topic, create)),
+    }))
+  }
+
+  producerId(): Promise<{ code: number; producerId: number; epoch: number }> {
+    return this.#ask(broker => this.client.cluster.producerId(broker))
+  }
+
+  close(): void {
+    this.connection.close()
+  }
+
+  async #ask<T>(answer: (broker: SimBroker) => T): Promise<T> {
+    const { cluster } = this.client
+    const answered = this.connection.request(async broker => {
+      while (broker.isControlSick) await cluster.clock.sleep(100)
+      return answer(broker)
+    })
+    return within(cluster, QUESTION_MS, answered).catch(error => {
+      this.close()
+      throw error
+    })
   }
 }
 
@@ -250,10 +269,11 @@ class SimLink implements Link {
   constructor(
     readonly client: SimClient,
     readonly connection: SimConnection,
+    readonly isItsAddress: () => boolean,
   ) {}
 
   get open(): boolean {
-    return this.connection.isOpen
+    return this.connection.isOpen && this.isItsAddress()
   }
 
   async produce(request: ProduceRequest): Promise<ProduceResponse | undefined> {

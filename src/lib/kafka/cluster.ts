@@ -3,8 +3,10 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { type Reach, Reached } from '../reach.js'
 import { Connection } from './connection.js'
-import { KafkaError } from './fates.js'
+import { Control, type ControlSession } from './control.js'
+import { Misfit } from './fates.js'
 import {
+  type ClusterMetadata,
   decodeInitProducerId,
   decodeMetadata,
   decodeProduce,
@@ -17,8 +19,15 @@ import {
   type TopicMetadata,
 } from './protocol.js'
 import type { EncodeBatch } from './records.js'
-import type { Lane, Link, OutgoingBatch, ProduceRequest, Transport } from './transport.js'
-import { negotiate, type Spoken, UnsupportedBroker, type Versions } from './versions.js'
+import {
+  type Lane,
+  type Link,
+  type OutgoingBatch,
+  type ProduceRequest,
+  REAL_CLOCK,
+  type Transport,
+} from './transport.js'
+import { negotiate, type Spoken, type Versions } from './versions.js'
 
 /*
  * The one file that knows kafkajs, which connects: TLS, SASL, the versions that a broker speaks. Once that is
@@ -102,10 +111,8 @@ export interface ClusterSettings {
   encodeForOld: EncodeBatch
 }
 
-/** For the request for metadata, and for the connection that it may need: another broker may know it at once. */
-const METADATA_TIMEOUT_MS = 1000
-/** A broker that is cut off from the others does not know it: after this long another one is asked. */
-const CONTROL_MAX_AGE_MS = 5000
+/** A question to a broker is given up after this long, or after as long as a connection may take. */
+const QUESTION_MS = 10_000
 
 /** A connection that a broker has let in, and what it speaks. */
 interface Session {
@@ -117,126 +124,56 @@ interface Session {
 
 /** A Kafka cluster: where its brokers are, and connections to them. */
 export class Cluster implements Transport {
-  readonly #brokers = new Map<number, Address>()
+  readonly #control: Control
   readonly #reached = new Reached()
   readonly #open = new Set<Connection>()
-  /** Addresses of brokers with which no version was in common. */
-  readonly #unsupported = new Set<string>()
-  #turn: number
-  #control: Promise<Session> | undefined
-  #controlSince = 0
   #closed = false
 
-  constructor(readonly settings: ClusterSettings) {
-    this.#turn = Math.floor(Math.random() * settings.bootstrap.length)
+  constructor(
+    readonly settings: ClusterSettings,
+    complain: (message: string) => void = () => {},
+  ) {
+    const dial = async (address: string) =>
+      new Questions(await this.#session(address), settings, this.#reached)
+    const bootstrap = settings.bootstrap.map(({ host, port }) => `${host}:${port}`)
+    this.#control = new Control({ bootstrap, dial, complain }, REAL_CLOCK, Math.random)
   }
 
   async connect(broker: number, _lane: Lane): Promise<Link> {
-    const address = this.#brokers.get(broker)
+    const address = this.#control.addressOf(broker)
     if (!address) throw new Error('its address is not known')
-    const session = await this.#session(address, this.settings.connectTimeoutMs)
-    return new BrokerLink(session, this.settings, this.#reached)
+    const isItsAddress = () => (this.#control.addressOf(broker) ?? address) === address
+    return new BrokerLink(await this.#session(address), isItsAddress, this.settings, this.#reached)
   }
 
   /** The brokers that the cluster has told of, and those that were configured. */
   get brokers(): Reach[] {
-    return this.#reached.of(this.#addresses.map(textOf))
+    return this.#reached.of(this.#control.addresses)
   }
 
-  async metadata(topics: readonly string[], create: boolean): Promise<TopicMetadata[]> {
-    const answer = await this.#ask(async ({ connection, versions: { metadata, trueEpochs } }) => {
-      const encode = (id: number) => encodeMetadata(metadata, id, this.settings.clientId, topics, create)
-      const answer = decodeMetadata(metadata, await connection.request(encode, METADATA_TIMEOUT_MS))
-      if (!trueEpochs)
-        for (const { partitions } of answer.topics)
-          for (const partition of partitions) partition.epoch = undefined
-      return answer
-    })
-    if (answer.brokers.length > 0) this.#brokers.clear()
-    for (const { id, host, port } of answer.brokers) this.#brokers.set(id, { host, port })
-    return answer.topics
+  metadata(topics: readonly string[], create: boolean, avoid?: number): Promise<TopicMetadata[]> {
+    return this.#control.metadata(topics, create, avoid)
   }
 
-  async producerId(): Promise<{ producerId: number; epoch: number }> {
-    const { code, producerId, epoch } = await this.#ask(async ({ connection, versions }) => {
-      const version = versions.initProducerId
-      if (version === undefined) return { code: 35, producerId: -1, epoch: -1 }
-      const encode = (id: number) => encodeInitProducerId(version, id, this.settings.clientId)
-      return decodeInitProducerId(await connection.request(encode, METADATA_TIMEOUT_MS))
-    })
-    if (code !== 0) {
-      // 14 to 16: the broker finds nobody to ask for ids, which another one may.
-      this.#controlSince = -Infinity
-      throw new KafkaError(code, 'no producer id')
-    }
-    return { producerId, epoch }
+  producerId(): Promise<{ producerId: number; epoch: number }> {
+    return this.#control.producerId()
   }
 
   close(): void {
     this.#closed = true
+    this.#control.close()
     for (const connection of this.#open) connection.close()
   }
 
-  /** Asks any broker, over the connection that is kept for that. */
-  async #ask<T>(question: (session: Session) => Promise<T>): Promise<T> {
-    const session = await this.#controlSession()
-    const { connection } = session
-    try {
-      const answer = await question(session)
-      this.#reached.answered(connection.address)
-      return answer
-    } catch (error) {
-      const { message } = error as Error
-      this.#reached.failed(connection.address, message)
-      connection.close()
-      throw new Error(`${connection.address}: ${message}`, { cause: error })
-    }
-  }
-
-  async #controlSession(): Promise<Session> {
-    const now = performance.now()
-    const current = this.#control
-    if (current) {
-      const session = await current
-      if (session.connection.open && now < session.expires && now - this.#controlSince < CONTROL_MAX_AGE_MS)
-        return session
-      session.connection.close()
-      // Another question has seen to it meanwhile.
-      if (this.#control !== current) return this.#controlSession()
-    }
-    this.#controlSince = now
-    const opening = this.#session(this.#nextAddress(), METADATA_TIMEOUT_MS)
-    this.#control = opening
-    opening.catch(() => {
-      if (this.#control === opening) this.#control = undefined
-    })
-    return opening.catch(error => {
-      // Another broker may be another version.
-      const isFinal = this.#addresses.every(address => this.#unsupported.has(textOf(address)))
-      throw isFinal ? error : new Error(error.message, { cause: error })
-    })
-  }
-
-  /** Each broker in its turn: those that are known, and those that were configured. */
-  #nextAddress(): Address {
-    const addresses = this.#addresses
-    return addresses[this.#turn++ % addresses.length] as Address
-  }
-
-  get #addresses(): Address[] {
-    return [...this.#brokers.values(), ...this.settings.bootstrap]
-  }
-
-  async #session(address: Address, timeoutMs: number): Promise<Session> {
+  async #session(address: string): Promise<Session> {
     if (this.#closed) throw new Error('closed')
-    const name = textOf(address)
-    const session = await openSession(address, this.settings, timeoutMs).catch(error => {
-      this.#reached.failed(name, error.message)
-      if (error instanceof UnsupportedBroker) this.#unsupported.add(name)
+    const session = await openSession(address, this.settings).catch(error => {
+      this.#reached.failed(address, error.message)
+      this.#control.note(address, error)
       throw error
     })
-    this.#reached.answered(name)
-    this.#unsupported.delete(name)
+    this.#reached.answered(address)
+    this.#control.note(address)
     const { connection } = session
     this.#open.add(connection)
     connection.onClosed = () => this.#open.delete(connection)
@@ -245,7 +182,8 @@ export class Cluster implements Transport {
   }
 }
 
-class BrokerLink implements Link {
+/** What any broker can be asked. */
+class Questions implements ControlSession {
   constructor(
     readonly session: Session,
     readonly settings: ClusterSettings,
@@ -253,7 +191,61 @@ class BrokerLink implements Link {
   ) {}
 
   get open(): boolean {
-    return this.session.connection.open && performance.now() < this.session.expires
+    return isUsable(this.session)
+  }
+
+  async metadata(topics: readonly string[], create: boolean): Promise<ClusterMetadata> {
+    const { metadata, trueEpochs } = this.session.versions
+    const { clientId } = this.settings
+    const body = await this.#ask(id => encodeMetadata(metadata, id, clientId, topics, create))
+    const answer = decodeMetadata(metadata, body)
+    if (!trueEpochs)
+      for (const { partitions } of answer.topics)
+        for (const partition of partitions) partition.epoch = undefined
+    return answer
+  }
+
+  async producerId(): Promise<{ code: number; producerId: number; epoch: number }> {
+    const version = this.session.versions.initProducerId
+    if (version === undefined) return { code: 35, producerId: -1, epoch: -1 }
+    return decodeInitProducerId(
+      await this.#ask(id => encodeInitProducerId(version, id, this.settings.clientId)),
+    )
+  }
+
+  close(): void {
+    this.session.connection.close()
+  }
+
+  async #ask(encode: (correlationId: number) => Buffer): Promise<Buffer> {
+    const { connection } = this.session
+    try {
+      const body = await connection.request(encode, Math.max(QUESTION_MS, this.settings.connectTimeoutMs))
+      this.reached.answered(connection.address)
+      return body
+    } catch (error) {
+      const { message } = error as Error
+      this.reached.failed(connection.address, message)
+      throw new Error(`${connection.address}: ${message}`, { cause: error })
+    }
+  }
+}
+
+function isUsable({ connection, expires }: Session): boolean {
+  return connection.open && performance.now() < expires
+}
+
+class BrokerLink implements Link {
+  constructor(
+    readonly session: Session,
+    /** Whether the broker is still where this leads to. */
+    readonly isItsAddress: () => boolean,
+    readonly settings: ClusterSettings,
+    readonly reached: Reached,
+  ) {}
+
+  get open(): boolean {
+    return isUsable(this.session) && this.isItsAddress()
   }
 
   async produce(request: ProduceRequest): Promise<ProduceResponse | undefined> {
@@ -287,10 +279,6 @@ class BrokerLink implements Link {
   }
 }
 
-function textOf({ host, port }: Address): string {
-  return `${host}:${port}`
-}
-
 /** A batch that is sent again is sent as the same bytes, unless its new leader needs another encoding. */
 function encoded(batch: OutgoingBatch, encode: EncodeBatch): Buffer {
   const { identity, bare } = batch
@@ -303,13 +291,11 @@ function encoded(batch: OutgoingBatch, encode: EncodeBatch): Buffer {
 }
 
 /** Connects by kafkajs, and takes the socket from it. */
-async function openSession(
-  { host, port }: Address,
-  settings: ClusterSettings,
-  timeoutMs: number,
-): Promise<Session> {
-  const address = textOf({ host, port })
-  const { ssl, sasl, clientId } = settings
+async function openSession(address: string, settings: ClusterSettings): Promise<Session> {
+  const colon = address.lastIndexOf(':')
+  const host = address.slice(0, colon)
+  const port = Number(address.slice(colon + 1))
+  const { ssl, sasl, clientId, connectTimeoutMs: timeoutMs } = settings
   let taken: { socket: Socket; listeners: Map<string, Set<unknown>> } | undefined
   const pool = new ConnectionPool({
     host,
@@ -346,10 +332,10 @@ async function openSession(
   } catch (error) {
     release(pool, taken)
     taken?.socket.on('error', () => {}).destroy()
-    if (error instanceof UnsupportedBroker) throw error
-    throw new Error(`${address}: ${(error as Error).message}${hint(error as Error, settings)}`, {
-      cause: error,
-    })
+    if (error instanceof Misfit) throw error
+    const message = `${address}: ${(error as Error).message}${hint(error as Error, settings)}`
+    if (isAuthentication(error as Error)) throw new Misfit(58, message, { cause: error })
+    throw new Error(message, { cause: error })
   } finally {
     clearTimeout(timer)
   }
@@ -384,6 +370,11 @@ function openSocket(host: string, port: number, settings: ClusterSettings, onCon
   const options = { host, port, noDelay: true, keepAlive, ...(family ? { family } : {}) }
   if (!ssl) return connectTcp(options, onConnect)
   return connectTls({ ...options, ...(isIP(host) ? {} : { servername: host }), ...ssl }, onConnect)
+}
+
+/** Whether a broker has refused our credentials, or the way in which we offer them. */
+function isAuthentication({ name, message }: Error): boolean {
+  return name === 'KafkaJSSASLAuthenticationError' && !/closed|ECONNRESET|timed? ?out/i.test(message)
 }
 
 /** A broker that is spoken to in the wrong protocol, or in one that it is too old for, just hangs up. */

@@ -45,8 +45,13 @@ export class Connection {
       if (this.#failure) throw this.#failure
       const correlationId = this.#nextId()
       this.socket.write(encode(correlationId))
+      // After a stall of the event loop the answer may be in the socket: it is read first.
       const timer = setTimeout(
-        () => this.#fail(new Error(`no answer within ${Math.round(timeoutMs)} ms`)),
+        () =>
+          setImmediate(() => {
+            if (this.#waiting.some(({ correlationId: id }) => id === correlationId))
+              this.#fail(new Error(`no answer within ${Math.round(timeoutMs)} ms`))
+          }),
         timeoutMs,
       )
       this.#waiting.push({ correlationId, resolve, reject, timer })

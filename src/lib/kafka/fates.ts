@@ -55,6 +55,8 @@ const TABLE: Readonly<Record<number, readonly [name: string, fate: Fate]>> = {
   45: ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'sequence'],
   59: ['UNKNOWN_PRODUCER_ID', 'sequence'],
   47: ['INVALID_PRODUCER_EPOCH', 'epoch'],
+  33: ['UNSUPPORTED_SASL_MECHANISM', 'configuration'],
+  58: ['SASL_AUTHENTICATION_FAILED', 'configuration'],
 }
 
 /** An error with an offset says that the leader appended the batch all the same: leadership moved while it waited. */
@@ -75,8 +77,17 @@ export class KafkaError extends Error {
   constructor(
     readonly code: number,
     what: string,
+    options?: { cause: unknown },
   ) {
-    super(`${what}: ${describe(code)}`)
+    super(`${what}: ${describe(code)}`, options)
+  }
+}
+
+/** A broker with which nothing can be done until it, or the configuration, is another one: its version, our credentials. */
+export class Misfit extends KafkaError {
+  constructor(code: number, message: string, options?: { cause: unknown }) {
+    super(code, '', options)
+    this.message = message
   }
 }
 

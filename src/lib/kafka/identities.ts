@@ -1,7 +1,6 @@
-import { isMisfit, KafkaError } from './fates.js'
+import { isMisfit, KafkaError, Misfit } from './fates.js'
 import type { Issued, Plainness, Sequence } from './sequence.js'
 import type { Clock, Transport } from './transport.js'
-import { UnsupportedBroker } from './versions.js'
 
 export interface IdentitySettings {
   /** Whether brokers are to recognise what is sent again. */
@@ -108,5 +107,5 @@ export class Identities implements Plainness {
 
 /** 31: the right is missing. 35: this broker gives no ids, though it takes batches. */
 function isDenial(error: Error): boolean {
-  return error instanceof KafkaError && !(error instanceof UnsupportedBroker) && [31, 35].includes(error.code)
+  return error instanceof KafkaError && !(error instanceof Misfit) && [31, 35].includes(error.code)
 }

@@ -25,7 +25,7 @@ export class KafkaProducer implements Producer {
   ) {
     this.name = `kafka ${cluster.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')}`
     this.#observer = observer
-    this.#cluster = new Cluster(cluster)
+    this.#cluster = new Cluster(cluster, message => observer.complain?.(message))
     this.#sender = new Sender(sender, this.#cluster, { ...REAL_CLOCK, soon }, Math.random, observer)
   }
 

@@ -40,6 +40,8 @@ export interface TopicMetadata {
   topic: string
   code: number
   partitions: PartitionMetadata[]
+  /** Who said so. */
+  from?: string
 }
 
 export interface PartitionMetadata {

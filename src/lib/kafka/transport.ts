@@ -50,8 +50,11 @@ export interface Link {
 export interface Transport {
   /** Rejects when no connection can be had soon. */
   connect(broker: number, lane: Lane): Promise<Link>
-  /** Asks any broker; with `create`, topics that do not exist are created where brokers allow it. */
-  metadata(topics: readonly string[], create: boolean): Promise<TopicMetadata[]>
+  /**
+   * Asks any broker, though rather not the one to avoid; with `create`, topics that do not exist are created where
+   * brokers allow it.
+   */
+  metadata(topics: readonly string[], create: boolean, avoid?: number): Promise<TopicMetadata[]>
   /** A new producer id, of any broker. Rejects with a KafkaError where a broker refuses. */
   producerId(): Promise<{ producerId: number; epoch: number }>
 }

@@ -1,4 +1,4 @@
-import { KafkaError } from './fates.js'
+import { Misfit } from './fates.js'
 import { INIT_PRODUCER_ID, METADATA, PRODUCE } from './protocol.js'
 
 /** The versions of each kind of request that a broker says it speaks. */
@@ -25,23 +25,14 @@ const OURS = [
   { key: INIT_PRODUCER_ID, name: 'InitProducerId', min: 0, max: 1 },
 ] as const
 
-/** A broker with which no version of a request is in common: nothing is sent to it until it is another one. */
-export class UnsupportedBroker extends KafkaError {
-  constructor(message: string) {
-    super(35, '')
-    this.message = message
-  }
-}
-
-/** Throws UnsupportedBroker, with the broker's ranges, if events cannot be sent to it. */
+/** Throws a Misfit, with the broker's ranges, if events cannot be sent to it. */
 export function negotiate(spoken: Spoken, address: string): Versions {
   const [produce, metadata, initProducerId] = OURS.map(({ key, min, max }) => {
     const range = spoken[key]
     const version = Math.min(max, range?.maxVersion ?? -1)
     return range && version >= Math.max(min, range.minVersion) ? version : undefined
   })
-  if (produce === undefined || metadata === undefined)
-    throw new UnsupportedBroker(`${address}: ${explain(spoken)}`)
+  if (produce === undefined || metadata === undefined) throw new Misfit(35, `${address}: ${explain(spoken)}`)
   return { produce, metadata, initProducerId, trueEpochs: (spoken[METADATA]?.maxVersion ?? 0) >= 9 }
 }
 
