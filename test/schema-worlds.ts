@@ -12,7 +12,7 @@ function someOf(values: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<obj
 // Schemas and events of a small world, so that they meet. Integer-like keys are in it: they move.
 // Not in it are names that every object inherits: Ajv 8 does not look at them in an empty object that has
 // `propertyNames`, and Ajv 6 takes Object's own constructor for a value of the client's.
-const key = fc.constantFrom('a', 'b', 'c', 'd e', "f'", '7')
+export const key = fc.constantFrom('a', 'b', 'c', 'd e', "f'", '7')
 const scalar = fc.constantFrom<unknown>(
   null,
   true,
@@ -28,7 +28,7 @@ const scalar = fc.constantFrom<unknown>(
   '2020-01-01',
   'abcdef',
 )
-const { value } = fc.letrec<{ value: unknown }>(tie => ({
+export const { value } = fc.letrec<{ value: unknown }>(tie => ({
   value: fc.oneof(
     { maxDepth: 3, withCrossShrink: true },
     scalar,
@@ -39,7 +39,7 @@ const { value } = fc.letrec<{ value: unknown }>(tie => ({
 const limit = fc.constantFrom(0, 1, 2, 3)
 const number = fc.constantFrom(-2, 0, 1, 2.5, 3)
 const types = fc.constantFrom('string', 'number', 'integer', 'boolean', 'null', 'object', 'array')
-const { schema } = fc.letrec<{ schema: object | boolean; object: object }>(tie => {
+export const { schema } = fc.letrec<{ schema: object | boolean; object: object }>(tie => {
   const map = fc.dictionary(key, tie('schema'), { maxKeys: 4 })
   const some = fc.array(tie('schema'), { minLength: 1, maxLength: 3 })
   const names = fc.uniqueArray(key, { maxLength: 3 })

@@ -14,7 +14,7 @@ import type { Note } from './yaml.js'
 
 export type { Listed } from './schemas/catalog.js'
 export type { JsonSchema } from './schemas/declares.js'
-export type { Complaint, Mender } from './schemas/mender.js'
+export type { Complaint, Mender, SubSchema } from './schemas/mender.js'
 
 /** Where schemas come from, and which are taken. */
 export interface SchemaOptions extends Asking {

@@ -28,7 +28,8 @@ interface Change {
 }
 
 type Members = Record<string, unknown>
-type SubSchema = JsonSchema | boolean
+/** A schema within a document. */
+export type SubSchema = JsonSchema | boolean
 
 /** Looks at values that one search may take: some microseconds each, and a hundred times that where one compiles. */
 const MAX_LOOKS = 1000
@@ -60,6 +61,39 @@ export class Mender {
     const all = { ...options, allErrors: true, verbose: true, meta: false, validateSchema: false }
     this.#whole = make({ ...all, useDefaults: true }, documents).getSchema(uri) as ValidateFunction
     this.#parts = make({ ...all, useDefaults: false }, documents)
+  }
+
+  /** The schema's document. Its references are absolute, as in all documents that it refers to. */
+  get root(): JsonSchema {
+    return this.#root
+  }
+
+  get documents(): Iterable<JsonSchema> {
+    return this.#documents.values()
+  }
+
+  /** Whether a format is looked at. */
+  checksFormat(name: unknown): boolean {
+    return this.#parts.formats[String(name)] !== undefined
+  }
+
+  /** What a reference in one of the documents means; undefined if there is no such part. */
+  resolve(reference: string): SubSchema | undefined {
+    const [uri = '', fragment = ''] = reference.split('#')
+    const document = this.#documents.get(uri)
+    const steps = decodeURIComponent(fragment).split('/').slice(1)
+    return document && (at(document, steps.map(unescaped)) as SubSchema | undefined)
+  }
+
+  /** Whether a value satisfies a sub-schema as it is, without defaults. */
+  satisfies(value: unknown, schema: SubSchema): boolean {
+    return this.#satisfies(value, schema)
+  }
+
+  /** A value near to this one that satisfies a sub-schema; undefined if the search, one of its own, finds none. */
+  near(value: unknown, schema: SubSchema, until = performance.now() + SAMPLE_MS): unknown {
+    this.begin(until)
+    return this.#fit(value, schema, 0)
   }
 
   /** What the schema says of an event, which stays as it is. */
@@ -554,6 +588,10 @@ function typesOf(schema: JsonSchema): string[] {
   if (schema.type !== undefined) return [schema.type].flat().map(String)
   const meant = Object.keys(KEYWORDS).filter(type => KEYWORDS[type]?.some(keyword => keyword in schema))
   return [...new Set([...meant, ...Object.keys(SEEDS)])]
+}
+
+function unescaped(step: string): string {
+  return step.replace(/~1/g, '/').replace(/~0/g, '~')
 }
 
 function isDeclared(schema: JsonSchema, name: string): boolean {

@@ -1,0 +1,351 @@
+import type { Event } from '../eventgate.js'
+import { GONE, put } from '../patch.js'
+import { at, type Step } from '../pointer.js'
+import { guarded } from '../regexp.js'
+import type { JsonSchema, Mender, SubSchema } from '../schemas.js'
+import { finite, type Gap, type Place, schemasFor } from './subsumption.js'
+
+/** Whether the gate takes an event by one of the two schemas. */
+export interface Judge {
+  older(event: Event): boolean
+  newer(event: Event): boolean
+}
+
+type Members = Record<string, unknown>
+
+/** Gaps that are looked into: the first ones are nearest to the root. */
+const MAX_GAPS = 40
+/** Tries to make an event smaller. */
+const MAX_SHRINKS = 400
+const ROUGH: readonly unknown[] = [
+  ...[null, true, false, 0, 1, -1, 1.5, 1e6],
+  ...['', 'text', 'a', 'A', '0', ' ', 'ä', 'a b', '1970-01-01', 'a'.repeat(300)],
+  ...[[], {}, [null], ['text'], { x: 'text' }],
+]
+
+/**
+ * Looks for an event that the older schema accepts and the newer one refuses. It tries values that break a rule
+ * which does not follow from the older schema, at the place of that rule; then changes of all kinds. What it gives
+ * it has tried with the gate itself.
+ */
+export class CounterexampleSearch {
+  readonly #older: Mender
+  readonly #newer: Mender
+  readonly #judge: Judge
+  readonly #until: number
+
+  /** Ends at this time of `performance.now()`. */
+  constructor(older: Mender, newer: Mender, judge: Judge, until: number) {
+    this.#older = older
+    this.#newer = newer
+    this.#judge = judge
+    this.#until = until
+  }
+
+  /** The smallest event found; undefined if none was. */
+  find(gaps: readonly Gap[], examples: readonly Event[]): Event | undefined {
+    const bases = [...examples, this.#older.sample(this.#until)].filter(isObject).slice(0, 6)
+    for (const base of bases) if (this.#breaks(base)) return this.#shrink(base)
+    const nearest = [...gaps].sort((a, b) => a.place.length - b.place.length).slice(0, MAX_GAPS)
+    for (const gap of nearest) {
+      for (const base of bases) {
+        const found = this.#at(gap, base)
+        if (found) return this.#shrink(found)
+        if (this.#isLate()) return undefined
+      }
+    }
+    for (const base of bases) {
+      for (const changed of mutations(base)) {
+        const found = this.#tried(changed)
+        if (found) return this.#shrink(found)
+        if (this.#isLate()) return undefined
+      }
+    }
+    return undefined
+  }
+
+  #isLate(): boolean {
+    return performance.now() > this.#until
+  }
+
+  #breaks(event: Event): boolean {
+    return this.#judge.older(event) && !this.#judge.newer(event)
+  }
+
+  /** The event, or one near to it that the older schema accepts, if the newer one refuses it. */
+  #tried(event: unknown): Event | undefined {
+    if (!isObject(event) || this.#judge.newer(event)) return undefined
+    if (this.#judge.older(event)) return event
+    this.#older.begin(Math.min(this.#until, performance.now() + 100))
+    const mended = this.#older.mended(event)
+    return isObject(mended) && this.#breaks(mended) ? mended : undefined
+  }
+
+  #at(gap: Gap, base: Event): Event | undefined {
+    const steps = this.#stepsTo(gap, base)
+    const ready = this.#withParent(base, steps)
+    for (const value of this.#values(gap, at(ready, steps))) {
+      const found = this.#tried(grown(ready, steps, value))
+      if (found) return found
+      if (this.#isLate()) return undefined
+    }
+    return undefined
+  }
+
+  /** The event with what a place stands in, as the older schema wants it. */
+  #withParent(base: Event, steps: readonly Step[]): Event {
+    if (steps.length < 2 || at(base, steps.slice(0, -1)) !== undefined) return base
+    const made = grown(base, steps.slice(0, -1), typeof steps.at(-1) === 'number' ? [] : {})
+    this.#older.begin(Math.min(this.#until, performance.now() + 100))
+    const mended = this.#older.mended(made)
+    return isObject(mended) ? mended : base
+  }
+
+  /** The place in an event: where it has such a property or item, that one, else a new one. */
+  #stepsTo({ place }: Gap, base: Event): Step[] {
+    const steps: Step[] = []
+    let schema: SubSchema = this.#newer.root
+    for (const step of place) {
+      const value = at(base, steps)
+      if (typeof step !== 'object') steps.push(step)
+      else if (step.any === 'item')
+        steps.push(Array.isArray(value) && value.length > 0 ? value.length - 1 : 0)
+      else steps.push(freshName(step, isObject(value) ? value : {}, schema))
+      schema = this.#under(schema, steps.at(-1) as Step)
+    }
+    return steps
+  }
+
+  #under(schema: SubSchema, step: Step): SubSchema {
+    const followed =
+      typeof schema === 'object' && typeof schema.$ref === 'string'
+        ? this.#newer.resolve(schema.$ref)
+        : schema
+    if (typeof followed !== 'object' || typeof step === 'number') return true
+    return schemasFor(followed, step)[0] ?? true
+  }
+
+  /** Values that the older schema may accept there, and that break the newer one's rule. */
+  *#values({ keyword, rule, schema, older }: Gap, current: unknown): Generator<unknown> {
+    const all: JsonSchema = { allOf: older }
+    const seen = new Set<string>()
+    const isNew = (value: unknown) => {
+      const text = JSON.stringify(value)
+      if (seen.has(text)) return false
+      seen.add(text)
+      return true
+    }
+    const isAccepted = (value: unknown) => older.every(part => this.#older.satisfies(value, part))
+    const candidates = [
+      ...this.#meeting(keyword, rule, current),
+      ...wrong(keyword, rule, current, older),
+      ...ROUGH,
+    ]
+    for (const value of candidates)
+      if (isAccepted(value) && !this.#newer.satisfies(value, schema) && isNew(value)) yield value
+    // None of these is accepted as it is: what is nearest to it may be.
+    for (const value of candidates) {
+      if (this.#isLate()) return
+      if (isAccepted(value)) continue
+      const near = this.#older.near(value, all, Math.min(this.#until, performance.now() + 50))
+      if (near !== undefined && !this.#newer.satisfies(near, schema) && isNew(near)) yield near
+    }
+    // What defaults and the gate fill in changes what is asked: the event tells, not the sub-schema.
+    for (const value of candidates) if (isNew(value)) yield value
+    yield GONE
+  }
+
+  /** Values that meet what a compound rule forbids or sets conditions for. */
+  *#meeting(keyword: string, rule: unknown, current: unknown): Generator<unknown> {
+    const near = (schema: SubSchema) =>
+      this.#newer.near(current ?? {}, schema, Math.min(this.#until, performance.now() + 50))
+    if (keyword === 'if' || keyword === 'not') yield* [near(rule as SubSchema), near({ not: rule })]
+    if (keyword !== 'oneOf') return
+    const branches = (rule as SubSchema[]).slice(0, 6)
+    for (const [i, one] of branches.entries())
+      for (const other of branches.slice(i + 1)) yield near({ allOf: [one, other] })
+  }
+
+  /** The event without all that is not needed for it to be accepted before and refused after. */
+  #shrink(event: Event): Event {
+    let left = MAX_SHRINKS
+    let smallest = event
+    for (let again = true; again && left > 0; ) {
+      again = false
+      for (const steps of placesOf(smallest)) {
+        if (at(smallest, steps) === undefined || --left < 0) continue
+        const smaller = put(smallest, steps, GONE)
+        if (!isObject(smaller) || !this.#breaks(smaller)) continue
+        smallest = smaller
+        again = true
+      }
+    }
+    return smallest
+  }
+}
+
+/** Values that break a rule of the newer schema, whatever the older one says of them. */
+function* wrong(
+  keyword: string,
+  rule: unknown,
+  current: unknown,
+  older: readonly JsonSchema[],
+): Generator<unknown> {
+  const limit = typeof rule === 'number' ? rule : 0
+  const object = isObject(current) ? current : {}
+  const items = Array.isArray(current) ? current : []
+  yield* finite(older) ?? []
+  switch (keyword) {
+    case 'enum':
+    case 'const':
+      for (const value of [rule].flat())
+        if (typeof value === 'string') yield* [`${value}x`, value.toUpperCase()]
+      break
+    case 'maxLength':
+      for (const char of ['a', '1', 'A'])
+        if (limit < 100_000) yield (typeof current === 'string' ? current : '').padEnd(limit + 1, char)
+      break
+    case 'pattern':
+    case 'format':
+      for (let code = 32; code < 127; code++) yield String.fromCharCode(code)
+      break
+    case 'minLength':
+      yield* ['a'.repeat(Math.max(0, limit - 1)), '']
+      break
+    case 'maximum':
+    case 'minimum':
+    case 'exclusiveMaximum':
+    case 'exclusiveMinimum':
+    case 'multipleOf':
+      yield* [
+        limit,
+        limit + 1,
+        limit - 1,
+        limit + 0.5,
+        limit - 0.5,
+        limit * 1.5,
+        limit / 2,
+        limit * 10,
+        -limit,
+      ]
+      for (const part of older)
+        for (const name of ['maximum', 'minimum', 'exclusiveMaximum', 'exclusiveMinimum', 'multipleOf'])
+          if (typeof part[name] === 'number') yield* [part[name], part[name] + 1, part[name] - 1]
+      break
+    case 'required':
+    case 'default':
+    case 'properties': {
+      const { [String(rule)]: _, ...rest } = object
+      yield rest
+      break
+    }
+    case 'maxProperties':
+      yield Object.fromEntries([
+        ...Object.entries(object),
+        ...Array.from({ length: limit + 1 }, (_, i) => [`x${i}`, 'text']),
+      ])
+      break
+    case 'minProperties':
+      yield Object.fromEntries(Object.entries(object).slice(0, Math.max(0, limit - 1)))
+      break
+    case 'propertyNames':
+      for (const name of ['x', 'X', 'a b', 'ä', '0', 'x'.repeat(100)]) yield { ...object, [name]: 'text' }
+      break
+    case 'dependencies':
+      for (const [name, needed] of Object.entries((rule ?? {}) as Members)) {
+        const without = Array.isArray(needed)
+          ? needed
+          : isObject(needed)
+            ? ((needed.required ?? []) as string[])
+            : []
+        const rest = Object.fromEntries(Object.entries(object).filter(([own]) => !without.includes(own)))
+        yield* ['text', 1, {}, []].map(value => ({ ...rest, [name]: object[name] ?? value }))
+      }
+      break
+    case 'maxItems':
+      if (limit < 10_000)
+        yield Array.from({ length: limit + 1 }, (_, i) => items[i % Math.max(1, items.length)] ?? `text${i}`)
+      break
+    case 'minItems':
+      yield items.slice(0, Math.max(0, limit - 1))
+      break
+    case 'uniqueItems':
+      for (const item of [...items.slice(0, 1), 'text', 1, null, {}]) yield [item, item]
+      break
+    case 'contains':
+      yield* [[], items.slice(0, 1)]
+      break
+    case 'not':
+    case 'if':
+    case 'anyOf':
+    case 'oneOf':
+      yield* constantsIn(rule)
+      break
+  }
+  if (typeof current === 'string')
+    yield* [current.toUpperCase(), current.toLowerCase(), `${current} x`, current.slice(0, -1)]
+  if (typeof current === 'number') yield* [current + 1, -current, current + 0.5]
+}
+
+/** Values that stand in a schema, which may be what it is about. */
+function* constantsIn(schema: unknown): Generator<unknown> {
+  for (const steps of placesOf(schema, 6)) {
+    const value = at(schema, steps)
+    if (steps.at(-1) === 'const') yield value
+    if (steps.at(-1) === 'enum' && Array.isArray(value)) yield* value.slice(0, 20)
+    if (steps.at(-1) === 'required' && Array.isArray(value)) {
+      yield Object.fromEntries(value.map(name => [name, 'text']))
+      yield Object.fromEntries(value.map(name => [name, 1]))
+    }
+  }
+}
+
+/** A name that is not among the properties, and not named by the schema. */
+function freshName(step: Extract<Place, object>, value: Members, schema: SubSchema): string {
+  const isNamed = (name: string) =>
+    typeof schema === 'object' && Object.hasOwn((schema.properties ?? {}) as object, name)
+  const fits = (name: string) => step.matching === undefined || guarded(step.matching).test(name)
+  const known = Object.keys(value).find(name => !isNamed(name) && fits(name))
+  if (known !== undefined) return known
+  const plain = (step.matching ?? '').replace(/[\^$]/g, '').replace(/\\(.)/g, '$1')
+  const names = ['x', 'other', 'x_1', 'X', 'abc', '1', `${plain}x`, plain, `x${plain}`]
+  return names.find(name => name !== '' && !isNamed(name) && fits(name)) ?? 'x'
+}
+
+/** The event with a value at a place, and with what it stands in. */
+function grown(base: Event, steps: readonly Step[], value: unknown): unknown {
+  let event: unknown = base
+  for (let i = 0; i < steps.length; i++) {
+    const parent = at(event, steps.slice(0, i))
+    const isThere = typeof steps[i] === 'number' ? Array.isArray(parent) : isObject(parent)
+    if (!isThere) event = put(event, steps.slice(0, i), typeof steps[i] === 'number' ? [] : {})
+  }
+  return put(event, steps, value)
+}
+
+/** All places in a value but its root, the outer ones first. */
+function placesOf(value: unknown, depth = 12): Step[][] {
+  const places: Step[][] = []
+  const walk = (value: unknown, steps: Step[]) => {
+    if (typeof value !== 'object' || value === null || steps.length >= depth || places.length > 5000) return
+    const names: Step[] = Array.isArray(value) ? [...value.keys()].reverse() : Object.keys(value)
+    for (const name of names) places.push([...steps, name])
+    for (const name of names) walk((value as Record<Step, unknown>)[name], [...steps, name])
+  }
+  walk(value, [])
+  return places
+}
+
+/** Changes of all kinds at all places. */
+function* mutations(event: Event): Generator<unknown> {
+  for (const steps of placesOf(event)) {
+    yield put(event, steps, GONE)
+    for (const value of ROUGH) yield put(event, steps, value)
+    if (isObject(at(event, steps))) yield put(event, [...steps, 'x'], 'text')
+  }
+  yield { ...event, x: 'text' }
+}
+
+function isObject(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
