@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
+import { check } from './cli/check.js'
+import { types } from './cli/types.js'
 import { UsageError } from './cli/usage.js'
 import { validate } from './cli/validate.js'
 import { packaged, readInfo } from './parts.js'
@@ -9,6 +11,8 @@ const EX_UNREADABLE = 2
 const USAGE = `usage: eventgate serve [-c FILE | --dev]
        eventgate -c FILE
        eventgate validate [options] [FILE ... | -]
+       eventgate check [options] [PATH ...]
+       eventgate types -o FILE [--check] [PATH ...]
 
 serve       takes events over HTTP until it is told to end (SIGTERM, Ctrl-C)
   -c, --config FILE   configuration, YAML (default: config.yaml)
@@ -27,6 +31,21 @@ validate    says what would become of events: JSON (an object or an array), or N
       --json          verdicts as NDJSON, one a line
   exit code: 0 all events would be accepted, 1 some would not, 2 something could not be read or asked
 
+check       says whether new versions of schemas accept what those before them accept, and what else is wrong with
+            schemas, stream configurations and a configuration file; without a PATH, in this folder
+  -c, --config FILE   checks this configuration too, and takes schemas as a service with it would
+      --base REF      also says what has changed since this revision of git
+      --schemas DIR   a schema repository that streams and references may name, may be repeated
+      --sample FILE   real events as NDJSON: how many of them each new version would refuse, and why
+      --strict        a new major version may not break either, and every doubt counts
+      --json, --sarif the results for programs
+  exit code: 0 nothing breaks, 1 something does, 2 something could not be read
+
+types       writes TypeScript types of schemas, and of which events each stream takes
+  -o, --output FILE   such as events.d.ts; events.lock.json beside it is for CI
+      --schemas DIR   a schema repository that references may name, may be repeated
+      --check         writes nothing; the exit code is 1 if the file is out of date
+
   -v, --version       say the version and end
   -h, --help          say this and end
 
@@ -34,6 +53,7 @@ examples:
   eventgate serve --dev
   eventgate validate --schemas schemas test/events/*.json
   echo '{"$schema":"/test/event/1.0.0","meta":{"stream":"a"},"test":42}' | eventgate validate
+  eventgate check --base origin/main
   eventgate validate --json - < events.ndjson | jq 'select(.outcome == "refused") | .error.mended.text'
 `
 
@@ -54,6 +74,10 @@ async function main(): Promise<void> {
   if (command === 'validate') {
     if (values.dev) throw new UsageError('--dev is for serve')
     process.exitCode = await validate({ ...values, files })
+  } else if (command === 'check') {
+    process.exitCode = await check({ ...values, files })
+  } else if (command === 'types') {
+    process.exitCode = await types({ ...values, files })
   } else if (command === 'serve') {
     if (files.length > 0) throw new UsageError(`serve takes no ${JSON.stringify(files[0])}`)
     await serve(values)
@@ -62,7 +86,7 @@ async function main(): Promise<void> {
   } else if (values.config !== undefined || process.env.APP_CONFIG_PATH) {
     await serveAsServiceRunner(values)
   } else {
-    throw new UsageError('say serve or validate, or name a configuration: -c FILE')
+    throw new UsageError('say serve, validate, check or types, or name a configuration: -c FILE')
   }
 }
 
@@ -79,6 +103,12 @@ function parse() {
         schema: { type: 'string' },
         stream: { type: 'string' },
         json: { type: 'boolean' },
+        base: { type: 'string' },
+        output: { type: 'string', short: 'o' },
+        check: { type: 'boolean' },
+        sample: { type: 'string' },
+        strict: { type: 'boolean' },
+        sarif: { type: 'boolean' },
         version: { type: 'boolean', short: 'v' },
         help: { type: 'boolean', short: 'h' },
       },

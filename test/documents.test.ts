@@ -17,6 +17,8 @@ const READ_BY: Record<string, string> = {
   'how-to.md': 'documents.test.ts',
   'configuration.md': 'documents.test.ts',
   'library.md': 'library.test.ts',
+  'schema-ci.md': 'schema-documents.test.ts',
+  'types.md': 'schema-documents.test.ts',
   'browsers.md': 'page/documents.test.ts',
   'playwright.md': 'page/documents.test.ts',
   // How the modules call each other, and where they are: nothing to be run.
