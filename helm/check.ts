@@ -31,6 +31,8 @@ const SECRETS = [
   ),
 ]
 
+const SORTED = /streams: .*Helm sorts the keys of maps: write streams as a text/
+
 /** Values that must be refused, and what must be said of them. */
 const WRONG: [set: string[], said: RegExp][] = [
   [['replica=3'], /replica'? not allowed|'replica'/],
@@ -43,6 +45,12 @@ const WRONG: [set: string[], said: RegExp][] = [
   [['secrets.kafkaTls.key=k'], /secrets\.kafkaTls: certificate and key go together/],
   [['secrets.kafkaSasl.secretName=s'], /secrets\.kafkaSasl\.secretName: .* is plaintext/],
   [['streams.s.schema_title=t', 'config.stream_config_uri=http://a/'], /streams: are given, and so is/],
+  [
+    ['streams.s.schema_title=t', 'streams.s.message_key_fields.b=b', 'streams.s.message_key_fields.a=a'],
+    SORTED,
+  ],
+  [['streams./^b/.schema_title=t', 'streams./^a/.schema_title=t'], SORTED],
+  [['streams=a: ['], /streams: are no map of streams/],
   [['clientTimeoutSeconds=9'], /config\.request_timeout_ms: is 9000, not below clientTimeoutSeconds, 9/],
   [['config.shutdown_timeout_ms=3000'], /config\.shutdown_timeout_ms: is 3000, more than drainSeconds, 2/],
   ...SECRETS.map((path): [string[], RegExp] => [
@@ -74,6 +82,8 @@ const WRONG: [set: string[], said: RegExp][] = [
 const TESTED: string[][] = [
   ['streams.s.schema_title=t'],
   ['streams.s.schema_title=t', 'serviceName=another'],
+  ['streams=s: {schema_title: t}'],
+  ['streams=\\{"s": {"schema_title": "t"}}'],
   ['streams./^check-\\.+/.schema_title=test/event'],
   ['streams./^(?<name>check)-/.schema_title=test/event'],
 ]

@@ -50,6 +50,35 @@
 {{- if and $v.streams (or $config.stream_config_uri $config.stream_config_object_path) -}}
 {{- $problems = append $problems "streams: are given, and so is config.stream_config_uri or config.stream_config_object_path: give one or the other" -}}
 {{- end -}}
+{{- if $v.streams -}}
+{{- $streams := include "eventgate.streamMap" . | fromYaml -}}
+{{- if hasKey $streams "Error" -}}
+{{- $problems = append $problems (printf "streams: are no map of streams: %s" $streams.Error) -}}
+{{- else if kindIs "map" $v.streams -}}
+{{- $expressions := list -}}
+{{- range $name, $settings := $streams -}}
+{{- if regexMatch "^/.+/$" $name -}}
+{{- $expressions = append $expressions $name -}}
+{{- end -}}
+{{- if and (kindIs "map" $settings) (kindIs "map" $settings.message_key_fields) -}}
+{{- if gt (len $settings.message_key_fields) 1 -}}
+{{- $problems = append $problems (include "eventgate.isSorted" (printf "%s has several message_key_fields, and a record's key has them in their order" $name)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if gt (len $expressions) 1 -}}
+{{- $problems = append $problems (include "eventgate.isSorted" (printf "%s are expressions, and the first that matches wins" (join " and " $expressions))) -}}
+{{- end -}}
+{{- else if not (hasKey $config "test_events") -}}
+{{- $test := include "eventgate.testStream" . -}}
+{{- $written := include "eventgate.streams" . -}}
+{{- $all := fromYaml $written -}}
+{{- $isAdded := ne $written (trimSuffix "\n" $v.streams) -}}
+{{- if or (hasKey $all "Error") (and $isAdded (ne (len $all) (add1 (len $streams) | int))) -}}
+{{- $problems = append $problems (printf "streams: the stream of the chart's own test event cannot be added to this text: add %s: {schema_title: test/event}, or set config.test_events" (quote $test)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- $requestMs := $config.request_timeout_ms | default 9000 | int -}}
 {{- $clientMs := mul (int $v.clientTimeoutSeconds) 1000 | int -}}
 {{- if ge $requestMs $clientMs -}}
@@ -83,6 +112,10 @@
 {{- if $problems -}}
 {{- fail (printf "these values cannot be installed:\n  %s" (join "\n  " $problems)) -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "eventgate.isSorted" -}}
+streams: {{ . }}, but Helm sorts the keys of maps: write streams as a text (streams: |), or --set-file streams=FILE
 {{- end -}}
 
 {{- define "eventgate.isSecret" -}}

@@ -102,18 +102,30 @@ seccompProfile:
 {{- toYaml $conf -}}
 {{- end -}}
 
+{{/* The values' streams as a map, with an "Error" where a text is none. For looking into it only: Helm sorts maps. */}}
+{{- define "eventgate.streamMap" -}}
+{{- kindIs "string" .Values.streams | ternary .Values.streams (toYaml .Values.streams) | fromYaml | toYaml -}}
+{{- end -}}
+
 {{/* The stream configuration: the values' own, and the stream of the chart's own test event, which no one else knows. */}}
 {{- define "eventgate.streams" -}}
-{{- $streams := deepCopy .Values.streams -}}
 {{- $test := include "eventgate.testStream" . -}}
+{{- $streams := include "eventgate.streamMap" . | fromYaml -}}
 {{- $isKnown := or (hasKey .Values.config "test_events") (hasKey $streams $test) -}}
 {{- range $name, $_ := $streams -}}
 {{- if regexMatch "^/.+/$" $name -}}
 {{- $isKnown = or $isKnown (regexMatch ($name | trimPrefix "/" | trimSuffix "/") $test) -}}
 {{- end -}}
 {{- end -}}
-{{- if not $isKnown }}{{ $_ := set $streams $test (dict "schema_title" "test/event") }}{{ end -}}
-{{- toYaml $streams -}}
+{{- $own := printf "%s: {schema_title: test/event}" (quote $test) -}}
+{{- $text := kindIs "string" .Values.streams | ternary .Values.streams (toYaml .Values.streams) | trimSuffix "\n" -}}
+{{- if $isKnown -}}
+{{- $text -}}
+{{- else if hasPrefix "{" (trim $text) -}}
+{{- printf "{%s, %s" $own (trim $text | trimPrefix "{") -}}
+{{- else -}}
+{{- printf "%s\n%s" $text $own -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "eventgate.testStream" -}}
