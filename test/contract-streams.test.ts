@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { StreamConfigs } from '#src/lib/streams.js'
 import { startService, temporary, testEvent } from './helpers.js'
 import { eventually, freePort, samples } from './http-helpers.js'
 
@@ -158,6 +159,60 @@ test('the configuration of an HTTP API', async t => {
     })
   }
 })
+
+test('what the source says as lists, as MediaWiki does unless it is asked for older forms', async t => {
+  let answer: object = {
+    result: { streams: { here: SETTINGS } },
+    warnings: [{ code: 'deprecation', text: 'this form goes' }],
+  }
+  const { url, asked } = await api(t, () => answer)
+  const service = await startService(t, {
+    stream_config_uri: url,
+    stream_config_object_path: 'result.streams',
+    stream_config_ttl: 0.2,
+  })
+  const says = (text: string) =>
+    assert.ok(
+      service.log().some(({ msg }) => String(msg).includes(text)),
+      text,
+    )
+  says('this form goes')
+  answer = { errors: [{ code: 'oops', text: 'it broke' }], result: { streams: { here: {} } } }
+  const before = asked.length
+  await eventually(() => assert.ok(asked.length > before + 1))
+  says('it answered with an error: "it broke"')
+  assert.equal((await service.post(to('here'))).status, 201)
+})
+
+const OPEN = {
+  ...{ objectPath: undefined, destination: undefined, topicPrefix: '', retries: 0, ttlMs: 0 },
+  ...{ minRefreshMs: 1000, patienceMs: 1000, timeoutMs: 1000, userAgent: 'a test' },
+}
+const FORMS: [name: string, text: string][] = [
+  ['block style', 'my.s:\n  schema_title: test/event\n  message_key_fields: {b: test, a: test}\n'],
+  ['flow style', '{my.s: {schema_title: test/event, message_key_fields: {b: test, a: test}}}'],
+  ['JSON', '{"my.s":{"schema_title":"test/event","message_key_fields":{"b":"test","a":"test"}}}'],
+  [
+    'merge keys',
+    '_d: &d {schema_title: test/event, message_key_fields: {b: test, a: test}}\nmy.s: {<<: *d}\n',
+  ],
+]
+
+for (const [name, text] of FORMS) {
+  test(`a stream configuration in ${name} is read, behind a byte order mark too, and keeps its order`, async t => {
+    for (const mark of ['', '\ufeff']) {
+      const stream_config_uri = join(temporary(t), 'streams')
+      writeFileSync(stream_config_uri, mark + text)
+      const configs = await StreamConfigs.open({ ...OPEN, uri: stream_config_uri }, {})
+      t.after(() => configs.close())
+      assert.deepEqual(
+        configs.table.find('my.s')?.key?.map(({ name }) => name),
+        ['b', 'a'],
+      )
+      assert.equal(configs.table.find('my.s')?.schemaTitle, 'test/event')
+    }
+  })
+}
 
 test('an unknown stream brings the next fetch forward, and strangers cannot make it many', async t => {
   const streams: Record<string, object> = { known: SETTINGS }

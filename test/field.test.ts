@@ -4,13 +4,21 @@ import type { Event } from '#src/lib/eventgate.js'
 import { Field } from '#src/lib/field.js'
 
 test('a field is got where it is, and nowhere else', () => {
-  const event: Event = { a: { b: { c: 1 }, n: null, l: [1] }, text: 'x', 'a.b': 2 }
+  const event: Event = { a: { b: { c: 1 }, n: null, l: [1], m: [0, { x: 2 }, []] }, text: 'x', 'a.b': 2 }
   const values: [string, unknown][] = [
     ['a.b.c', 1],
     ['a.b', { c: 1 }],
     ['a.n', null],
     ['a.n.x', undefined],
-    ['a.l.0', undefined],
+    ['a.l.0', 1],
+    ['a.l[0]', 1],
+    ['a.l.1', undefined],
+    ['a.l.0.x', undefined],
+    ['a.l.push', undefined],
+    ['a.m.1.x', 2],
+    ['a.m[1].x', 2],
+    ['a.m.2.length', undefined],
+    ['a.m[01].x', undefined],
     ['a.l.length', undefined],
     ['text.length', undefined],
     ['text', 'x'],

@@ -64,6 +64,8 @@ test('a key is a JSON object in the order of the configuration, its values typed
     keyOf(event, ['t', 'page.title'], ['b', 'isNew'], ['n', 'none'], ['l', 'list'], ['o', 'page']),
     `{"t":"ключ \\"x\\"","b":false,"n":0,"l":[1,"a"],"o":${JSON.stringify(event.page)}}`,
   )
+  const pages = { page: [{ id: 5 }, { id: 6 }] }
+  assert.equal(keyOf(pages, ['p', 'page.0.id'], ['q', 'page[1].id']), '{"p":5,"q":6}')
   assert.equal(keyOf({ a: '' }, ['a"', 'a']), '{"a\\"":""}')
 })
 

@@ -1,14 +1,18 @@
 import type { Event, EventField } from './eventgate.js'
 
-/** A field of events, named by a dotted path such as `meta.stream`. The path comes from the configuration. */
+/**
+ * A field of events, named by a dotted path such as `meta.stream`. An item of a list is named by its index, as in
+ * `pages.0.id` or `pages[0].id`. The path comes from the configuration.
+ */
 export class Field implements EventField {
+  readonly steps: readonly string[]
   readonly #parents: readonly string[]
   readonly #name: string
 
   constructor(readonly path: string) {
-    const steps = path.split('.')
-    this.#name = steps.pop() as string
-    this.#parents = steps
+    this.steps = path.replace(/(?<=.)\[(\d+)\]/g, '.$1').split('.')
+    this.#name = this.steps.at(-1) as string
+    this.#parents = this.steps.slice(0, -1)
   }
 
   /** Its value; undefined where the event lacks it. */
@@ -16,9 +20,11 @@ export class Field implements EventField {
     let parent = event
     for (const step of this.#parents) {
       const next = Object.hasOwn(parent, step) ? parent[step] : undefined
-      if (!isObject(next)) return undefined
-      parent = next
+      if (typeof next !== 'object' || next === null) return undefined
+      parent = next as Event
     }
+    // What a list has of its own are its items, and its length.
+    if (this.#name === 'length' && Array.isArray(parent)) return undefined
     return Object.hasOwn(parent, this.#name) ? parent[this.#name] : undefined
   }
 

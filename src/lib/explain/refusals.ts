@@ -70,7 +70,7 @@ export async function waysOutOf(refused: Refused, known: Known): Promise<Way> {
       const field = refused.stream?.key?.find(
         ({ field }) => (field.get(event as Event) ?? null) === null,
       )?.field
-      const steps = field?.path.split('.') ?? []
+      const steps = field ? [...new Field(field.path).steps] : []
       if (!field || !refused.schema) return { steps, tries: [] }
       const shown = at(known.schemas.menderOf(refused.schema)?.sample(refused.until), steps)
       return setting(steps, [...(shown === undefined ? [] : [shown]), 'text', 1])

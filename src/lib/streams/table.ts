@@ -85,11 +85,11 @@ export class StreamTable {
   ): StreamTable {
     const { value: answer, notes } = parse(text)
     if (!isMap(answer)) throw new Error(`the answer is no map but ${quote(answer)}`)
-    const { error } = answer
+    const error = answer.error ?? (objectPath === undefined ? undefined : listed(answer.errors)?.[0])
     if (isMap(error) && (objectPath !== undefined || !('schema_title' in error)))
-      throw new Error(`it answered with an error: ${quote(error.info ?? error.code ?? error)}`)
+      throw new Error(`it answered with an error: ${quote(error.info ?? error.text ?? error.code ?? error)}`)
     const warnings = notes.map(({ path, message }) => `${path} ${message}`)
-    if (objectPath !== undefined && isMap(answer.warnings))
+    if (objectPath !== undefined && (isMap(answer.warnings) || listed(answer.warnings)))
       warnings.push(`its source warns: ${JSON.stringify(answer.warnings).slice(0, 1000)}`)
     const found = objectPath === undefined ? answer : new Field(objectPath).get(answer)
     const all = mapOf(found)
@@ -198,6 +198,11 @@ function paths(value: unknown, setting: string, problems: string[]): [string, st
 function mapOf(value: unknown): Settings | undefined {
   if (Array.isArray(value) && value.length === 0) return {}
   return isMap(value) ? value : undefined
+}
+
+/** A list with something in it. MediaWiki writes its warnings and errors so, unless it is asked for older forms. */
+function listed(value: unknown): unknown[] | undefined {
+  return Array.isArray(value) && value.length > 0 ? value : undefined
 }
 
 function isMap(value: unknown): value is Event {
