@@ -103,6 +103,31 @@ test('no brokers, no Kafka', () => {
   assert.match(read({ conf: 'x' }).problems[0]?.message ?? '', /map/)
 })
 
+test('a list or a map where one value is expected is said once, and as what it is', () => {
+  const said = (conf: object) => read({ conf }).problems
+  const list = 'must be one text, not a list: join its parts with commas, as in a:9092,b:9092'
+  assert.deepEqual(said({ 'metadata.broker.list': ['a:9092', 'b:9092'] }), [
+    { path: "kafka.conf['metadata.broker.list']", message: list },
+  ])
+  assert.deepEqual(said({ 'bootstrap.servers': [] }), [
+    { path: "kafka.conf['bootstrap.servers']", message: list },
+  ])
+  assert.deepEqual(said({ 'metadata.broker.list': { a: 9092 } }), [
+    { path: "kafka.conf['metadata.broker.list']", message: 'must be one value, not a map' },
+  ])
+  assert.deepEqual(said({ 'metadata.broker.list': null }), [
+    { path: "kafka.conf['metadata.broker.list']", message: 'has no value' },
+  ])
+  const secret = said({
+    ...BROKERS,
+    'security.protocol': 'sasl_plaintext',
+    'sasl.mechanisms': 'PLAIN',
+    'sasl.username': 'u',
+    'sasl.password': ['hunter2'],
+  })
+  assert.deepEqual(secret, [{ path: "kafka.conf['sasl.password']", message: list }])
+})
+
 test('acks and idempotence must agree, and a guarantee needs all acks', () => {
   const paths = (kafka: object) =>
     read(kafka)

@@ -83,6 +83,8 @@ export function readKafkaConf(
 /** Reads what is given, and collects what is to be said about it, each thing once. */
 class Reader {
   readonly problems: Remark[] = []
+  /** Properties that are given, and not taken: they are not missing besides. */
+  readonly wrong = new Set<string>()
   readonly warnings: Remark[] = []
 
   problem(path: string, message: string): void {
@@ -130,8 +132,10 @@ class Reader {
       }
       const read = readValue(property, raw)
       const before = given.get(name)
-      if (read.problem !== undefined) this.problem(at, read.problem)
-      else if (before && before.value !== read.value)
+      if (read.problem !== undefined) {
+        this.problem(at, read.problem)
+        this.wrong.add(name)
+      } else if (before && before.value !== read.value)
         this.problem(at, `contradicts ${before.path}: they are two names of one property`)
       else given.set(name, { value: read.value, path: at })
     }
@@ -229,7 +233,7 @@ class ProducerReader {
   #bootstrap(): Address[] {
     const list = this.#text('metadata.broker.list')
     if (list === undefined) {
-      this.#problem('metadata.broker.list', 'is missing: host:port of at least one broker')
+      this.#missing('metadata.broker.list', ': host:port of at least one broker')
       return []
     }
     const addresses: Address[] = []
@@ -265,10 +269,9 @@ class ProducerReader {
     const mechanism = this.#text('sasl.mechanisms')?.toLowerCase()
     const username = this.#text('sasl.username')
     const password = this.#text('sasl.password')
-    if (mechanism === undefined)
-      this.#problem('sasl.mechanisms', 'is missing, and security.protocol needs it')
-    if (username === undefined) this.#problem('sasl.username', 'is missing, and security.protocol needs it')
-    if (password === undefined) this.#problem('sasl.password', 'is missing, and security.protocol needs it')
+    if (mechanism === undefined) this.#missing('sasl.mechanisms', ', and security.protocol needs it')
+    if (username === undefined) this.#missing('sasl.username', ', and security.protocol needs it')
+    if (password === undefined) this.#missing('sasl.password', ', and security.protocol needs it')
     return { mechanism, username, password } as Sasl
   }
 
@@ -343,6 +346,10 @@ class ProducerReader {
     return this.#value(name) as boolean
   }
 
+  #missing(name: string, why: string): void {
+    if (!this.reader.wrong.has(name)) this.#problem(name, `is missing${why}`)
+  }
+
   #problem(name: string, message: string): void {
     this.reader.problem(this.given.get(name)?.path ?? `kafka.conf['${name}']`, message)
   }
@@ -366,7 +373,10 @@ function readValue(
   property: Property,
   raw: unknown,
 ): { value: Value; problem?: undefined } | { value?: undefined; problem: string } {
-  if (raw === null || raw === undefined || typeof raw === 'object') return { problem: 'has no value' }
+  if (raw === null || raw === undefined) return { problem: 'has no value' }
+  if (Array.isArray(raw))
+    return { problem: 'must be one text, not a list: join its parts with commas, as in a:9092,b:9092' }
+  if (typeof raw === 'object') return { problem: 'must be one value, not a map' }
   const text = String(raw).trim()
   switch (property.type) {
     case 'text':
