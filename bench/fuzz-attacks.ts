@@ -100,11 +100,11 @@ function repeated(post: () => Post, connections = 1, pauseMs = 5): Attack['run']
   }
 }
 
-/** Made-up schemas, and values enough to fill any room that is measured in values. */
+/** Made-up schemas, and values enough to fill a room of 500,000 objects, lists and fields to the last. */
 function madeUpSchemas(count: number, random: Random): string {
   const world = random.int(1e9).toString(36)
   const events = Array.from({ length: count }, (_, i) => `{"$schema":"/${world}/${i}"}`)
-  return `[${events.join(',')},{"p":${array('{}', 499_000 - 2 * count)}}]`
+  return `[${events.join(',')},{"p":${array('{}', 499_995 - 2 * count)}}]`
 }
 
 const hog =

@@ -49,14 +49,19 @@ export function behaveAsAjv6(ajv: Ajv): void {
     redefine(ajv, keyword, withinBounds)
 }
 
-type Generate = (cxt: KeywordCxt) => void
+export type Generate = (cxt: KeywordCxt) => void
 type Definition = CodeKeywordDefinition & { type: JSONType[]; schemaType: JSONType[] }
 
 function definitionOf(ajv: Pick<Ajv, 'RULES'>, keyword: string): Definition {
   return (ajv.RULES.all[keyword] as { definition: Definition }).definition
 }
 
-function redefine(ajv: Ajv, keyword: string, code: (cxt: KeywordCxt, original: Generate) => void): void {
+/** Gives a keyword other code, which may use what it had. */
+export function redefine(
+  ajv: Ajv,
+  keyword: string,
+  code: (cxt: KeywordCxt, original: Generate) => void,
+): void {
   const definition = definitionOf(ajv, keyword)
   Object.assign(ajv.RULES.all[keyword] as object, {
     definition: {

@@ -11,6 +11,7 @@ import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8, textOf } from './ajv6.js'
 import { declares, isObject, type JsonSchema } from './declares.js'
 import { formats } from './formats.js'
 import { freed } from './free.js'
+import { Effort, lengthUpTo, makeLinear, makeUniqueItemsLinear, TooManySteps } from './linear.js'
 import { Mender } from './mender.js'
 import { type References, resolveReferences } from './references.js'
 import { suspectsOf } from './suspects.js'
@@ -100,6 +101,7 @@ export class Compiler {
 
   constructor({ allowInsecure }: { allowInsecure: boolean }) {
     this.#allowInsecure = allowInsecure
+    for (const ajv of Object.values(this.#metaSchemas)) makeUniqueItemsLinear(ajv)
     const secure = new Ajv({ strict: false, allErrors: true, logger: false })
     this.#isSecure = secure.compile(require('ajv/lib/refs/json-schema-secure.json'))
   }
@@ -158,8 +160,13 @@ export class Compiler {
    */
   compile(root: Document, references: ReadonlyMap<string, Document>): CompiledSchema {
     const ownProperties = [root, ...references.values()].some(speaksOfPrototype)
+    const addsNames = [root, ...references.values()].some(({ schema }) =>
+      JSON.stringify(schema).includes('"default"'),
+    )
+    const effort = new Effort({ addsNames })
     const make = (allErrors: boolean): ValidateFunction => {
       const ajv = new Ajv({ ...OPTIONS, allErrors, ownProperties, meta: false, validateSchema: false })
+      makeLinear(ajv, effort)
       behaveAsAjv6(ajv)
       try {
         for (const [uri, { schema }] of references) ajv.addSchema(schema, uri)
@@ -169,13 +176,14 @@ export class Compiler {
         throw broken(root.uri, (error as Error).message)
       }
     }
-    return new CompiledSchema(root, references, make(false), () => make(true))
+    return new CompiledSchema(root, references, effort, make(false), () => make(true))
   }
 }
 
 export class CompiledSchema implements Schema {
   readonly uri: string
   readonly title: string | undefined
+  readonly #effort: Effort
   readonly #isValid: ValidateFunction
   readonly #compileExplaining: () => ValidateFunction
   readonly #declares: (path: string) => boolean
@@ -187,11 +195,13 @@ export class CompiledSchema implements Schema {
   constructor(
     { uri, schema }: Document,
     references: ReadonlyMap<string, Document>,
+    effort: Effort,
     isValid: ValidateFunction,
     compileExplaining: () => ValidateFunction,
   ) {
     this.uri = uri
     this.title = typeof schema.title === 'string' ? schema.title : undefined
+    this.#effort = effort
     this.#isValid = isValid
     this.#compileExplaining = compileExplaining
     const documents = (other: string) => (other === uri ? schema : references.get(other)?.schema)
@@ -234,18 +244,33 @@ export class CompiledSchema implements Schema {
   }
 
   #complaints(event: Event, details: Details | undefined): ValidateFunction['errors'] {
+    if (this.#holds(this.#isValid, event)) return undefined
+    const first = take(this.#isValid)
+    if (details && details.left <= 0) return first
+    const length = lengthUpTo(event, MAX_EXPLAINED_LENGTH)
+    if (details) details.left -= length
+    if (length > MAX_EXPLAINED_LENGTH) return first
+    this.#explain ??= this.#compileExplaining()
     try {
-      if (this.#isValid(event)) return undefined
-      const first = take(this.#isValid)
-      if (details && details.left <= 0) return first
-      const { length } = JSON.stringify(event)
-      if (details) details.left -= length
-      if (length > MAX_EXPLAINED_LENGTH) return first
-      this.#explain ??= this.#compileExplaining()
-      return this.#explain(event) ? first : take(this.#explain)
+      return this.#holds(this.#explain, event) ? first : take(this.#explain)
+    } catch (error) {
+      // To find all complaints may take more than to find one.
+      if (error instanceof GateError) return first
+      throw error
+    }
+  }
+
+  #holds(validate: ValidateFunction, event: Event): boolean {
+    this.#effort.begin()
+    try {
+      return validate(event) as boolean
     } catch (error) {
       if (error instanceof RangeError) throw broken(this.uri, 'it refers to itself without end')
+      if (error instanceof TooManySteps)
+        throw insecure(this.uri, 'there are too many ways through it for this event')
       throw error
+    } finally {
+      this.#effort.end()
     }
   }
 }

@@ -1,0 +1,208 @@
+import { _, type Ajv, type Code, type KeywordCxt } from 'ajv'
+import { type Generate, redefine } from './ajv6.js'
+
+/**
+ * What one validation may do: so many steps, some 0.1 µs each. One is a reference followed, a branch of `anyOf` or
+ * `oneOf` beyond the second, a name that a pattern or `propertyNames` looks at, and some characters of an object
+ * that is looked up. What fits into a message of 4 MiB needs less, unless there is more than one way to a value.
+ */
+const MAX_STEPS = 5_000_000
+const CHARACTERS_A_STEP = 16
+
+/** Some schemas take time that grows faster than the event: two branches that lead to the same child, and so on. */
+export class TooManySteps {}
+
+/** The steps of one validation at a time. */
+export class Effort {
+  readonly #addsNames: boolean
+  #left = 0
+  #names: { of: object; names: string[] } | undefined
+
+  /** `addsNames`: whether validation may add fields to an object, as defaults do. */
+  constructor({ addsNames }: { addsNames: boolean }) {
+    this.#addsNames = addsNames
+  }
+
+  begin(): void {
+    this.#left = MAX_STEPS
+  }
+
+  /** Lets go of what was validated. */
+  end(): void {
+    this.#names = undefined
+  }
+
+  /** V8 sorts the names of a large object each time; several keywords in turn look at those of the same. */
+  readonly namesOf = (object: object): string[] => {
+    if (this.#addsNames) return Object.keys(object)
+    if (this.#names?.of !== object) this.#names = { of: object, names: Object.keys(object) }
+    return this.#names.names
+  }
+
+  /** Throws TooManySteps when all are gone. */
+  readonly spend = (steps: number): void => {
+    this.#left -= steps
+    if (this.#left < 0) throw new TooManySteps()
+  }
+}
+
+/**
+ * Makes keywords linear that Ajv, 6 and 8, compares each value with each other for, with the same verdicts and
+ * texts; and counts what may still grow.
+ */
+export function makeLinear(ajv: Ajv, effort: Effort): void {
+  makeUniqueItemsLinear(ajv)
+  redefine(ajv, 'enum', (cxt, original) => {
+    const members = new Members(cxt.schema as unknown[], effort)
+    if (members.areFew) original(cxt)
+    else cxt.pass(_`${scoped(cxt, members.has)}(${cxt.data})`)
+  })
+  redefine(ajv, 'const', (cxt, original) => {
+    if (typeof cxt.schema !== 'object' || cxt.schema === null) original(cxt)
+    else cxt.pass(_`${scoped(cxt, new Members([cxt.schema], effort).has)}(${cxt.data})`)
+  })
+  const spendOnNames = (data: object, steps: number) => effort.spend(effort.namesOf(data).length * steps)
+  for (const keyword of ['patternProperties', 'propertyNames', 'additionalProperties']) {
+    redefine(ajv, keyword, (cxt, original) => {
+      const { gen, data, parentSchema, schema } = cxt
+      if (parentSchema.patternProperties === undefined && parentSchema.propertyNames === undefined) {
+        original(cxt)
+        return
+      }
+      const looks = keyword === 'patternProperties' ? Object.keys(schema).length : 1
+      gen.code(_`${scoped(cxt, spendOnNames)}(${data}, ${looks})`)
+      const { forIn } = gen
+      gen.forIn = (name, object, body) => gen.forOf(name, _`${scoped(cxt, effort.namesOf)}(${object})`, body)
+      original(cxt)
+      gen.forIn = forIn
+    })
+  }
+  const counted = (steps: (cxt: KeywordCxt) => number) => (cxt: KeywordCxt, original: Generate) => {
+    const count = steps(cxt)
+    if (count > 0) cxt.gen.code(_`${scoped(cxt, effort.spend)}(${count})`)
+    original(cxt)
+  }
+  redefine(
+    ajv,
+    '$ref',
+    counted(() => 1),
+  )
+  for (const keyword of ['anyOf', 'oneOf'])
+    redefine(
+      ajv,
+      keyword,
+      counted(({ schema }) => schema.length - 2),
+    )
+}
+
+/** What there is to be made linear for meta-schemas, which demand that the values of an `enum` differ. */
+export function makeUniqueItemsLinear(ajv: Ajv): void {
+  redefine(ajv, 'uniqueItems', uniqueItems)
+}
+
+/** A function of ours, as generated code calls it. */
+function scoped({ gen }: KeywordCxt, ref: (...args: never[]) => unknown): Code {
+  return gen.scopeValue('func', { ref })
+}
+
+/** Ajv compares all pairs, unless the items' types say that they are scalars. */
+function uniqueItems(cxt: KeywordCxt, original: Generate): void {
+  const { gen, schema, parentSchema, data } = cxt
+  const types = [parentSchema.items?.type ?? []].flat()
+  const areScalars = types.length > 0 && !types.includes('object') && !types.includes('array')
+  if (schema !== true || areScalars) {
+    original(cxt)
+    return
+  }
+  const pair = gen.const('pair', _`${scoped(cxt, lastPair)}(${data})`)
+  cxt.setParams({ i: _`${pair}[0]`, j: _`${pair}[1]` })
+  cxt.fail(pair)
+}
+
+/** The last item that has an equal one before it, and the last of those: which Ajv finds first. */
+export function lastPair(items: readonly unknown[]): [i: number, j: number] | undefined {
+  const scalars = new Map<unknown, number>()
+  const others = new Map<string, number>()
+  let found: [number, number] | undefined
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i]
+    const isScalar = typeof item !== 'object' || item === null
+    const seen = isScalar ? scalars : others
+    const key = (isScalar ? item : canonical(item)) as string
+    const j = seen.get(key)
+    if (j !== undefined) found = [i, j]
+    seen.set(key, i)
+  }
+  return found
+}
+
+/** More members than these are looked up; fewer scalars are compared one by one, which is faster. */
+const FEW = 16
+
+/** The values of an `enum`, or the one of a `const`. */
+class Members {
+  readonly #scalars = new Set<unknown>()
+  readonly #others = new Set<string>()
+  readonly #effort: Effort
+  #longest = 0
+
+  constructor(values: readonly unknown[], effort: Effort) {
+    this.#effort = effort
+    for (const value of values) {
+      if (typeof value !== 'object' || value === null) this.#scalars.add(value)
+      else {
+        const text = canonical(value)
+        this.#others.add(text)
+        this.#longest = Math.max(this.#longest, text.length)
+      }
+    }
+  }
+
+  get areFew(): boolean {
+    return this.#others.size === 0 && this.#scalars.size <= FEW
+  }
+
+  readonly has = (value: unknown): boolean => {
+    if (typeof value !== 'object' || value === null) return this.#scalars.has(value)
+    if (this.#others.size === 0) return false
+    // What is longer than each of them is none of them, and need not be written out.
+    const length = lengthUpTo(value, this.#longest)
+    this.#effort.spend(Math.ceil(Math.min(length, this.#longest) / CHARACTERS_A_STEP))
+    return length <= this.#longest && this.#others.has(canonical(value))
+  }
+}
+
+/** JSON that is the same for equal values, whatever the order of their keys. */
+export function canonical(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
+  const keys = Object.keys(value).sort()
+  const fields = keys.map(
+    key => `${JSON.stringify(key)}:${canonical((value as Record<string, unknown>)[key])}`,
+  )
+  return `{${fields.join(',')}}`
+}
+
+/** How long a value's JSON is at the least; for one that is longer than `most`, any number above that, found early. */
+export function lengthUpTo(value: unknown, most: number): number {
+  let length = 0
+  const add = (value: unknown): void => {
+    if (typeof value === 'string') length += value.length + 2
+    else if (typeof value !== 'object' || value === null) length += 1
+    else if (Array.isArray(value)) {
+      length += value.length + 1
+      for (let i = 0; i < value.length && length <= most; i++) add(value[i])
+    } else {
+      const names = Object.keys(value)
+      // A name has two quotes and a colon, and, but for the last, a comma behind its value.
+      length += 4 * names.length + 1
+      for (let i = 0; i < names.length && length <= most; i++) {
+        const name = names[i] as string
+        length += name.length
+        add((value as Record<string, unknown>)[name])
+      }
+    }
+  }
+  add(value)
+  return length
+}
