@@ -2,11 +2,13 @@
  * Simulated hours of random faults: `npm run simulate -- --hours 1000`. A run is ten minutes by one seed; a run
  * that violates a property prints its seed. `npm run simulate -- --seed 17` plays it again and tells what happened;
  * `--event 966` follows an event, `--without 'a broker is slow'` leaves out a fault (faults.ts has their names).
- * `--only lost,twice` looks at these properties alone, `--only safety` at all that are no matter of time. Exits with 1 if one was violated.
+ * `--only lost,twice` looks at these properties alone, `--only safety` at all that are no matter of time. `--scenes` plays the
+ * faults that are made by hand (scenes.ts). Exits with 1 if a property was violated.
  */
 import { parseArgs } from 'node:util'
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
 import { PROPERTIES, type Property, play, type Report, SAFETY } from './run.js'
+import { SCENES } from './scenes.js'
 
 const RUN_MINUTES = 10
 
@@ -19,6 +21,7 @@ async function main(): Promise<void> {
       event: { type: 'string', multiple: true, default: [] },
       without: { type: 'string', multiple: true, default: [] },
       workers: { type: 'string', default: '2' },
+      scenes: { type: 'boolean', default: false },
       only: { type: 'string', default: Object.keys(PROPERTIES).join() },
     },
   })
@@ -37,6 +40,16 @@ async function main(): Promise<void> {
     say(JSON.stringify({ ...report, violations: report.violations.length }, undefined, 1))
     for (const { property, text } of report.violations) say(`${property}: ${text}`)
     process.exitCode = report.violations.some(({ property }) => only.includes(property)) ? 1 : 0
+    return
+  }
+  if (values.scenes) {
+    for (const { name, play: playScene } of SCENES) {
+      say(name)
+      for (const { what, figures, holds } of await playScene()) {
+        say(`  ${holds ? 'holds' : 'FAILS'}: ${what}: ${figures}`)
+        if (!holds) process.exitCode = 1
+      }
+    }
     return
   }
   const hours = Number(values.hours)

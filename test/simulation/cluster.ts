@@ -257,33 +257,45 @@ export class SimCluster {
 
   // The controller.
 
-  createTopic(name: string, partitions: number, options: TopicOptions): SimTopic {
+  /** With so many partitions, placed at random, or with these replicas, the first of which leads. */
+  createTopic(
+    name: string,
+    partitions: number | readonly (readonly number[])[],
+    options: TopicOptions,
+  ): SimTopic {
     const topic = new SimTopic(name, options)
     this.topics.set(name, topic)
-    this.addPartitions(topic, partitions)
+    if (typeof partitions === 'number') this.addPartitions(topic, partitions)
+    else for (const replicas of partitions) this.#addPartition(topic, replicas)
     this.#publishAll(broker => broker.topics.set(name, topic))
     return topic
   }
 
   addPartitions(topic: SimTopic, count: number): void {
+    for (let i = 0; i < count; i++) this.#addPartition(topic, this.#place(topic.options.replication))
+  }
+
+  #place(replication: number): number[] {
+    const { length } = this.brokers
+    const first = Math.floor(this.random() * length)
+    const step = 1 + Math.floor(this.random() * (length - 1))
+    const replicas = [first]
+    for (let r = 1; r < replication; r++) {
+      let next = (first + r * step) % length
+      while (replicas.includes(next)) next = (next + 1) % length
+      replicas.push(next)
+    }
+    return replicas
+  }
+
+  #addPartition(topic: SimTopic, replicas: readonly number[]): void {
     topic.resizedAt = this.clock.time
     this.#partitions = undefined
-    for (let i = 0; i < count; i++) {
-      const { length } = this.brokers
-      const first = Math.floor(this.random() * length)
-      const step = 1 + Math.floor(this.random() * (length - 1))
-      const replicas = [first]
-      for (let r = 1; r < topic.options.replication; r++) {
-        let next = (first + r * step) % length
-        while (replicas.includes(next)) next = (next + 1) % length
-        replicas.push(next)
-      }
-      const partition = new SimPartition(topic, topic.partitions.length, replicas)
-      topic.partitions.push(partition)
-      partition.isr = replicas.filter(id => !this.broker(id).isFenced)
-      if (partition.isr.length === 0) partition.isr = [first]
-      this.#elect(partition)
-    }
+    const partition = new SimPartition(topic, topic.partitions.length, replicas)
+    topic.partitions.push(partition)
+    partition.isr = replicas.filter(id => !this.broker(id).isFenced)
+    if (partition.isr.length === 0) partition.isr = replicas.slice(0, 1)
+    this.#elect(partition)
   }
 
   deleteTopic(name: string): void {
