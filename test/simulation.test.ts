@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PROPERTIES, type Property, play, type Report, SAFETY } from './simulation/run.js'
+import { SCENES } from './simulation/scenes.js'
 
 const SEEDS = Array.from({ length: 12 }, (_, index) => index + 1)
 
@@ -65,4 +66,21 @@ for (const [property, crime] of Object.entries(CRIMES))
       violations.some(violation => violation.property === property),
       JSON.stringify(violations),
     )
+  })
+
+/** Scenes that do not hold yet: they are played, and shown as to do. */
+const TO_DO: readonly string[] = [
+  'a leader moves, and acks are few',
+  'events without a key, and one failing partition of three',
+  'a leader that is cut off from the others, and believes that it leads',
+  'a topic is made anew with fewer partitions',
+  'the first producer id is refused once',
+]
+
+for (const { name, play: playScene } of SCENES)
+  test(`a scene: ${name}`, { todo: TO_DO.includes(name) }, async t => {
+    for (const { what, figures, holds } of await playScene()) {
+      t.diagnostic(`${what}: ${figures}`)
+      assert.ok(holds, `${what}: ${figures}`)
+    }
   })
