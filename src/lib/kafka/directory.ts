@@ -48,7 +48,11 @@ export class Directory {
   /** Topics that events wait for to learn their partition, or were refused for while no broker answered. */
   readonly #unknown = new Set<Topic>()
   #asking = false
-  #wanted = false
+  /** Known topics whose leaders may have changed; those that no event waits for are asked about more seldom. */
+  readonly #wanted = new Set<string>()
+  readonly #sought = new Set<string>()
+  /** The broker that failed, and had better not be asked. */
+  #avoid: number | undefined
   /** When `seek` may ask again, and its pause after that. */
   #seekAt = 0
   #seekPause = PAUSE_MS
@@ -94,19 +98,22 @@ export class Directory {
     return false
   }
 
-  /** Leaders may have changed: asks again as soon as it may. */
-  refresh(): void {
-    this.#wanted = true
+  /** A topic's leaders may have changed: asks again as soon as it may, and rather not the broker that failed. */
+  refresh(topic: string, failed?: number): void {
+    this.#wanted.add(topic)
+    if (failed !== undefined) this.#avoid = failed
   }
 
   /**
    * As `refresh`, for what no event waits for: more and more seldom while nothing changes, for an outage may be
    * long. Answers when it does so next.
    */
-  seek(now: number): number {
+  seek(topic: string, now: number): number {
+    this.#sought.add(topic)
     if (now < this.#seekAt) return this.#seekAt
     if (now > this.#seekAt + MAX_PAUSE_MS) this.#seekPause = PAUSE_MS
-    this.#wanted = true
+    for (const name of this.#sought) this.#wanted.add(name)
+    this.#sought.clear()
     this.#seekAt = now + this.#seekPause
     this.#seekPause = Math.min(2 * this.#seekPause, MAX_PAUSE_MS)
     return this.#seekAt
@@ -149,7 +156,8 @@ export class Directory {
   learn(now: number): number {
     if (this.#asking) return Infinity
     const unknown: string[] = []
-    let next = this.#wanted ? this.#refreshNotBefore : this.#refreshedAt + this.settings.metadataMaxAgeMs
+    const allAt = this.#refreshedAt + this.settings.metadataMaxAgeMs
+    let next = this.#wanted.size > 0 ? Math.min(allAt, this.#refreshNotBefore) : allAt
     const refresh = next <= now
     for (const topic of this.#unknown) {
       if (topic.askAt <= now && unknown.length < MAX_ASKED) unknown.push(topic.name)
@@ -163,11 +171,13 @@ export class Directory {
       this.#ask(unknown, true)
       return Infinity
     }
-    this.#wanted = false
-    this.#refreshedAt = now
-    this.#forget(now)
-    const known: string[] = []
-    for (const topic of this.#topics.values()) if (topic.known) known.push(topic.name)
+    if (allAt <= now) {
+      this.#refreshedAt = now
+      this.#forget(now)
+      for (const name of this.#topics.keys()) this.#wanted.add(name)
+    }
+    const known = [...this.#wanted].filter(name => this.#topics.get(name)?.known)
+    this.#wanted.clear()
     if (known.length > 0) this.#ask(known, false)
     return known.length > 0
       ? Infinity
@@ -180,10 +190,11 @@ export class Directory {
     const askAt = this.clock.now() + PAUSE_MS
     if (asNew) for (const name of topics) (this.#topics.get(name) as Topic).askAt = askAt
     this.transport
-      .metadata(topics, asNew)
+      .metadata(topics, asNew, this.#avoid)
       .then(
         answers => {
           this.#failures = 0
+          this.#avoid = undefined
           for (const answer of answers) this.#learned(answer, asNew)
           // Clients wait for those that did not fit into the question.
           return asNew && topics.length === MAX_ASKED ? 0 : PAUSE_MS
@@ -191,7 +202,7 @@ export class Directory {
         (error: Error) => {
           const misfit = isMisfit(error)
           this.host.trouble(`no metadata: ${error.message}`, misfit)
-          if (!asNew) this.#wanted = true
+          if (!asNew) for (const name of topics) this.#wanted.add(name)
           this.#problem = error.message
           this.#failedAt = this.clock.now()
           for (const topic of this.#unknown) {
@@ -218,7 +229,8 @@ export class Directory {
     const now = this.clock.now()
     if (topic.known) {
       this.#unknown.delete(topic)
-      for (const record of topic.takeWaiting()) this.host.place(topic.choose(record.key, now), record)
+      for (const record of [...topic.takeWaiting(), ...topic.takeStranded()])
+        this.host.place(topic.choose(record.key, now), record)
     } else if (asNew) {
       topic.breaker.problem = answer.code === 0 ? 'it has no partitions yet' : describe(answer.code)
       topic.askAt = now + Math.min(PAUSE_MS * 2 ** Math.min(topic.asked++, 20), MAX_PAUSE_MS)

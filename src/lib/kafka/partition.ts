@@ -26,8 +26,8 @@ export interface Ledger {
   settle(record: Pending, error: GateError | undefined): void
   /** Events are stored that were answered before, as of unknown fate. */
   late(count: number): void
-  /** The leaders may not be who they were. */
-  refresh(): void
+  /** A partition's leader may not be who it was. */
+  refresh(partition: Partition): void
   /** A breaker has opened, a partition's or an unknown topic's: an event waited a whole timeout without success. */
   tripped(partition?: Partition): void
   /** An operator should see this. */
@@ -48,6 +48,10 @@ export interface TopicFormat {
 
 /** The longest wait for replicas that follows from a probe: the next one must not be long in coming. */
 const MAX_PROBE_WAIT_MS = 4000
+/** Attempts that a probe has, as long as they go to brokers that do not lead the partition. */
+const MAX_PROBE_ATTEMPTS = 3
+/** What comes so soon after a probe waits for it. */
+const YOUNG_MS = 100
 /** An answer that took longer was slow: whether an event can have its answer in time is looked at. */
 const SLOW_MS = 1000
 /** Of the time that an answer leaves, this part must be left besides: answers do not all take as long. */
@@ -99,12 +103,18 @@ export class Partition {
   out: Attempt | undefined
   /** The number of the broker that leads it. */
   leader: number | undefined
+  /** How often it had a new leader, where brokers tell. */
+  #epoch: number | undefined
+  /** A lesser epoch that a broker told of, which may be out of date. */
+  #olderEpoch: { epoch: number; from: string | undefined } | undefined
   readonly breaker = new CircuitBreaker()
   readonly pace = new Pace()
   /** How long the latest successful request took, and the lesser of the latest two: one slow answer tells little. */
   #lastMs = 0
   #latencyMs = 0
   #notBefore = 0
+  /** Whether it has failed since events without a key were last taken out. */
+  #mayLose = false
   #lastSuccess = -Infinity
   /** Since when there has always been an event. */
   #waitingSince = 0
@@ -167,6 +177,11 @@ export class Partition {
     return this.breaker.rejects(this.#queue.length > 0)
   }
 
+  /** Whether a probe has just been sent: what follows within moments waits for what it finds out. */
+  hasYoungProbe(now: number): boolean {
+    return this.out !== undefined && this.#queue[0]?.probe === true && now - this.out.sentAt < YOUNG_MS
+  }
+
   /** Whether the sender must find out if its leader can be reached, because no event does. */
   get needsProbe(): boolean {
     return this.breaker.needsProbe && this.#queue.length === 0
@@ -186,7 +201,10 @@ export class Partition {
   /** Takes an event. Answers whether a batch is full, and need not linger. */
   append(record: Pending, now: number): boolean {
     const { batchMessages, lingerMs, timeoutMs } = this.settings
-    if (!this.breaker.isClosed) record.deadline = Math.min(record.deadline, now + PROBE_ANSWER_MS)
+    if (!this.breaker.isClosed) {
+      const until = this.hasYoungProbe(now) && this.out ? this.out.sentAt + YOUNG_MS : now + PROBE_ANSWER_MS
+      record.deadline = Math.min(record.deadline, until)
+    }
     if (this.empty) {
       this.#waitingSince = now
       this.#deadline = Infinity
@@ -318,13 +336,62 @@ export class Partition {
   }
 
   /** Who leads it. What another leader was asked in vain need not hold back a new one. Answers whether it is one. */
-  moved(leader: number | undefined): boolean {
-    if (leader === this.leader) return false
+  moved(leader: number | undefined, epoch?: number, from?: string): boolean {
+    if (!this.#isNews(epoch, from) || leader === this.leader) return false
     this.leader = leader
     this.#notBefore = 0
     this.breaker.unreachable()
     this.#release()
     return true
+  }
+
+  /**
+   * Whether what a broker says of the leader is not out of date. A lesser epoch is that of a broker which is behind,
+   * unless two say the same: then the topic was made anew.
+   */
+  #isNews(epoch: number | undefined, from: string | undefined): boolean {
+    if (epoch === undefined) return true
+    if (this.#epoch !== undefined && epoch < this.#epoch) {
+      const older = this.#olderEpoch
+      this.#olderEpoch = { epoch, from }
+      if (older?.epoch !== epoch || older.from === from) return false
+    }
+    this.#epoch = epoch
+    this.#olderEpoch = undefined
+    return true
+  }
+
+  forgetEpoch(): void {
+    this.#epoch = undefined
+  }
+
+  /** Takes out those events that are surely not stored, and not on their way. */
+  takeOut(isWanted: (record: Pending) => boolean): Pending[] {
+    this.#mayLose = false
+    const taken: Pending[] = []
+    for (let i = 0; i < this.#queue.length; i++) {
+      const batch = this.#queue[i] as Batch
+      if (batch.open > 0 || batch.probe) continue
+      const rest: Pending[] = []
+      const before = taken.length
+      for (const record of batch.records) if (!record.settled) (isWanted(record) ? taken : rest).push(record)
+      if (taken.length === before) continue
+      this.#leave(batch)
+      if (rest.length > 0) this.#queue[i] = batch.again(rest)
+      else this.#queue.splice(i--, 1)
+    }
+    return taken
+  }
+
+  /** Whether its events without a key had better wait elsewhere. */
+  get mayLose(): boolean {
+    return this.#mayLose && !this.isWell
+  }
+
+  /** It cannot be reached now. */
+  isAway(problem: string): void {
+    this.breaker.note(problem)
+    this.#mayLose = true
   }
 
   /** The first batch need not wait for the answer to what is out: it may be sent again before. */
@@ -339,13 +406,14 @@ export class Partition {
   late(batch: Batch, request: Attempt, problem: string, now: number): void {
     if (batch !== this.#queue[0] || request !== this.out) return
     this.breaker.fail(problem)
-    this.ledger.refresh()
+    this.#mayLose = true
+    this.ledger.refresh(this)
     // Nothing would keep what follows from being stored before it.
     if (batch.plain) return
     if (batch.probe) {
       this.out = undefined
       this.#delay(now)
-      this.#fail(batch, 'partition_unavailable')
+      this.#failProbe(batch)
     } else this.#release()
   }
 
@@ -367,6 +435,7 @@ export class Partition {
       return
     }
     if (!this.#landed(batch, request)) return
+    this.#mayLose = true
     this.breaker.problem = describe(code) + (result.message ? ` (${result.message})` : '')
     this.breaker.unreachable()
     switch (fate) {
@@ -379,12 +448,14 @@ export class Partition {
         break
       case 'open':
         if (code === -1) this.#suspectHeaders(batch)
-        this.ledger.refresh()
+        this.ledger.refresh(this)
         this.#backOff(batch, now)
         break
       case 'moved':
-        this.ledger.refresh()
-        this.#backOff(batch, now)
+        this.ledger.refresh(this)
+        // A probe that went to the wrong broker tells nothing: it may ask the right one.
+        if (batch.probe && batch.attempts < MAX_PROBE_ATTEMPTS && !batch.answered) this.#delay(now)
+        else this.#backOff(batch, now)
         break
       case 'wait':
         this.#backOff(batch, now)
@@ -435,9 +506,10 @@ export class Partition {
   lost(batch: Batch, request: Attempt, problem: string, now: number): void {
     batch.awaited--
     if (!this.#landed(batch, request)) return
+    this.#mayLose = true
     this.breaker.problem = problem
     this.breaker.unreachable()
-    this.ledger.refresh()
+    this.ledger.refresh(this)
     this.#backOff(batch, now)
   }
 
@@ -531,8 +603,15 @@ export class Partition {
     const { retryBackoffMaxMs } = this.settings
     // A probe that told nothing made its client wait, unlike one that was refused.
     this.#delay(now, batch.probe && batch.open > 0 ? 2 * retryBackoffMaxMs : retryBackoffMaxMs)
-    if (batch.probe) this.#fail(batch, 'partition_unavailable')
+    if (batch.probe) this.#failProbe(batch)
     else this.#retry(batch, this.#notBefore)
+  }
+
+  /** Answers a probe, and what came soon after it. */
+  #failProbe(batch: Batch): void {
+    this.#fail(batch, 'partition_unavailable')
+    for (let next = this.#queue[0]; next?.probe && !next.identity; next = this.#queue[0])
+      this.#fail(next, 'partition_unavailable')
   }
 
   /** The broker has waited for the replicas already, so it is asked again at once. */

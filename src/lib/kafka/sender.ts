@@ -97,7 +97,7 @@ export class Sender {
     const ledger: Ledger = {
       settle: (record, error) => this.#settle(record, error),
       late: count => observer.late?.(count),
-      refresh: () => this.#directory.refresh(),
+      refresh: ({ topic, leader }) => this.#directory.refresh(topic, leader),
       tripped: partition => {
         if (this.#directory.isCutOff(clock.now())) this.#trippedAt = clock.now()
         if (partition) this.#tripped.add(partition)
@@ -180,7 +180,7 @@ export class Sender {
     topic.used = now
     const partition = topic.known ? topic.choose(key, now) : undefined
     this.#tripEarly(topic, partition, now)
-    if ((partition ?? topic).rejects)
+    if ((partition ?? topic).rejects && !partition?.hasYoungProbe(now))
       return Promise.reject(
         new GateError(
           'partition_unavailable',
@@ -347,14 +347,16 @@ export class Sender {
       partition.updateShare(now)
       next = Math.min(next, partition.deadline)
       if (partition.out) continue
+      if (partition.mayLose) this.#placeAnew(partition, now)
       const readyAt = partition.readyAt(lingering)
       if (readyAt > now) {
         next = Math.min(next, readyAt)
         continue
       }
       if (partition.leader === undefined) {
-        partition.breaker.problem = NO_LEADER
-        this.#directory.refresh()
+        partition.isAway(NO_LEADER)
+        this.#placeAnew(partition, now)
+        this.#directory.refresh(partition.topic)
         continue
       }
       if (partition.sequence.needsId && !this.#identities.give(partition.sequence)) {
@@ -363,8 +365,13 @@ export class Sender {
       }
       const lanes = this.#lanes(partition.leader)
       const channel = lanes.channelFor(partition, now, ready)
-      if (channel.failures > 0) partition.breaker.note(channel.problem)
-      if (channel.failures > 0 || partition.breaker.failures > 0) this.#directory.refresh()
+      if (channel.failures > 0 && channel.readyAt > now) partition.isAway(channel.problem)
+      if (partition.mayLose) {
+        this.#placeAnew(partition, now)
+        if (partition.empty) continue
+      }
+      if (channel.failures > 0 || partition.breaker.failures > 0)
+        this.#directory.refresh(partition.topic, partition.leader)
       // It is asked again, but nobody waits for that.
       if (channel.misfit && channel.readyAt > now) {
         partition.abandon('kafka_misconfigured')
@@ -380,6 +387,14 @@ export class Sender {
     if (this.#state === 'open') next = Math.min(next, this.#seek(now))
     next = Math.min(next, this.#directory.learn(now))
     this.#wake(next)
+  }
+
+  /** Events without a key leave a partition that fails for one that is well. */
+  #placeAnew(partition: Partition, now: number): void {
+    const topic = this.#directory.get(partition.topic)
+    if (!topic?.has(partition) || !topic.hasWell) return
+    for (const record of partition.takeOut(({ key }) => key === null))
+      this.#append(topic.choose(null, now), record, now)
   }
 
   /**
@@ -402,7 +417,7 @@ export class Sender {
   #seekLeader(partition: Partition, now: number): number {
     if (partition.leader === undefined) {
       partition.breaker.problem = NO_LEADER
-      return this.#directory.seek(now)
+      return this.#directory.seek(partition.topic, now)
     }
     const channel = this.#lanes(partition.leader).channelFor(partition, now)
     const readyAt = Math.max(partition.notBefore, channel.readyAt)
@@ -411,7 +426,7 @@ export class Sender {
     if (readyAt <= now && channel.connected) partition.breaker.reachable()
     else if (readyAt > now) next = readyAt
     else this.#connect(channel)
-    return channel.connected ? next : Math.min(next, this.#directory.seek(now))
+    return channel.connected ? next : Math.min(next, this.#directory.seek(partition.topic, now))
   }
 
   /** Has an id asked for. Partitions that cannot have one say why; when that is for good, to their events. */

@@ -114,9 +114,12 @@ export class Topic {
    * Answers whether anything has changed.
    */
   update(metadata: TopicMetadata): boolean {
+    // One that is made anew counts its leaders from 0.
+    if (metadata.code === 3 || metadata.partitions.length !== this.#count)
+      for (const partition of this.partitions) partition.forgetEpoch()
     if (metadata.code !== 0 || metadata.partitions.length === 0) return false
     let changed = this.#count !== metadata.partitions.length
-    for (const { partition: index, leader } of metadata.partitions) {
+    for (const { partition: index, leader, epoch } of metadata.partitions) {
       while (this.partitions.length <= index)
         this.partitions.push(
           new Partition(
@@ -129,7 +132,8 @@ export class Topic {
             this.format,
           ),
         )
-      if (this.partitions[index]?.moved(leader >= 0 ? leader : undefined)) changed = true
+      if (this.partitions[index]?.moved(leader >= 0 ? leader : undefined, epoch, metadata.from))
+        changed = true
     }
     this.#count = metadata.partitions.length
     this.breaker.succeed()
@@ -141,6 +145,16 @@ export class Topic {
   /** Whether events may go to a partition; not where the topic was made anew with fewer. */
   has(partition: Partition): boolean {
     return this.partitions[partition.index] === partition && partition.index < this.#count
+  }
+
+  /** Events of partitions that are gone, and surely not stored there. */
+  takeStranded(): Pending[] {
+    return this.partitions.slice(this.#count).flatMap(partition => partition.takeOut(() => true))
+  }
+
+  /** Whether an event without a key that waits in a partition which fails had better wait elsewhere. */
+  get hasWell(): boolean {
+    return this.partitions.some((partition, index) => index < this.#count && partition.isWell)
   }
 
   /** Keeps an event until the partitions are known. */
