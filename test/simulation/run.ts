@@ -53,6 +53,7 @@ interface Event {
   answeredAt: number
   outcome: Outcome | undefined
   code: string | undefined
+  reason?: string
 }
 
 /** From the end of a partition's own faults on it has this long to be well again. */
@@ -285,6 +286,7 @@ class Run {
         () => answered('delivered'),
         error => {
           if (!(error instanceof GateError)) throw error
+          event.reason = error.message
           answered(error.fate as Outcome, error.code)
         },
       )
@@ -325,12 +327,12 @@ class Run {
       isJudged = true
       judge(`no outcome after ${SOON_MS} ms`)
     })
-    return ({ outcome, code, answeredAt }) => {
+    return ({ outcome, code, reason, answeredAt }) => {
       if (isJudged || !isUndisturbed()) return
       isJudged = true
       this.asked[property]++
       this.slowest = Math.max(this.slowest, answeredAt - sentAt)
-      if (outcome !== 'delivered') judge(`${code} after ${Math.round(answeredAt - sentAt)} ms`)
+      if (outcome !== 'delivered') judge(`${code} after ${Math.round(answeredAt - sentAt)} ms (${reason})`)
     }
   }
 
