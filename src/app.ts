@@ -13,6 +13,8 @@ import { wholly } from './lib/entry-view.js'
 import { ErrorEvents } from './lib/error-events.js'
 import { GateError, quote } from './lib/errors.js'
 import { type Delivery, EventGate, nextTurn, type Observer, type Steps } from './lib/eventgate.js'
+import { Comparison } from './lib/evolution/comparison.js'
+import { SchemaEdits } from './lib/evolution/edits.js'
 import { Explainer } from './lib/explain.js'
 import { applyFactory } from './lib/factory.js'
 import { Health } from './lib/health.js'
@@ -32,6 +34,7 @@ import { Tracing } from './lib/tracing.js'
 import { Turns } from './lib/turns.js'
 import { readYaml } from './lib/yaml.js'
 import {
+  gateFields,
   knownTo,
   makeSchemas,
   makeSteps,
@@ -73,7 +76,10 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     guaranteed: roomOf(config.max_bytes_in_flight, config.max_events_in_flight),
     hasty: roomOf(config.hasty_max_bytes, config.hasty_max_events),
   })
-  const schemas = makeSchemas(config, info, message => log.warn(message))
+  const schemas = makeSchemas(config, info, {
+    warn: message => log.warn(message),
+    changed: (older, newer) => dev?.edits.changed(older, newer),
+  })
   const configs = await openStreamConfigs(config, info, metrics.ofStreamConfigs())
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
@@ -86,7 +92,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
   const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
   const explainer = new Explainer(steps, knownTo(config, schemas, configs))
-  const dev = config.dev_ui ? makeDev(config, schemas, explainer) : undefined
+  const dev: Dev | undefined = config.dev_ui ? makeDev(config, schemas, explainer, steps) : undefined
   const observe: Observer = (outcome, context, index) => {
     metrics.outcome(outcome, context, index)
     errorEvents?.consider(outcome, context, index)
@@ -309,6 +315,7 @@ function makeErrorEvents(
 
 /** What a developer's page and tests look at. */
 interface Dev {
+  edits: SchemaEdits
   recording: Recording
   routes: DevRoutes
   localOnly: LocalOnly
@@ -325,13 +332,15 @@ async function sampleOf(schemas: SchemaRepository, uri: string): Promise<unknown
   }
 }
 
-function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer): Dev {
+function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer, steps: Steps): Dev {
   const recorder = new Recorder()
   const localOnly = new LocalOnly(config.dev_hosts)
   const { schema_uri_field: schemaUriField, stream_field } = config
   const recording = new Recording(recorder, { schemaUriField, streamField: stream_field ?? undefined })
+  const edits = new SchemaEdits(new Comparison(steps, gateFields(config)), schemas)
   const routes = new DevRoutes({
     recorder,
+    edits: () => edits.latest(),
     whole: (entry, explains) => wholly(entry, explainer, explains),
     schemas: {
       list: () => schemas.list(),
@@ -343,7 +352,7 @@ function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer
     },
     localOnly,
   })
-  return { recording, routes, localOnly, page: new PageRoutes(packaged('dist/static/dev'), localOnly) }
+  return { edits, recording, routes, localOnly, page: new PageRoutes(packaged('dist/static/dev'), localOnly) }
 }
 
 /** The Express app before its routes: what holds for every answer. */

@@ -3,9 +3,10 @@ import { fileURLToPath } from 'node:url'
 import type { Config } from './lib/config.js'
 import { makeEnrich, makeTakeBack } from './lib/enrich.js'
 import type { Steps } from './lib/eventgate.js'
+import type { GateFields } from './lib/evolution/comparison.js'
 import type { Known } from './lib/explain.js'
 import { makeRoute } from './lib/route.js'
-import { SchemaRepository } from './lib/schemas.js'
+import { type SchemaOptions, SchemaRepository } from './lib/schemas.js'
 import { type StreamConfigObserver, StreamConfigs, Streams } from './lib/streams.js'
 import { makeTransforms } from './lib/transforms.js'
 import type { Info } from './routes/info.js'
@@ -22,7 +23,11 @@ export function readInfo(): Info {
 }
 
 /** The schemas that ship with the service stand behind those of the configuration. */
-export function makeSchemas(config: Config, info: Info, warn?: (message: string) => void): SchemaRepository {
+export function makeSchemas(
+  config: Config,
+  info: Info,
+  told: Pick<SchemaOptions, 'warn' | 'changed'> = {},
+): SchemaRepository {
   return new SchemaRepository({
     uriField: config.schema_uri_field,
     baseUris: [...config.schema_base_uris, packaged('schemas')],
@@ -34,7 +39,7 @@ export function makeSchemas(config: Config, info: Info, warn?: (message: string)
     failureTtlMs: config.schema_failure_ttl_ms,
     timeoutMs: config.schema_timeout_ms,
     userAgent: userAgentOf(config, info),
-    ...(warn && { warn }),
+    ...told,
   })
 }
 
@@ -107,6 +112,16 @@ export function makeSteps(
 
 function both(one: Promise<void> | undefined, other: Promise<void> | undefined): Promise<void> | undefined {
   return one && other ? Promise.all([one, other]).then(() => {}) : (one ?? other)
+}
+
+/** What decides what an event looks like when it is validated. */
+export function gateFields(config: Config): GateFields {
+  return {
+    schemaUriField: config.schema_uri_field,
+    dtField: config.dt_field ?? undefined,
+    idField: config.id_field ?? undefined,
+    overwriteDt: config.overwrite_dt,
+  }
 }
 
 /** What the gate's refusals are explained by. */

@@ -253,7 +253,14 @@ test('/?spec', async t => {
     const answered = [
       ...['/', '/_info', '/_info/home', '/_info/name', '/_info/version', '/robots.txt'],
       ...['/_info/health', '/_info/live', '/_info/ready', '/_info/startup'],
-      ...['/_dev/counts', '/_dev/events', '/_dev/events/live', '/_dev/events/wait', '/_dev/events/{seq}'],
+      ...[
+        '/_dev/counts',
+        '/_dev/edits',
+        '/_dev/events',
+        '/_dev/events/live',
+        '/_dev/events/wait',
+        '/_dev/events/{seq}',
+      ],
       ...['/_dev/schemas', '/_dev/schemas/{uri}', '/_dev/static/{name}', '/v1/validate'],
       ...['/v1/_test/events', '/v1/events', '/v1/stream-configs', '/v1/stream-configs/{names}', '/v2/events'],
     ]

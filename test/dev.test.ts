@@ -323,6 +323,24 @@ test('a schema that changes is read again', async t => {
   assert.equal((await service.post({ ...event, $schema: '/my/thing/2.0.0' })).status, 201)
 })
 
+test('an edit of a schema is compared with what it was', async t => {
+  const folder = repository(t, { '/my/thing/1.0.0': { properties: { v: { type: 'string', maxLength: 9 } } } })
+  const service = await startDev(t, { schema_base_uris: [folder], reload_schemas: true })
+  const event = { $schema: '/my/thing/1.0.0', meta: { stream: 's' }, v: 'text' }
+  assert.equal((await service.post(event)).status, 201)
+  assert.deepEqual((await get(service, 'edits')).edits, [])
+  const write = (v: object) =>
+    writeFileSync(join(folder, 'my/thing/1.0.0.yaml'), JSON.stringify({ type: 'object', properties: { v } }))
+  write({ type: 'string', maxLength: 10 })
+  const [harmless] = (await get(service, 'edits')).edits
+  assert.deepEqual([harmless.uri, harmless.verdict], ['/my/thing/1.0.0', 'compatible'])
+  write({ type: 'integer', maxLength: 10 })
+  const [breaking] = (await get(service, 'edits')).edits
+  assert.deepEqual(breaking.rule, { path: '.v', keyword: 'type', message: 'should be integer' })
+  assert.equal(breaking.verdict, 'breaks')
+  assert.equal((await service.post(breaking.event)).status, 400)
+})
+
 test('a schema has a sample also after events of it were explained', async t => {
   const required = { required: ['n'], properties: { n: { type: 'integer', minimum: 5 } } }
   const service = await startDev(t, { schema_base_uris: [repository(t, { '/my/thing/1.0.0': required })] })

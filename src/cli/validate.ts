@@ -107,7 +107,7 @@ async function open(
   { schema: schemaUri, stream }: ValidateOptions,
 ): Promise<{ judge(events: readonly Read[]): Promise<Prospect[]>; close(): void }> {
   const info = readInfo()
-  const schemas = makeSchemas(config, info, warn)
+  const schemas = makeSchemas(config, info, { warn })
   const configs = await openStreamConfigs(config, info, {
     fetched: ({ warnings }) => warnings.forEach(warn),
     failed: warn,

@@ -35,6 +35,8 @@ export interface SchemaOptions extends Asking {
   reload?: boolean
   /** Told of what is odd and does no harm. */
   warn?(message: string): void
+  /** Told when `reload` has read a schema again. */
+  changed?(older: Schema, newer: Schema): void
 }
 
 /** A document as it stands at its address. */
@@ -145,15 +147,26 @@ export class SchemaRepository {
     return cold && this.load(cold, context.lookups)
   }
 
+  /** Reads those again whose files have changed; for development. */
+  async refresh(): Promise<void> {
+    if (this.#options.reload) await this.#reload([...this.#schemas.keys()])
+  }
+
   async #reload(uris: readonly unknown[]): Promise<void> {
+    const before: [uri: string, schema: Schema][] = []
     for (const raw of new Set(uris)) {
       const uri = this.#accept(raw)
       if (uri instanceof GateError) continue
       this.#failures.delete(uri)
       const held = this.#schemas.get(uri)
-      if (held && held.stamp !== (await stampOf(held.addresses))) this.#schemas.delete(uri)
+      if (!held || held.stamp === (await stampOf(held.addresses))) continue
+      if (this.#schemas.delete(uri)) before.push([uri, held.schema])
     }
     await this.load(uris)
+    for (const [uri, older] of before) {
+      const newer = this.#schemas.get(uri)?.schema
+      if (newer) this.#options.changed?.(older, newer)
+    }
   }
 
   /** The schema of an event. Throws a GateError that says why there is none. */

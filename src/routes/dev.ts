@@ -11,6 +11,8 @@ export interface DevOptions {
   /** An entry with all that can be said of it. */
   whole(entry: Entry, explains?: boolean): Promise<object>
   schemas: SchemaBrowser
+  /** What the latest edits of schemas mean, the newest first. */
+  edits(): Promise<readonly object[]>
   localOnly: LocalOnly
 }
 
@@ -35,10 +37,12 @@ const MAX_BATCH_LENGTH = 1024 * 1024
 
 const ALLOWED = [
   { path: '/events', allow: 'DELETE, GET, HEAD' },
-  ...['/events/wait', '/events/live', '/events/:seq', '/counts', '/schemas', '/schemas/*path'].map(path => ({
-    path,
-    allow: 'GET, HEAD',
-  })),
+  ...['/events/wait', '/events/live', '/events/:seq', '/counts', '/edits', '/schemas', '/schemas/*path'].map(
+    path => ({
+      path,
+      allow: 'GET, HEAD',
+    }),
+  ),
 ]
 
 /** `/_dev`: what arrived, for a developer's page and tests. To be `close`d, or those who watch would stay. */
@@ -57,7 +61,7 @@ export class DevRoutes {
   }
 
   router(): Router {
-    const { recorder, whole, schemas, localOnly } = this.#options
+    const { recorder, whole, schemas, edits, localOnly } = this.#options
     const router = Router()
     router.use((req, res, next) => {
       res.locals.route = '_dev'
@@ -126,6 +130,7 @@ export class DevRoutes {
       else refuse(res, new GateError('entry_not_found', `entry ${quote(req.params.seq)} is not kept`))
     })
     router.get('/counts', (_req, res) => void res.json(recorder.counts(Date.now())))
+    router.get('/edits', async (_req, res) => void res.json({ edits: await edits() }))
     router.get('/schemas', async (_req, res) => void res.json({ schemas: await schemas.list() }))
     router.get('/schemas/*path', async (req, res) => {
       const uri = `/${([] as string[]).concat(req.params.path).join('/')}`

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { send, testEvent } from '../helpers.js'
@@ -125,6 +126,20 @@ test('an edit leaves numbers as they are written', async t => {
   assert.match(await page.locator('#detail .lines').innerText(), /1\.50e3/)
   await button(page, 'Apply in the editor').first().click()
   assert.match(await textOfEditor(page), /"size": 1\.50e3/)
+})
+
+test('an edit of a schema that breaks events is told, with the event', async t => {
+  const folder = repository(t, { '/my/thing/1.0.0': { properties: { v: { type: 'string' } } } })
+  const { service, page } = await start(t, {}, { schema_base_uris: [folder], reload_schemas: true })
+  await service.post({ $schema: '/my/thing/1.0.0', meta: { stream: 's' }, v: 'text' })
+  await rows(page, 'accepted').waitFor()
+  assert.equal(await page.locator('#edits').isVisible(), false)
+  writeFileSync(join(folder, 'my/thing/1.0.0.yaml'), 'type: object\nproperties: {v: {type: integer}}\n')
+  await page.locator('#edits', { hasText: 'refuses events that it took before' }).waitFor()
+  assert.match(await page.locator('#edit-list').innerText(), /\.v should be integer/)
+  await button(page, 'Show the event').click()
+  await page.getByRole('heading', { name: 'Would be refused' }).waitFor()
+  assert.equal(typeof JSON.parse(await textOfEditor(page)).v, 'string')
 })
 
 test('filters find, and outlast a reload as the URL has them', async t => {

@@ -3,7 +3,7 @@ import { GateError } from '../../lib/errors.js'
 import type { Event } from '../../lib/eventgate.js'
 import { Comparison, isSame, type Side } from '../../lib/evolution/comparison.js'
 import type { SchemaRepository } from '../../lib/schemas.js'
-import { makeSchemas, makeSteps, readInfo } from '../../parts.js'
+import { gateFields, makeSchemas, makeSteps, readInfo } from '../../parts.js'
 import { isMap, lineOf, type SchemaFile } from './files.js'
 import type { Problem, Result, Sample } from './report.js'
 
@@ -34,13 +34,7 @@ export class CheckedSchemas {
     })
     const repository = makeSchemas(config, readInfo())
     const steps = makeSteps(config, repository, undefined, async () => {})
-    const fields = {
-      schemaUriField: config.schema_uri_field,
-      dtField: config.dt_field ?? undefined,
-      idField: config.id_field ?? undefined,
-      overwriteDt: config.overwrite_dt,
-    }
-    const checked = new CheckedSchemas(files, repository, new Comparison(steps, fields))
+    const checked = new CheckedSchemas(files, repository, new Comparison(steps, gateFields(config)))
     for (const file of files) {
       await repository.load([uriOf(file)])
       try {

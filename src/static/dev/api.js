@@ -15,6 +15,11 @@
  *   event: any, topic: string | null, key: any, timestamp: any }} Prospect
  */
 
+/**
+ * @typedef {{ at: string, uri: string, verdict: 'compatible' | 'breaks' | 'cannot_tell', event?: any,
+ *   rule?: { path: string, keyword: string, message: string } }} Edit
+ */
+
 /** @param {string} path @param {RequestInit} [init] */
 async function ask(path, init) {
   const response = await fetch(path, init)
@@ -43,6 +48,8 @@ export const api = {
   ofRequest: async requestId =>
     (await ask(`/_dev/events?limit=1&request_id=${encodeURIComponent(requestId)}`)).entries[0],
   counts: () => ask('/_dev/counts'),
+  /** @returns {Promise<{ edits: Edit[] }>} */
+  edits: () => ask('/_dev/edits'),
   reset: () => ask('/_dev/events', { method: 'DELETE' }),
   /** @returns {Promise<{ schemas: { uri: string, title: string | null, description: string | null, examples: number }[] }>} */
   schemas: () => ask('/_dev/schemas'),

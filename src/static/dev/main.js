@@ -3,6 +3,7 @@ import { api, curlOf } from './api.js'
 import { detailView, wholeOf } from './detail.js'
 import { byId, copy, h, say } from './dom.js'
 import { Editor } from './editor.js'
+import { watchEdits } from './edits.js'
 import { pretty } from './json.js'
 import { Lane, reasonOf, SIGN, WORD } from './lane.js'
 import { offer, showOverview } from './overview.js'
@@ -355,13 +356,15 @@ async function showRequest(requestId) {
 }
 
 const editor = new Editor({ onSent })
+/** @param {string} text @param {string} from */
+function compose(text, from) {
+  editor.load(text, from)
+  go({ view: 'compose' })
+  editor.focus()
+}
 const schemas = new Schemas({
   open: uri => go({ view: 'schemas', uri }),
-  compose: (text, from) => {
-    editor.load(text, from)
-    go({ view: 'compose' })
-    editor.focus()
-  },
+  compose,
   send: async event => {
     try {
       const sent = await api.send(JSON.stringify(event))
@@ -373,6 +376,8 @@ const schemas = new Schemas({
   filter: schema => go({ view: 'events', schema, stream: '', outcome: '', text: '', entry: '' }),
   listed: all => editor.offer(all),
 })
+
+watchEdits(compose)
 
 // Showing what the URL says.
 

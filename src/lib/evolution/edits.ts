@@ -1,0 +1,38 @@
+import type { Schema } from '../eventgate.js'
+import type { SchemaRepository } from '../schemas.js'
+import type { Comparison, Verdict } from './comparison.js'
+
+/** What the edit of a schema's file means for events that it took before. */
+export type Edit = { at: string; uri: string } & Verdict
+
+const MAX_EDITS = 20
+
+/** The latest edits of schemas, for the development page. */
+export class SchemaEdits {
+  readonly #comparison: Comparison
+  readonly #schemas: Pick<SchemaRepository, 'menderOf' | 'refresh'>
+  readonly #edits: Edit[] = []
+
+  constructor(comparison: Comparison, schemas: Pick<SchemaRepository, 'menderOf' | 'refresh'>) {
+    this.#comparison = comparison
+    this.#schemas = schemas
+  }
+
+  /** Compares a schema as it was with what its file says now. Takes up to a second. */
+  changed(older: Schema, newer: Schema): void {
+    const [before, after] = [older, newer].map(schema => this.#schemas.menderOf(schema))
+    if (!before || !after) return
+    const verdict = this.#comparison.compare(
+      { schema: older, mender: before },
+      { schema: newer, mender: after },
+    )
+    this.#edits.unshift({ at: new Date().toISOString(), uri: newer.uri, ...verdict })
+    this.#edits.length = Math.min(this.#edits.length, MAX_EDITS)
+  }
+
+  /** The newest first, those among them that nobody has noticed yet. */
+  async latest(): Promise<readonly Edit[]> {
+    await this.#schemas.refresh()
+    return this.#edits
+  }
+}
