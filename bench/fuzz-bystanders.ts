@@ -20,7 +20,7 @@ export interface BystanderOptions {
   seed: number
   /** Attacks that are put together at random, beside those that are written down. */
   generated: number
-  /** Of the attack's name; all of them if undefined. */
+  /** The beginning of an attack's name; all of them if undefined. */
   only?: string | undefined
   /** The folder of the service, built. */
   service?: string | undefined
@@ -52,7 +52,7 @@ const CALM_MS = 500
 export async function runBystanders(options: BystanderOptions): Promise<Row[]> {
   const { seed, only, log = () => {} } = options
   const attacks = [...ATTACKS, ...generated(seed, options.generated)].filter(
-    ({ name }) => only === undefined || name.includes(only),
+    ({ name }) => only === undefined || name.startsWith(only),
   )
   const rows: Row[] = []
   for (const [n, attack] of attacks.entries()) {

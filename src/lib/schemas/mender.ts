@@ -6,6 +6,7 @@ import { guarded } from '../regexp.js'
 import { nearest } from '../spelling.js'
 import { asAjv6, behaveAsAjv6, type ComplaintOfAjv8 } from './ajv6.js'
 import type { JsonSchema } from './declares.js'
+import { Effort, makeLinear, TooManySteps } from './linear.js'
 import { numbers } from './numbers.js'
 import { texts } from './strings.js'
 
@@ -49,6 +50,7 @@ export class Mender {
   readonly #documents: ReadonlyMap<string, JsonSchema>
   readonly #whole: ValidateFunction
   readonly #parts: Ajv
+  readonly #effort = new Effort({ addsNames: true })
   readonly #validators = new WeakMap<object, ValidateFunction>()
   readonly #made = new WeakMap<object, Map<string, JsonSchema>>()
   #looks = 0
@@ -59,8 +61,10 @@ export class Mender {
     this.#documents = documents
     this.#root = documents.get(uri) as JsonSchema
     const all = { ...options, allErrors: true, verbose: true, meta: false, validateSchema: false }
-    this.#whole = make({ ...all, useDefaults: true }, documents).getSchema(uri) as ValidateFunction
-    this.#parts = make({ ...all, useDefaults: false }, documents)
+    this.#whole = make({ ...all, useDefaults: true }, documents, this.#effort).getSchema(
+      uri,
+    ) as ValidateFunction
+    this.#parts = make({ ...all, useDefaults: false }, documents, this.#effort)
   }
 
   /** The schema's document. Its references are absolute, as in all documents that it refers to. */
@@ -242,13 +246,31 @@ export class Mender {
 
   #complaintsOf(validate: ValidateFunction, value: unknown): Complaint[] {
     this.#looks++
-    if (validate(value)) return []
+    if (this.#holds(validate, value)) return []
     type Verbose = ComplaintOfAjv8 & { schema: unknown; parentSchema: SubSchema; data: unknown }
     return ((validate.errors ?? []) as Verbose[]).slice(0, MAX_COMPLAINTS).map(error => {
       const told = asAjv6(error)
       const schema = typeof error.parentSchema === 'object' ? error.parentSchema : {}
-      return { ...told, steps: stepsOf(told.dataPath, value), rule: error.schema, schema, value: error.data }
+      return {
+        ...told,
+        steps: stepsOf(error.instancePath, value),
+        rule: error.schema,
+        schema,
+        value: error.data,
+      }
     })
+  }
+
+  /** What takes too many steps ends the search: whatever it finds is held against the gate's own validator. */
+  #holds(validate: ValidateFunction, value: unknown): boolean {
+    this.#effort.begin()
+    try {
+      return validate(value) as boolean
+    } catch (error) {
+      if (!(error instanceof TooManySteps)) throw error
+      this.#looks = MAX_LOOKS
+      return true
+    }
   }
 
   /** Changes that may mend a complaint, the least first; at last the value goes. */
@@ -549,8 +571,9 @@ export class Mender {
   }
 }
 
-function make(options: Options, documents: ReadonlyMap<string, JsonSchema>): Ajv {
+function make(options: Options, documents: ReadonlyMap<string, JsonSchema>, effort: Effort): Ajv {
   const ajv = new Ajv(options)
+  makeLinear(ajv, effort)
   behaveAsAjv6(ajv)
   for (const [uri, document] of documents) ajv.addSchema(document, uri)
   return ajv
