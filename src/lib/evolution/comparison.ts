@@ -4,7 +4,7 @@ import type { Mender } from '../schemas.js'
 import { CounterexampleSearch, type Judge } from './counterexample.js'
 import { type Filling, type Gap, type Place, Subsumption } from './subsumption.js'
 
-export { isSame } from './subsumption.js'
+export { isSame } from './rules.js'
 
 /** What a new version of a schema means for events of the one before. */
 export type Verdict =

@@ -3,7 +3,8 @@ import { GONE, put } from '../patch.js'
 import { at, type Step } from '../pointer.js'
 import { guarded } from '../regexp.js'
 import type { JsonSchema, Mender, SubSchema } from '../schemas.js'
-import { finite, type Gap, type Place, schemasFor } from './subsumption.js'
+import { finite, schemasFor } from './rules.js'
+import type { Gap, Place } from './subsumption.js'
 
 /** Whether the gate takes an event by one of the two schemas. */
 export interface Judge {
