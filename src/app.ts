@@ -295,7 +295,7 @@ function makeErrorEvents(
   const gate = new EventGate(steps, (outcome, context, index) => metrics.errorEvent(outcome, context, index))
   return new ErrorEvents(
     {
-      ...{ stream, schemaUri, emitterId: userAgentOf(config, info) },
+      ...{ stream, schemaUri, emitterId: userAgentOf(config, info), maxPending: config.max_error_events },
       maxBytes: config.kafka?.hasty.sender.maxRequestBytes ?? Infinity,
     },
     {

@@ -92,12 +92,143 @@ test('proxies and agents that cannot be read are named with the option they stan
   assert.deepEqual(of({ trusted_proxies: [], test_kitchen: { ua_denylist: [] } }), [])
 })
 
-test('what is taken hastily must fit into the queue behind it', () => {
-  const conf = { 'metadata.broker.list': 'a:1', 'queue.buffering.max.messages': 1000 }
-  const problems = problemsOf(() => readConfigFile(file({ kafka: { conf } }), {}))
-  assert.equal(problems.length, 1)
-  assert.equal(problems[0]?.path, 'services[0].conf.hasty_max_events')
-  assert.match(problems[0]?.message ?? '', /1000 events.*lost after their 202/)
+test('what is taken hastily, and error events, follow the queue behind them', () => {
+  const queued = (messages: number, conf: object = {}, properties: object = {}) => ({
+    ...conf,
+    kafka: {
+      conf: { 'metadata.broker.list': 'a:1', 'queue.buffering.max.messages': messages, ...properties },
+    },
+  })
+  const bounds: [conf: Record<string, unknown>, errorEvents: number, hasty: number][] = [
+    [queued(200, { error_stream: 'e' }), 50, 150],
+    [queued(200), 0, 200],
+    [queued(200, { error_stream: 'e', hasty_max_events: 100 }), 50, 100],
+    [queued(2, { error_stream: 'e' }), 1, 1],
+    [queued(1), 0, 1],
+    // 0 is without a bound.
+    [queued(0, { error_stream: 'e' }), 5000, 20_000],
+    [queued(100_000, { error_stream: 'e' }), 5000, 20_000],
+    [queued(25_000, { error_stream: 'e', hasty_max_events: 20_000 }), 5000, 20_000],
+    [{ error_stream: 'e' }, 5000, 20_000],
+  ]
+  for (const [conf, errorEvents, hasty] of bounds) {
+    const config = readConf(conf, undefined)
+    assert.deepEqual(
+      [config.max_error_events, config.hasty_max_events],
+      [errorEvents, hasty],
+      JSON.stringify(conf),
+    )
+    const isLower = conf.hasty_max_events === undefined && hasty < 20_000
+    assert.equal(
+      config.warnings.some(({ path }) => path === 'hasty_max_events'),
+      isLower,
+    )
+  }
+  const small = readConf(queued(100, {}, { 'queue.buffering.max.kbytes': 4096 }), undefined)
+  assert.deepEqual([small.hasty_max_bytes, small.max_body_size], [4 * 1024 ** 2, 4 * 1024 ** 2])
+})
+
+test('a queue that cannot hold what is configured is refused, without a negative number', () => {
+  const kafka = (properties: object) => ({ conf: { 'metadata.broker.list': 'a:1', ...properties } })
+  const cases: [conf: object, path: string, message: RegExp][] = [
+    [
+      { kafka: kafka({ 'queue.buffering.max.messages': 200 }), error_stream: 'e', hasty_max_events: 180 },
+      'hasty_max_events',
+      /at most 150, not 180.* 200 events \(queue\.buffering\.max\.messages\) and 50 of them are for error events/,
+    ],
+    [
+      { kafka: kafka({ 'queue.buffering.max.messages': 1000 }), hasty_max_events: 20_000 },
+      'hasty_max_events',
+      /at most 1000, not 20000/,
+    ],
+    [
+      { kafka: kafka({ 'queue.buffering.max.messages': 1 }), error_stream: 'e' },
+      'kafka.conf',
+      /queue\.buffering\.max\.messages of at least 2/,
+    ],
+    [
+      { kafka: kafka({ 'queue.buffering.max.kbytes': 4096 }), hasty_max_bytes: '16mb', max_body_size: '1mb' },
+      'hasty_max_bytes',
+      /at most 4194304, not 16777216.*queue\.buffering\.max\.kbytes/,
+    ],
+  ]
+  for (const [conf, path, message] of cases) {
+    const [problem, ...others] = problemsOf(() => readConfigFile(file(conf), {}))
+    assert.deepEqual([problem?.path, others], [`services[0].conf.${path}`, []])
+    assert.match(String(problem?.message), message)
+    assert.doesNotMatch(String(problem?.message), /-\d/)
+  }
+})
+
+test('values that can never work are refused', () => {
+  const broker = { 'metadata.broker.list': 'a:1' }
+  const cases: [conf: object, path: string, message: RegExp][] = [
+    ...['0', '0mb', '0.5b', '0.9', '0 kB'].map((size): [object, string, RegExp] => [
+      { max_body_size: size },
+      'max_body_size',
+      /comes to 0 bytes/,
+    ]),
+    ...[
+      ['https://a.example/', 'is "https://a.example" meant?'],
+      ['https://a.example/path?x', 'is "https://a.example" meant?'],
+      ['https://A.example', 'is "https://a.example" meant?'],
+      ['https://a.example:443', 'is "https://a.example" meant?'],
+      ['https://user@a.example', 'is "https://a.example" meant?'],
+      ['a.example', 'not "a.example"'],
+      ['https://*.example', 'not "https://*.example"'],
+      ['https://a.example, https://b.example', 'not "https://a.example, https://b.example"'],
+      ['no', 'is false meant?'],
+    ].map(([cors = '', message = '']): [object, string, RegExp] => [
+      { cors },
+      'cors',
+      new RegExp(message.replace(/[.*+?/]/g, '\\$&')),
+    ]),
+    [{ cors: ['https://a.example', '*'] }, 'cors[1]', /stands alone/],
+    [{ cors: ['https://a.example/'] }, 'cors[0]', /is "https:\/\/a\.example" meant/],
+    [{ error_stream: '..' }, 'error_stream', /"\.\."/],
+    [{ topic_prefix: 'x'.repeat(250) }, 'topic_prefix', /must be text that matches/],
+    [{ schema_base_uris: ['/fine', 's3://bucket/x'] }, 'schema_base_uris', /"s3:\/\/bucket\/x"/],
+    [{ schema_base_uris: '/not/a/list' }, 'schema_base_uris', /must be a list/],
+    [{ stream_config_uri: 'ftp://a/b' }, 'stream_config_uri', /neither a path nor/],
+    [{ stream_config_uri: ['a', 'b'] }, 'stream_config_uri', /must be text/],
+    [{ http_request_headers_to_fields: { 'x y': 'a' } }, 'http_request_headers_to_fields', /"x y"/],
+    [
+      { kafka: { conf: { 'metadata.broker.list': ['a:9092', 'b:9092'] } } },
+      "kafka.conf['metadata.broker.list']",
+      /must be one text, not a list/,
+    ],
+    [
+      { kafka: { conf: { ...broker, 'client.id': ['a'] } } },
+      "kafka.conf['client.id']",
+      /must be one text, not a list/,
+    ],
+    [
+      { kafka: { conf: { ...broker, acks: { all: true } } } },
+      "kafka.conf['acks']",
+      /must be one value, not a map/,
+    ],
+  ]
+  for (const [conf, path, message] of cases) {
+    const [problem, ...others] = problemsOf(() => readConfigFile(file(conf), {}))
+    assert.deepEqual([problem?.path, others], [`services[0].conf.${path}`, []], JSON.stringify(conf))
+    assert.match(String(problem?.message), message)
+  }
+  const fine = [
+    'null',
+    'http://localhost:3000',
+    'https://[::1]:8443',
+    'moz-extension://0a-1b',
+    'capacitor://localhost',
+  ]
+  assert.deepEqual(
+    problemsOf(() => readConfigFile(file({ cors: fine }), {})),
+    [],
+  )
+  for (const cors of [...fine, '*', false])
+    assert.deepEqual(
+      problemsOf(() => readConfigFile(file({ cors }), {})),
+      [],
+    )
 })
 
 test('what Kafka is said to be must be one sink', () => {

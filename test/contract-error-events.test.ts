@@ -143,7 +143,7 @@ test('an error event fits into a message, whatever the refused event has in it',
     ...{ requestId: 'r', loggedRequestId: 'r' },
   }
   for (const maxBytes of [1_000_000, 100_000, 4000, Infinity]) {
-    const options = { stream: 'e', schemaUri: '/error/2.1.0', emitterId: 'gate', maxBytes }
+    const options = { stream: 'e', schemaUri: '/error/2.1.0', emitterId: 'gate', maxBytes, maxPending: 5000 }
     const event = makeErrorEvent(refusal, options, undefined, Date.now())
     const bytes = Buffer.byteLength(JSON.stringify(event))
     assert.ok(bytes < Math.min(maxBytes, 1_000_000), `${bytes} of ${maxBytes}`)

@@ -48,6 +48,8 @@ export interface Config {
   max_events_in_flight: number
   hasty_max_bytes: number
   hasty_max_events: number
+  /** Error events that may be under way at one time; follows from the hasty producer's queue. */
+  max_error_events: number
   schema_uri_field: string
   schema_base_uris: readonly string[]
   schema_precache_uris: readonly string[]
@@ -331,7 +333,7 @@ export const OPTIONS = {
   topic_prefix: {
     description: "put before the stream's name to make the topic's, but for streams named `eventlogging_…`",
     type: 'string',
-    pattern: '^[A-Za-z0-9._-]*$',
+    pattern: '^[A-Za-z0-9._-]{0,200}$',
     default: '',
   },
   stream_config_uri: {
@@ -383,7 +385,7 @@ export const OPTIONS = {
     description:
       'the stream to which an error event goes for each event that fails validation, with the event itself in `raw_event`, cut at 262144 characters; null: none are made',
     type: 'string',
-    pattern: '^[A-Za-z0-9._-]{1,200}$',
+    pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,200}$',
     nullable: true,
     default: null,
   },
@@ -603,10 +605,11 @@ function evaluate(
     ? readKafkaConf(conf.kafka, { requestTimeoutMs, maxInFlight })
     : { problems: [], warnings: [] }
   const { settings = null } = kafka
-  const warnings = [...kafka.warnings, ...exposures(options), ...memory.warnings]
+  const queue = withinQueue({ ...options, ...memory.bounds } as unknown as Config, conf, settings)
+  const warnings = [...kafka.warnings, ...exposures(options), ...memory.warnings, ...queue.warnings]
   const shutdown = shutdownTimes(conf.shutdown_timeout_ms as number | undefined)
   const config = Object.freeze({
-    ...{ ...options, ...memory.bounds, memory: memory.followed },
+    ...{ ...options, ...memory.bounds, ...queue.bounds, memory: memory.followed },
     ...{ shutdown, kafka: settings, warnings },
   }) as unknown as Config
   for (const { path, message } of kafka.problems) problems.push({ path: `${at}.${path}`, message })
@@ -640,6 +643,33 @@ function withinMemory(
         : `memory is limited to ${inMiB(limit)}, so that bounds that are not configured are lower: ${words.join(', ')}`,
     warnings: needed > limit ? [{ path: 'max_bytes_in_flight', message }] : [],
   }
+}
+
+/** Error events and hasty events share the hasty producer's queue. Bounds that are not configured follow it. */
+function withinQueue(
+  { error_stream, hasty_max_events, hasty_max_bytes, max_body_size }: Config,
+  conf: Readonly<Record<string, unknown>>,
+  kafka: KafkaSettings | null,
+): { bounds: Partial<Config>; warnings: Problem[] } {
+  const { maxQueuedMessages = Infinity, maxQueuedBytes = Infinity } = kafka?.hasty.sender ?? {}
+  const share = Math.max(1, Math.min(MAX_PENDING_ERROR_EVENTS, Math.floor(maxQueuedMessages / 4)))
+  const max_error_events = error_stream === null ? 0 : share
+  const bounds = { max_error_events, hasty_max_events, hasty_max_bytes, max_body_size }
+  const warnings: Problem[] = []
+  const follow = (
+    name: 'hasty_max_events' | 'hasty_max_bytes' | 'max_body_size',
+    most: number,
+    what: string,
+  ) => {
+    if (conf[name] !== undefined || bounds[name] <= most || most < 1) return
+    bounds[name] = most
+    const message = `is lowered to ${most}, because of ${what} of the hasty producer`
+    warnings.push({ path: name, message })
+  }
+  follow('hasty_max_events', maxQueuedMessages - max_error_events, 'queue.buffering.max.messages')
+  follow('hasty_max_bytes', maxQueuedBytes, 'queue.buffering.max.kbytes')
+  follow('max_body_size', maxQueuedBytes, 'queue.buffering.max.kbytes')
+  return { bounds, warnings }
 }
 
 /** What is meant for a developer's own machine, and offered to others. */
@@ -681,6 +711,7 @@ function combinations(conf: Readonly<Record<string, unknown>>, config: Config, a
   if (conf.producer == null && conf.kafka && conf.output_path !== undefined) {
     problems.push({ path: `${at}.producer`, message: 'must be set where both kafka and output_path are' })
   }
+  problems.push(...hopeless(config, at))
   const atMost = (lesser: keyof Config, greater: keyof Config, why: string) => {
     if ((config[lesser] as number) <= (config[greater] as number)) return
     problems.push({
@@ -690,16 +721,7 @@ function combinations(conf: Readonly<Record<string, unknown>>, config: Config, a
   }
   atMost('max_body_size', 'max_bytes_in_flight', 'the largest body could never be let in')
   atMost('max_body_size', 'hasty_max_bytes', 'the largest body could never be let in hastily')
-  const queue = config.kafka?.hasty.sender
-  const errorEvents = config.error_stream === null ? 0 : MAX_PENDING_ERROR_EVENTS
-  if (
-    queue &&
-    (config.hasty_max_events + errorEvents > queue.maxQueuedMessages ||
-      config.hasty_max_bytes > queue.maxQueuedBytes)
-  ) {
-    const message = `and hasty_max_bytes must be at most what the hasty producer may queue, ${queue.maxQueuedMessages - errorEvents} events${errorEvents > 0 ? ` (${errorEvents} more are for error events)` : ''} and ${queue.maxQueuedBytes} bytes, or events would be lost after their 202`
-    problems.push({ path: `${at}.hasty_max_events`, message })
-  }
+  problems.push(...queueProblems(config, at))
   const readable = (path: string, read: () => unknown) => {
     try {
       read()
@@ -710,6 +732,76 @@ function combinations(conf: Readonly<Record<string, unknown>>, config: Config, a
   readable('trusted_proxies', () => new ClientAddress(config.trusted_proxies))
   readable('test_kitchen.ua_denylist', () => userAgentExpressions(config.test_kitchen.ua_denylist ?? []))
   atMost('schema_timeout_ms', 'request_timeout_ms', 'a request would end before its schema could be had')
+  return problems
+}
+
+/** Values of the right type that could never have an effect, or would refuse everything. */
+function hopeless(config: Config, at: string): Problem[] {
+  const problems: Problem[] = []
+  const problem = (path: string, message: string) => problems.push({ path: `${at}.${path}`, message })
+  for (const name of ['max_body_size', 'max_bytes_in_flight', 'hasty_max_bytes'] as const)
+    if (config[name] < 1) problem(name, 'comes to 0 bytes, so that no body could be taken')
+  const { cors } = config
+  const origins = Array.isArray(cors) ? cors : cors === false || cors === '*' ? [] : [cors]
+  for (const [i, origin] of origins.entries()) {
+    const wrong = originProblem(origin)
+    if (wrong) problem(Array.isArray(cors) ? `cors[${i}]` : 'cors', wrong)
+  }
+  const uris = {
+    schema_base_uris: config.schema_base_uris,
+    stream_config_uri: config.stream_config_uri ?? [],
+  }
+  for (const [name, value] of Object.entries(uris))
+    for (const uri of [value].flat())
+      if (/^(?!https?:|file:)[a-z][a-z0-9+.-]+:\/\//i.test(uri))
+        problem(name, `has ${quote(uri)}, which is neither a path nor a file: or http(s): URI`)
+  for (const name of Object.keys(config.http_request_headers_to_fields))
+    if (!HEADER_NAME.test(name))
+      problem('http_request_headers_to_fields', `has ${quote(name)}, which cannot be the name of a header`)
+  return problems
+}
+
+const HEADER_NAME = /^[\w!#$%&'*+.^`|~-]+$/
+
+/** Why browsers never send an Origin like this one. */
+function originProblem(origin: string): string | undefined {
+  if (origin === 'null') return undefined
+  if (origin === '*') return 'has "*" in a list: "*" stands alone, and means any origin'
+  const sent = URL.canParse(origin) ? new URL(origin) : undefined
+  const meant = sent && /^https?:$/.test(sent.protocol) ? sent.origin : `${sent?.protocol}//${sent?.host}`
+  if (sent?.host && meant === origin && !origin.includes('*')) return undefined
+  const hint = /^(no|off|none|false)$/i.test(origin)
+    ? '; is false meant?'
+    : sent?.host && !origin.includes('*')
+      ? `; is ${quote(meant)} meant?`
+      : ''
+  return `must be an origin as browsers send it, such as "https://example.org", not ${quote(origin)}${hint}`
+}
+
+/** What is accepted hastily must fit into the hasty producer's queue, or events would be lost after their 202. */
+function queueProblems(config: Config, at: string): Problem[] {
+  const { hasty_max_events, hasty_max_bytes, max_error_events, kafka } = config
+  if (!kafka) return []
+  const { maxQueuedMessages, maxQueuedBytes } = kafka.hasty.sender
+  const room = maxQueuedMessages - max_error_events
+  const problems: Problem[] = []
+  const problem = (path: string, message: string) => problems.push({ path: `${at}.${path}`, message })
+  const share = max_error_events > 0 ? ` and ${max_error_events} of them are for error events` : ''
+  if (room < 1)
+    problem(
+      'kafka.conf',
+      'must have a queue.buffering.max.messages of at least 2, because there is an error_stream',
+    )
+  else if (hasty_max_events > room)
+    problem(
+      'hasty_max_events',
+      `must be at most ${room}, not ${hasty_max_events}: the hasty producer queues at most ${maxQueuedMessages} events (queue.buffering.max.messages)${share}`,
+    )
+  if (hasty_max_bytes > maxQueuedBytes)
+    problem(
+      'hasty_max_bytes',
+      `must be at most ${maxQueuedBytes}, not ${hasty_max_bytes}: the hasty producer queues no more (queue.buffering.max.kbytes)`,
+    )
   return problems
 }
 

@@ -28,6 +28,8 @@ export interface ErrorEventOptions {
   emitterId: string
   /** The largest message that its producer takes. */
   maxBytes: number
+  /** Error events without an outcome, at one time. */
+  maxPending: number
 }
 
 /** What error events go through. */
@@ -77,7 +79,7 @@ export class ErrorEvents {
     // An error event that another service posts here is one too.
     if (outcome.stream?.name === this.#options.stream) return
     const { error, schema, stream } = outcome
-    const isFull = this.#pending === MAX_PENDING_ERROR_EVENTS
+    const isFull = this.#pending === this.#options.maxPending
     const text = isFull ? '' : context.textOf(index)
     const length = text.length + error.message.length
     // One alone may be of any length, for it was let in.
