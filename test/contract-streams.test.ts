@@ -44,6 +44,10 @@ test('which streams take which events', async t => {
     'php.lists': { ...SETTINGS, message_key_fields: [], producers: [], topic_prefixes: null },
     'bad.key': { ...SETTINGS, message_key_fields: 'wiki' },
     'numbered.key': { ...SETTINGS, message_key_fields: { b: 'test', 10: 'test' } },
+    'no.producers': { ...SETTINGS, producers: 'kafka' },
+    'bad name!': SETTINGS,
+    'twin.name': SETTINGS,
+    twin_name: SETTINGS,
     'job.special': { schema_title: 'other' },
     '/^job\\..+/': SETTINGS,
     '/(/': SETTINGS,
@@ -62,6 +66,12 @@ test('which streams take which events', async t => {
     ['__proto__', 400, 'stream_not_configured'],
     ['bad.key', 503, 'stream_misconfigured'],
     ['numbered.key', 503, 'stream_misconfigured'],
+    ['no.producers', 503, 'stream_misconfigured'],
+    ['bad name!', 400, 'stream_name_illegal'],
+    ['twin.name', 201],
+    ['twin_name', 400, 'stream_name_illegal'],
+    ['job_special', 400, 'stream_not_configured'],
+    ['job.anything_else', 201],
   ]
   for (const [stream, status, code] of cases) {
     await t.test(`${JSON.stringify(stream)}: ${code ?? status}`, async () => {
@@ -77,13 +87,22 @@ test('which streams take which events', async t => {
       1,
     )
   })
+  await t.test('an operator is told which names have no topic', () => {
+    const lines = service.log().map(({ msg }) => String(msg))
+    for (const name of ['bad name!', 'twin_name'])
+      assert.equal(
+        lines.filter(line => line.startsWith(`stream configuration: stream "${name}" takes no events`))
+          .length,
+        1,
+      )
+  })
   await t.test('an expression that is none is left out, and said so', () => {
     const lines = service.log().map(({ msg }) => String(msg))
     assert.ok(lines.some(line => line.startsWith('stream configuration: ') && line.includes('is left out')))
   })
   await t.test('the configurations in force can be read', async () => {
     const get = async (path: string) => (await (await fetch(`${service.url}${path}`)).json()) as object
-    assert.deepEqual(Object.keys(await get('/v1/stream-configs')).length, 9)
+    assert.deepEqual(Object.keys(await get('/v1/stream-configs')).length, 13)
     assert.deepEqual(await get('/v1/stream-configs/exact.stream,other.title'), {
       'exact.stream': SETTINGS,
       'other.title': { schema_title: 'other' },
@@ -281,4 +300,35 @@ test('without a configuration at the start there is no start', async t => {
       /stream_config_uri .* cannot be used/,
     )
   }
+})
+
+test('a stream of which there is no topic refuses its own events only, at a refresh too', async t => {
+  let streams: Record<string, object> = { a_b: SETTINGS, other: SETTINGS }
+  const { url } = await api(t, () => streams)
+  const port = await freePort()
+  const service = await startService(
+    t,
+    { stream_config_uri: url, stream_config_ttl: 0.2, topic_prefix: 'p.' },
+    { metrics: { type: 'prometheus', port } },
+  )
+  const refused = async () =>
+    (await samples(port)).get('eventgate_stream_config_refused_streams{service="eventgate"}')
+  const statuses = async (...names: string[]) =>
+    Promise.all(names.map(async name => (await service.post(to(name))).status))
+  assert.equal(await refused(), 0)
+  assert.deepEqual(await statuses('a_b', 'other'), [201, 201])
+  // Before the one that works, and with a name that would be its topic's.
+  streams = { 'a.b': SETTINGS, 'no topic': SETTINGS, ...streams, eventlogging_a: SETTINGS }
+  await eventually(async () => assert.equal(await refused(), 2))
+  assert.deepEqual(
+    await statuses('a_b', 'other', 'a.b', 'no topic', 'eventlogging_a'),
+    [201, 201, 400, 400, 201],
+  )
+  const [entry] = (await service.post(to('a.b'))).json().invalid
+  assert.equal(entry.code, 'stream_name_illegal')
+  assert.match(entry.context.message, /"p\.a\.b" cannot be beside "p\.a_b"/)
+  // Once the other is gone, there is room for it.
+  streams = { 'a.b': SETTINGS, other: SETTINGS }
+  await eventually(async () => assert.deepEqual(await statuses('a.b', 'other'), [201, 201]))
+  assert.equal(await refused(), 0)
 })

@@ -69,6 +69,14 @@ test('a key is a JSON object in the order of the configuration, its values typed
   assert.equal(keyOf({ a: '' }, ['a"', 'a']), '{"a\\"":""}')
 })
 
+test('a part of a key may stand in a list', () => {
+  const event = { page: [{ id: 5 }] }
+  assert.equal(keyOf(event, ['p', 'page.0.id']), '{"p":5}')
+  assert.equal(keyOf(event, ['p', 'page[0].id']), '{"p":5}')
+  for (const path of ['page.id', 'page.1.id', 'page.length'])
+    assert.equal(refusal(() => keyOf(event, ['p', path])).code, 'key_field_missing', path)
+})
+
 test('names that look like integers keep their place', () => {
   assert.equal(
     keyOf({ a: 1, b: 2, c: 3 }, ['b', 'b'], ['10', 'a'], ['2', 'c'], ['__proto__', 'a']),

@@ -65,9 +65,9 @@ export class Streams {
 function configured(name: string, schema: Schema, configs: StreamConfigs): Stream {
   const stream = configs.table.find(name)
   if (!stream) throw unknown(name, configs)
-  if (stream.problem !== undefined) {
-    const message = `the configuration of stream ${quote(name)} is wrong: ${stream.problem}`
-    throw new GateError('stream_misconfigured', message)
+  if (stream.problem) {
+    const { code, message } = stream.problem
+    throw new GateError(code, `stream ${quote(name)} takes no events: ${message}`)
   }
   if (stream.schemaTitle === schema.title && stream.schemaTitle !== undefined) return stream
   throw new GateError(

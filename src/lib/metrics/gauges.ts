@@ -133,4 +133,9 @@ export function registerGauges(
     'Streams in the stream configuration, regular expressions too',
     () => configs.table.size,
   )
+  plain(
+    'stream_config_refused_streams',
+    'Streams in the stream configuration that take no events, because of their name or their settings; the log says why',
+    () => configs.table.refused,
+  )
 }

@@ -128,7 +128,7 @@ export class StreamConfigs {
     try {
       const text = await fetchText(this.#options)
       if (text !== this.#text || this.#table.isIncomplete) {
-        this.#table = StreamTable.read(text, this.#options)
+        this.#table = StreamTable.read(text, this.#options, undefined, this.#table)
         this.#text = text
         this.#observer.fetched?.(this.#table)
       }

@@ -16,8 +16,8 @@ export interface TableOptions {
 export interface Configured extends Stream {
   /** The title that a schema of its events must have; without one it takes no event. */
   schemaTitle: string | undefined
-  /** What is wrong with its settings. */
-  problem: string | undefined
+  /** What is wrong with its name, for which there is no topic, or with its settings. */
+  problem: { code: 'stream_name_illegal' | 'stream_misconfigured'; message: string } | undefined
 }
 
 type Settings = Readonly<Record<string, unknown>>
@@ -50,18 +50,28 @@ export class StreamTable {
   readonly #streams = new Map<string, Configured>()
   readonly #expressions: { expression: RegExp; name: string; settings: Settings }[] = []
   readonly #matched = new Map<string, Configured | undefined>()
+  /** Streams by the name that Kafka's metrics give their topics. */
+  readonly #owners = new Map<string, string>()
 
   private constructor(
     settings: Record<string, Settings>,
     warnings: string[],
     prefix: string,
     inspection: Inspection,
+    before: StreamTable | undefined,
   ) {
     this.settings = settings
     this.warnings = warnings
     this.#prefix = prefix
+    for (const name of Object.keys(settings)) {
+      const topic = topicOf(name, prefix)
+      const owner = metricName(topic)
+      // A stream that is added does not take the topic of one that works.
+      if (isLegalTopic(topic) && (!this.#owners.has(owner) || before?.isOwner(name)))
+        this.#owners.set(owner, name)
+    }
     for (const [name, own] of Object.entries(settings)) {
-      if (name.length > 2 && name.startsWith('/') && name.endsWith('/')) {
+      if (isExpression(name)) {
         try {
           const expression = provenFast(name.slice(1, -1), inspection)
           this.#expressions.push({ expression, name, settings: own })
@@ -70,8 +80,8 @@ export class StreamTable {
         }
         continue
       }
-      const stream = configured(name, name, own, prefix)
-      if (stream.problem) warnings.push(`stream ${quote(name)} takes no events: ${stream.problem}`)
+      const stream = this.#configured(name, name, own)
+      if (stream.problem) warnings.push(`stream ${quote(name)} takes no events: ${stream.problem.message}`)
       this.#streams.set(name, stream)
     }
     this.isIncomplete = inspection.isOver
@@ -82,6 +92,7 @@ export class StreamTable {
     text: string,
     { objectPath, destination, topicPrefix }: TableOptions,
     inspection = new Inspection(),
+    before?: StreamTable,
   ): StreamTable {
     const { value: answer, notes } = parse(text)
     if (!isMap(answer)) throw new Error(`the answer is no map but ${quote(answer)}`)
@@ -101,7 +112,7 @@ export class StreamTable {
       else if (isFor(destination, map)) kept.push([name, map])
     }
     if (kept.length === 0) throw new Error('it has no streams')
-    return new StreamTable(Object.fromEntries(kept), warnings, topicPrefix, inspection)
+    return new StreamTable(Object.fromEntries(kept), warnings, topicPrefix, inspection, before)
   }
 
   /** The stream of this name: an exact one, or else that of the first regular expression that it matches. */
@@ -111,7 +122,7 @@ export class StreamTable {
     if (this.#matched.has(name)) return this.#matched.get(name)
     if (!this.isLegal(name)) return undefined
     const found = this.#expressions.find(({ expression }) => expression.test(name))
-    const stream = found && configured(name, found.name, found.settings, this.#prefix)
+    const stream = found && this.#configured(name, found.name, found.settings)
     if (this.#matched.size === MAX_MATCHED) this.#matched.clear()
     this.#matched.set(name, stream)
     return stream
@@ -125,6 +136,21 @@ export class StreamTable {
   /** As they were configured; undefined for a stream that is not. */
   settingsOf(name: string): Settings | undefined {
     return Object.hasOwn(this.settings, name) ? this.settings[name] : this.find(name)?.settings
+  }
+
+  /** Whether the topic of this name is its own. */
+  isOwner(name: string): boolean {
+    return this.#owners.get(metricName(topicOf(name, this.#prefix))) === name
+  }
+
+  /** Streams that take no events, because of their name or their settings. */
+  get refused(): number {
+    return [...this.#streams.values()].filter(({ problem }) => problem).length
+  }
+
+  #configured(name: string, as: string, settings: Settings): Configured {
+    const owner = this.#owners.get(metricName(topicOf(name, this.#prefix)))
+    return configured(name, as, settings, this.#prefix, owner)
   }
 
   get size(): number {
@@ -145,15 +171,37 @@ function isFor(destination: string | undefined, { destination_event_service: own
   return Array.isArray(own) ? own.includes(destination) : own === destination
 }
 
-/** What one stream's settings come to; `as` is the key under which they stand. */
-function configured(name: string, as: string, settings: Settings, prefix: string): Configured {
+function isExpression(name: string): boolean {
+  return name.length > 2 && name.startsWith('/') && name.endsWith('/')
+}
+
+/** Kafka creates no topic whose name differs from another's in these only, because its metrics know them as one. */
+function metricName(topic: string): string {
+  return topic.replaceAll('.', '_')
+}
+
+/**
+ * What one stream's settings come to; `as` is the key under which they stand, and `owner` the configured stream that
+ * has the topic of this name.
+ */
+function configured(
+  name: string,
+  as: string,
+  settings: Settings,
+  prefix: string,
+  owner: string | undefined,
+): Configured {
   const problems: string[] = []
   const topic = topicOf(name, prefix)
-  if (!isLegalTopic(topic)) problems.push(`${quote(topic)} is no legal Kafka topic`)
+  const illegal = isLegalTopic(topic)
+    ? owner !== undefined && owner !== name && topicOf(owner, prefix) !== topic
+      ? `its topic ${quote(topic)} cannot be beside ${quote(topicOf(owner, prefix))}: Kafka takes . and _ for the same`
+      : undefined
+    : `${quote(topic)} is not a legal Kafka topic`
   const { schema_title, message_key_fields } = settings
   const producers = mapOf(settings.producers ?? {})
   const own = mapOf(producers?.eventgate ?? {})
-  if (!own) problems.push(`producers.eventgate must be a map, not ${quote(settings.producers)}`)
+  if (!producers || !own) problems.push(`producers.eventgate must be a map, not ${quote(settings.producers)}`)
   return {
     name,
     topic,
@@ -162,7 +210,11 @@ function configured(name: string, as: string, settings: Settings, prefix: string
     schemaTitle: typeof schema_title === 'string' && schema_title !== '' ? schema_title : undefined,
     key: keyOf(message_key_fields, problems),
     headers: headersOf(own?.enrich_fields_from_http_headers, problems),
-    problem: problems.length > 0 ? problems.join('; ') : undefined,
+    problem: illegal
+      ? { code: 'stream_name_illegal', message: illegal }
+      : problems.length > 0
+        ? { code: 'stream_misconfigured', message: problems.join('; ') }
+        : undefined,
   }
 }
 
