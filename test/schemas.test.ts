@@ -544,6 +544,17 @@ test('a schema in use survives the outage of its repository', async t => {
   await refused(schemas, '/b/1.0.0', 'schema_unavailable')
 })
 
+test('a file is waited for: a busy process does not ask a registry for what it has', async t => {
+  const far = await remote(t, serving({ '/a/1.0.0': YAML }))
+  const schemas = repository([folder(t, { 'a/1.0.0': YAML }), far.base], { timeoutMs: 40 })
+  const loading = load(schemas, '/a/1.0.0')
+  setImmediate(() => {
+    for (const until = performance.now() + 100; performance.now() < until; );
+  })
+  assert.equal((await loading).title, 'a')
+  assert.deepEqual(far.asked, [])
+})
+
 test('events are served from memory once their schemas were loaded', async t => {
   const root = folder(t, { 'a/1.0.0.yaml': YAML, 'b/1.0.0.yaml': YAML })
   const schemas = repository([root])

@@ -396,13 +396,15 @@ export class SchemaRepository {
     const places = (absolute ? [''] : baseUris).flatMap(base => names.map(name => ({ base, name })))
     const asked: Promise<Found | NotFound | Unreachable>[] = []
     for (const { base, name } of places) {
-      if (look && /^https?:/.test(join(base, name))) {
+      const isRemote = /^https?:/.test(join(base, name))
+      if (look && isRemote) {
         look.asked = true
         if (look.isLocal) break
       }
       const asking = this.#ask(base, name, uri, deadline)
       asked.push(asking)
-      const found = await within(asking, timeoutMs / places.length)
+      // A file that is late says that this process is: to ask a registry as well would not help.
+      const found = await (isRemote ? within(asking, timeoutMs / places.length) : asking)
       if (found && !(found instanceof NotFound || found instanceof Unreachable)) break
     }
     let unreachable: Unreachable | undefined
