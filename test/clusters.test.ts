@@ -4,10 +4,9 @@
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync } from 'node:fs'
-import { createServer, type RequestListener } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
-import { join, normalize } from 'node:path'
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
+import { connect } from 'node:net'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { load } from 'js-yaml'
@@ -15,26 +14,18 @@ import { Field } from '#src/lib/field.js'
 import { ROOT, send, spawnService, temporary, WIKIMEDIA } from './helpers.js'
 import { assertAccepted, eventually, freePort, ONE_ACCEPTED, postBytes, samples } from './http-helpers.js'
 import { monitor } from './monitoring.js'
+import {
+  examplesOf,
+  isThere,
+  type Json,
+  REPOSITORY,
+  type Schema,
+  type StreamSettings,
+  serveProduction,
+  streamsOf,
+  wholeSchemas,
+} from './production.js'
 import { type KafkaCluster, type KafkaRecord, readTopics, startKafka } from './real-kafka.js'
-
-const isThere = existsSync(join(WIKIMEDIA, 'clusters'))
-const repository = join(WIKIMEDIA, 'schemas-event-primary')
-
-type Json = Record<string, unknown>
-
-interface Schema {
-  title?: string
-  examples?: Json[]
-  properties?: Record<string, Schema>
-  additionalProperties?: Schema | boolean
-  default?: unknown
-}
-
-interface StreamSettings {
-  schema_title: string
-  message_key_fields?: Record<string, string>
-  producers: { eventgate: { enrich_fields_from_http_headers: Record<string, string | false> } }
-}
 
 /** What a cluster is expected to do. */
 interface Cluster {
@@ -91,9 +82,7 @@ test(`production's clusters${isThere ? '' : ': NOT THERE, nothing was tested'}`,
 
   for (const cluster of CLUSTERS) {
     await t.test(cluster.service, async t => {
-      const { streams } = JSON.parse(
-        readFileSync(join(WIKIMEDIA, 'stream-configs', `${cluster.service}.json`), 'utf8'),
-      ) as { streams: Record<string, StreamSettings> }
+      const streams = streamsOf(cluster.service)
       const { service, conf, metricsPort, fetched } = await start(t, cluster.service, kafka)
 
       const configs = await send(`${service.url}/v1/stream-configs`)
@@ -112,16 +101,9 @@ test(`production's clusters${isThere ? '' : ': NOT THERE, nothing was tested'}`,
         ],
       )
 
-      const pairs = Object.entries(streams).flatMap(([key, settings]) =>
-        [...schemas]
-          .filter(([, { title, examples }]) => title === settings.schema_title && examples?.length)
-          .map(([uri, schema]) => ({ uri, schema, settings, key })),
-      )
+      const examples = examplesOf(streams, schemas)
       const refused: Record<string, string> = {}
-      const answers = pairs.map(async ({ uri, schema, settings, key }, n) => {
-        const example = schema.examples?.[0] as Json & { meta: Json }
-        const stream = concrete(key, example.meta.stream)
-        const event = { ...example, $schema: uri, meta: { ...example.meta, stream } }
+      const answers = examples.map(async ({ uri, schema, settings, stream, event }, n) => {
         const headers = headersOf(n)
         const from = Date.now()
         const reply = await postBytes(service, JSON.stringify(event), { headers })
@@ -136,11 +118,11 @@ test(`production's clusters${isThere ? '' : ': NOT THERE, nothing was tested'}`,
       })
       const accepted = (await Promise.all(answers)).flat()
       assert.deepEqual(refused, {}, 'no stream refuses the examples of its schema')
-      assert.equal(pairs.length, cluster.events)
+      assert.equal(examples.length, cluster.events)
       sent.push(...accepted)
 
       const from = Date.now()
-      const headers = headersOf(pairs.length)
+      const headers = headersOf(examples.length)
       assertAccepted(await send(`${service.url}/v1/_test/events`, { headers }), 201, ONE_ACCEPTED)
       const [event] = conf.test_events
       const { stream } = event.meta
@@ -270,29 +252,12 @@ async function report(
 
 /** Starts the service with a cluster's own text, but for addresses and paths. */
 async function start(t: TestContext, name: string, kafka: KafkaCluster) {
-  const streamConfig = readFileSync(join(WIKIMEDIA, 'stream-configs', `${name}.json`))
-  const asked: { url: string | undefined; host: string | undefined }[] = []
-  const streams = await serve(t, (req, res) => {
-    asked.push({ url: req.url, host: req.headers.host })
-    res.setHeader('content-type', 'application/json; charset=utf-8').end(streamConfig)
-  })
-
-  const fetched: { uri: string; status: number }[] = []
-  const base = '/repositories/primary/jsonschema'
-  const registry = await serve(t, (req, res) => {
-    const path = normalize(req.url ?? '/')
-    const uri = path.slice(base.length)
-    const file = join(repository, uri)
-    res.statusCode = path.startsWith(`${base}/`) && existsSync(file) ? 200 : 404
-    fetched.push({ uri, status: res.statusCode })
-    res.end(res.statusCode === 200 ? readFileSync(file) : 'not found')
-  })
-
+  const { streams, registry, asked, fetched } = await serveProduction(t, name)
   const metricsPort = await freePort()
   const replacements: [from: RegExp, to: string][] = [
     [/\bport: 8192\b/, 'port: 0'],
     [/\bport: 9102\b/, `port: ${metricsPort}`],
-    [/file:\/\/\/srv\/\S+\/primary\/jsonschema\/$/m, `${pathToFileURL(repository)}/`],
+    [/file:\/\/\/srv\/\S+\/primary\/jsonschema\/$/m, `${pathToFileURL(REPOSITORY)}/`],
     [/file:\/\/\/srv\/\S+\/secondary\/jsonschema\/$/m, `${pathToFileURL(temporary(t))}/`],
     [/127\.0\.0\.1:6023\b/g, registry],
     [/127\.0\.0\.1:6500\b/, streams],
@@ -345,43 +310,10 @@ async function end(service: Awaited<ReturnType<typeof spawnService>>) {
   return { code: code as number | null, ms: performance.now() - start }
 }
 
-/** Serves HTTP on loopback until the test ends; gives its `host:port`. */
-async function serve(t: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `127.0.0.1:${(server.address() as AddressInfo).port}`
-}
-
-/** Every version of a schema of events by its place: some `$id`s and examples name another. */
-function wholeSchemas(): Map<string, Schema> {
-  const files = readdirSync(repository, { recursive: true, encoding: 'utf8' })
-    .filter(file => /\/\d+\.\d+\.\d+\.yaml$/.test(file) && !file.startsWith('fragment/'))
-    .sort()
-  return new Map(
-    files.map(file => [
-      `/${file.replace(/\.yaml$/, '')}`,
-      load(readFileSync(join(repository, file), 'utf8')) as Schema,
-    ]),
-  )
-}
-
 /** What it warned of. */
 function warningsOf(log: string): { level: string; msg: string }[] {
   const lines = log.split('\n').filter(line => line !== '')
   return lines.map(line => JSON.parse(line)).filter(({ level }) => level !== 'INFO')
-}
-
-/** A stream for a key of the configuration: itself, or a name that the expression matches. */
-function concrete(key: string, example: unknown): string {
-  if (!key.startsWith('/')) return key
-  const expression = new RegExp(key.slice(1, -1))
-  const name = String(example)
-  assert.match(name, expression)
-  return name
 }
 
 /** As they come from the edge; some that streams ask for are not sent. */
