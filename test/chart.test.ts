@@ -139,6 +139,8 @@ const isThere = existsSync(clusters)
 
 /** What is another in every datacentre, and what the chart itself fills in. */
 const ADDRESSES = ['port', 'stream_config_uri', 'schema_base_uris', 'request_timeout_ms']
+/** It means what is built in. */
+const BUILT_IN = ['eventgate_factory_module']
 /** The original had none; they are ours to fit to its pods. */
 const BOUNDS = ['max_bytes_in_flight', 'hasty_max_bytes', 'max_events_in_flight', 'hasty_max_events']
 
@@ -152,7 +154,9 @@ test(`production's values files have the options of production's configurations$
     const withoutAddresses = (conf: Json) => {
       const kafka = conf.kafka as { conf: Json }
       const { 'metadata.broker.list': _, 'ssl.ca.location': __, ...properties } = kafka.conf
-      const rest = Object.entries(conf).filter(([option]) => ![...ADDRESSES, ...BOUNDS].includes(option))
+      const rest = Object.entries(conf).filter(
+        ([option]) => ![...ADDRESSES, ...BUILT_IN, ...BOUNDS].includes(option),
+      )
       return { ...Object.fromEntries(rest), kafka: { ...kafka, conf: properties } }
     }
     assert.deepEqual(withoutAddresses(values.config), withoutAddresses(file.services[0].conf), name)
