@@ -1,7 +1,9 @@
 /**
  * The ledger, part by part: `npm run ledger [-- --only faults]`. Each part's result goes to `bench/RELIABILITY.md`.
- * Of `faults` there are other forms, which go nowhere: `--short`, `--naive` (the naive service instead) and
- * `--conf '{…}'` (JSON, options of the service). Exits with 1 if a promise was broken.
+ * Of `faults` there are other forms, which go nowhere: `--short`, `--naive` (the naive service instead),
+ * `--conf '{…}'` (JSON, options of the service), `--kafka 1.1.1` (brokers of that version are killed and stopped),
+ * and with it `--upgrade 3.9.1` (they are upgraded to that one, one after the other, and downgraded again; all of
+ * what comes within 19 s must be stored). Exits with 1 if a promise was broken.
  */
 import { parseArgs } from 'node:util'
 import { publish, type Result } from './reliability.js'
@@ -12,15 +14,26 @@ const { values } = parseArgs({
     short: { type: 'boolean', default: false },
     naive: { type: 'boolean', default: false },
     conf: { type: 'string', default: '{}' },
+    kafka: { type: 'string' },
+    upgrade: { type: 'string' },
   },
 })
-const { only, short, naive } = values
+const { only, short, naive, kafka, upgrade } = values
+// Before what reads it is loaded.
+if (kafka !== undefined) process.env.KAFKA_VERSION = kafka
 const conf = JSON.parse(values.conf) as Record<string, unknown>
-const isFull = !short && !naive && values.conf === '{}'
+const isFull = !short && !naive && values.conf === '{}' && kafka === undefined
 const say = (line: string) => process.stderr.write(`${line}\n`)
 
 const parts = {
-  faults: async () => (await import('./ledger-faults.js')).run(say, { short, naive, conf }),
+  faults: async () =>
+    (await import('./ledger-faults.js')).run(say, {
+      short,
+      naive,
+      conf,
+      brokersOnly: kafka !== undefined,
+      upgrade,
+    }),
   outage: async () => (await import('./ledger-outage.js')).run(say),
   overload: async () => (await import('./ledger-overload.js')).run(say),
 } satisfies Record<string, () => Promise<Result>>

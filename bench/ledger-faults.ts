@@ -24,6 +24,8 @@ import { blackhole, startToxiproxy, type Toxic, type Toxiproxy } from './toxipro
 export type Fault =
   /** SIGKILL; SIGSTOP, then SIGCONT; SIGTERM, at which a broker hands its leaderships over. Then it is started again. */
   | { kind: 'kill' | 'stop' | 'shutdown'; broker?: number; lasts: number }
+  /** SIGTERM, and started again with another version of Kafka. */
+  | { kind: 'upgrade'; broker: number; version: string }
   /** Every partition gets another leader, by reassignment and election. */
   | { kind: 'leaders' }
   /** The topic of this fault's own is deleted, and made again. */
@@ -97,6 +99,18 @@ export const FULL: Schedule = {
       lasts: 6_000,
     },
   ],
+}
+
+/** What of it fails brokers. */
+export const BROKERS: Schedule = {
+  ...FULL,
+  faults: FULL.faults.filter(({ kind }) => ['kill', 'leaders', 'stop', 'shutdown'].includes(kind)),
+}
+
+/** A rolling upgrade, which stops half-way for a while, and a rolling downgrade. */
+function upgradeOf(from: string, to: string): Schedule {
+  const all = (version: string) => [1, 2, 3].map(broker => ({ kind: 'upgrade' as const, broker, version }))
+  return { rate: 300, pauseMs: 8000, faults: [...all(to), ...all(from)] }
 }
 
 /** For the tests: nothing that needs toxiproxy, and no time between faults. */
@@ -226,6 +240,9 @@ class Run {
       case 'stop':
       case 'shutdown':
         return this.#failBroker(fault.kind, fault.broker ?? (await this.#someLeader()), fault.lasts)
+      case 'upgrade':
+        await this.kafka.broker(fault.broker).upgrade(fault.version)
+        return `broker ${fault.broker} shut down (SIGTERM), and started again as Kafka ${fault.version}`
       case 'leaders':
         await this.kafka.moveLeaders(TOPICS)
         return 'all leaders moved'
@@ -379,13 +396,18 @@ export interface FaultsOptions {
   /** Options of the service. */
   conf?: Record<string, unknown>
   deadlineMs?: number
+  /** The network is well. */
+  brokersOnly?: boolean
+  /** To which version brokers are upgraded, which is then all that happens. */
+  upgrade?: string | undefined
 }
 
 /** The part as a whole, with the measure of what a stopped follower costs partitions that it does not follow. */
 export async function run(say: (line: string) => void, options: FaultsOptions = {}): Promise<Result> {
-  const { short = false, naive = false, deadlineMs = 9000 } = options
-  const schedule = short ? SHORT : FULL
-  const network = short ? undefined : await startToxiproxy()
+  const { short = false, naive = false, brokersOnly = false, upgrade } = options
+  const { deadlineMs = upgrade ? 19_000 : 9000 } = options
+  const schedule = upgrade ? upgradeOf(KAFKA_VERSION, upgrade) : short ? SHORT : brokersOnly ? BROKERS : FULL
+  const network = schedule === FULL ? await startToxiproxy() : undefined
   let kafka: KafkaCluster | undefined
   try {
     say('starting three brokers')
@@ -410,7 +432,8 @@ export async function run(say: (line: string) => void, options: FaultsOptions = 
       say,
       ...(network && { network }),
     })
-    return resultOf(report, neighbours, deadlineMs, !short)
+    const least = upgrade ? 1 : short ? 0.6 : 0.9
+    return resultOf(report, neighbours, deadlineMs, least, network !== undefined)
   } finally {
     await kafka?.close()
     await network?.close()
@@ -434,17 +457,18 @@ function resultOf(
   report: LedgerReport,
   neighbours: NeighbourReport,
   deadlineMs: number,
-  isFull: boolean,
+  least: number,
+  hasNetwork: boolean,
 ): Result {
   const figures = ({ count, p50, p99 }: { count: number; p50: number; p99: number }) =>
     `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms (${count} events)`
   // The short form is little but faults.
-  const broken = violations(report, isFull ? 0.9 : 0.6)
+  const broken = violations(report, least)
   // Or as slow as before: on a machine that is busy with other things.
   const { healthy, healthyBefore } = neighbours
   if (!(healthy.p50 < Math.max(50, healthyBefore.p50)))
     broken.push('healthy partitions wait for a stopped follower of others')
-  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION}, replication 3, \`min.insync.replicas\` 2, \`request_timeout_ms\` ${deadlineMs}. Events come at a steady rate, a tenth of the requests an array of five, a quarter hasty, for which \`queue.buffering.max.ms\` is ${HASTY_LINGER_MS}; none is sent twice.${isFull ? ' Between gate and brokers stands toxiproxy.' : ''}
+  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION}, replication 3, \`min.insync.replicas\` 2, \`request_timeout_ms\` ${deadlineMs}. Events come at a steady rate, a tenth of the requests an array of five, a quarter hasty, for which \`queue.buffering.max.ms\` is ${HASTY_LINGER_MS}; none is sent twice.${hasNetwork ? ' Between gate and brokers stands toxiproxy.' : ''}
 
 ${table(report)}
 

@@ -126,6 +126,11 @@ export async function javaPartitions(
   return answers
 }
 
+/** Writes certificates, and a private key if there is one, to a PKCS#12 file. */
+export async function writeKeystore(file: string, password: string, pem: string): Promise<void> {
+  for await (const line of runJava(['keystore', file, password], pem)) throw new Error(line)
+}
+
 /** Has the first replica of each partition of the topics elected its leader, as far as it is in sync. */
 export async function electPreferredLeaders(bootstrap: string, topics: readonly string[]): Promise<void> {
   for await (const line of runJava(['elect', ...topics], javaProperties({ 'bootstrap.servers': bootstrap })))

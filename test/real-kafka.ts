@@ -1,6 +1,7 @@
 /**
- * A real Apache Kafka for the tests: one combined KRaft broker or several, on loopback, fetched and started by
- * the tests themselves, with brokers that can be killed, stopped and started again.
+ * A real Apache Kafka for the tests: one combined KRaft broker or several, or, of old versions, brokers and a
+ * ZooKeeper, on loopback, fetched and started by the tests themselves; brokers can be killed, stopped, started
+ * again and upgraded.
  *
  *     const kafka = await startKafka({ brokers: 3 })
  *     t.after(() => kafka.close())
@@ -12,16 +13,16 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { closeSync, openSync } from 'node:fs'
 import { cp, mkdtemp, readFile, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import kafkajs, { type Admin } from 'kafkajs'
 import { type Credential, type TestAuthority, testAuthority } from './real-kafka-certs.js'
-import { kafkaClassPath } from './real-kafka-jars.js'
+import { isBefore, KAFKA_VERSION, kafkaClassPath } from './real-kafka-jars.js'
 import { readBatches, type StoredBatch } from './real-kafka-log.js'
-import { electPreferredLeaders, javaProperties } from './real-kafka-read.js'
+import { electPreferredLeaders, javaProperties, writeKeystore } from './real-kafka-read.js'
 
 export type { StoredBatch } from './real-kafka-log.js'
 export { javaPartitions, type KafkaRecord, readRecords, readTopics } from './real-kafka-read.js'
@@ -31,6 +32,8 @@ const run = promisify(execFile)
 export type Protocol = 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL'
 
 export interface KafkaOptions {
+  /** Default: KAFKA_VERSION. Before 3.0 with ZooKeeper, and before 3.5 where there are users, for SCRAM. */
+  version?: string
   /** How many; each is broker and controller. Default 1. */
   brokers?: number
   /** Properties of every broker, over the harness's own. */
@@ -85,6 +88,7 @@ export interface Kafka {
 
 /** A Kafka of the test's own. */
 export interface KafkaCluster extends Kafka {
+  readonly version: string
   readonly brokers: readonly Broker[]
   /** What clients need for TLS; only if a TLS listener was asked for. */
   readonly tls: { ca: string; caFile: string; authority: TestAuthority } | undefined
@@ -92,6 +96,8 @@ export interface KafkaCluster extends Kafka {
   readonly bootstrapThrough: string
   bootstrapOf(protocol: Protocol): string
   broker(nodeId: number): Broker
+  /** Lets a user write to topics, and know of them, and nothing else. Only with ZooKeeper, and an authorizer. */
+  allowWrites(user: string, topics: readonly string[]): Promise<void>
   /** Deletes a topic, and returns when no broker that runs knows it any more. */
   deleteTopic(name: string): Promise<void>
   /** Has another replica than now lead each partition of the topics; all must be in sync. Returns when they do. */
@@ -316,17 +322,16 @@ interface BrokerFiles {
   logDir: string
 }
 
-/** One broker's process, from start to start. */
-export class Broker {
+/** One process of Java's, from start to start. */
+class Server {
   #child: ChildProcess | undefined
   #exit: Promise<unknown> | undefined
   #stopped = false
 
   constructor(
-    readonly nodeId: number,
-    readonly addresses: Readonly<Partial<Record<Protocol, string>>>,
+    readonly name: string,
     readonly files: Readonly<BrokerFiles>,
-    private readonly command: readonly string[],
+    protected command: readonly string[],
     private readonly watchdog: Watchdog,
   ) {}
 
@@ -339,14 +344,9 @@ export class Broker {
     return this.#child?.pid
   }
 
-  /** `127.0.0.1:port` of its PLAINTEXT listener. */
-  get address(): string {
-    return this.addresses.PLAINTEXT ?? ''
-  }
-
   /** Starts the process; does not wait until it answers. */
   start(): void {
-    if (this.#child) throw new Error(`broker ${this.nodeId} runs already`)
+    if (this.#child) throw new Error(`${this.name} runs already`)
     const [program = '', ...args] = [...this.command, this.files.config]
     const log = openSync(this.files.log, 'a')
     const child = spawn(program, args, { stdio: ['ignore', log, log] })
@@ -395,11 +395,53 @@ export class Broker {
     this.#stopped = false
   }
 
+  /** The last lines that it printed: warnings and errors. */
+  async logTail(lines = 40): Promise<string[]> {
+    const text = await readFile(this.files.log, 'utf8').catch(() => '')
+    return text.trimEnd().split('\n').slice(-lines)
+  }
+}
+
+/** One broker. */
+export class Broker extends Server {
+  /** ZooKeeper takes a broker that was killed for alive until then, and refuses another one of its number. */
+  #startableAt = 0
+
+  constructor(
+    readonly nodeId: number,
+    readonly addresses: Readonly<Partial<Record<Protocol, string>>>,
+    files: Readonly<BrokerFiles>,
+    private readonly commandOf: (version: string) => Promise<readonly string[]>,
+    command: readonly string[],
+    watchdog: Watchdog,
+    private readonly hasZookeeper: boolean,
+  ) {
+    super(`broker ${nodeId}`, files, command, watchdog)
+  }
+
+  /** `127.0.0.1:port` of its PLAINTEXT listener. */
+  get address(): string {
+    return this.addresses.PLAINTEXT ?? ''
+  }
+
+  override async kill9(): Promise<void> {
+    if (this.hasZookeeper)
+      this.#startableAt = performance.now() + ZOOKEEPER_SESSION_MS + 2 * ZOOKEEPER_TICK_MS
+    await super.kill9()
+  }
+
   /** Starts it again after its end, and waits until it serves. Its replicas may still have to catch up. */
   async restart(): Promise<void> {
-    if (this.#child) await this.terminate()
+    if (this.state !== 'dead') await this.terminate()
+    await sleep(Math.max(0, this.#startableAt - performance.now()))
     this.start()
     await this.whenServing(1)
+  }
+
+  /** As `restart`, with another version of Kafka. */
+  async upgrade(version: string): Promise<void> {
+    this.command = await this.commandOf(version)
+    await this.restart()
   }
 
   /** Waits until it answers, as a member of a cluster of at least `size`. */
@@ -408,7 +450,7 @@ export class Broker {
       `broker ${this.nodeId} serves`,
       timeoutMs,
       async () => {
-        if (this.#child === undefined) {
+        if (this.state === 'dead') {
           throw new Fatal(`broker ${this.nodeId} ended:\n${(await this.logTail()).join('\n')}`)
         }
         const { brokers, controller } = await ask(this.address, admin => admin.describeCluster())
@@ -418,29 +460,33 @@ export class Broker {
       50,
     )
   }
-
-  /** The last lines that it printed: warnings and errors. */
-  async logTail(lines = 40): Promise<string[]> {
-    const text = await readFile(this.files.log, 'utf8').catch(() => '')
-    return text.trimEnd().split('\n').slice(-lines)
-  }
 }
 
 const SASL_MECHANISMS = ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'PLAIN'] as const
+
+/** Files of a broker's key and of its authority, as Kafka's versions take them. */
+interface Stores {
+  type: 'PEM' | 'PKCS12'
+  key: string
+  ca: string
+  password?: string
+}
 
 /** What brokers need for TLS and SASL, by Kafka's names. */
 function securityProperties(
   listeners: readonly Protocol[],
   users: Record<string, string>,
-  brokerPem: string,
-  caFile: string,
+  { type, key, ca, password }: Stores,
 ): Record<string, string> {
   const properties: Record<string, string> = {}
   if (listeners.some(protocol => protocol.endsWith('SSL'))) {
-    properties['ssl.keystore.type'] = 'PEM'
-    properties['ssl.keystore.location'] = brokerPem
-    properties['ssl.truststore.type'] = 'PEM'
-    properties['ssl.truststore.location'] = caFile
+    properties['ssl.keystore.type'] = type
+    properties['ssl.keystore.location'] = key
+    properties['ssl.truststore.type'] = type
+    properties['ssl.truststore.location'] = ca
+    if (password)
+      for (const name of ['ssl.keystore.password', 'ssl.key.password', 'ssl.truststore.password'])
+        properties[name] = password
   }
   const plainUsers = Object.entries(users).map(([name, password]) => ` user_${name}="${password}"`)
   const modules: Record<(typeof SASL_MECHANISMS)[number], string> = {
@@ -462,8 +508,6 @@ function securityProperties(
 function commonProperties(brokers: number): Record<string, string> {
   const replicas = String(Math.min(3, brokers))
   return {
-    'process.roles': 'broker,controller',
-    'controller.listener.names': 'CONTROLLER',
     'listener.security.protocol.map':
       'CONTROLLER:PLAINTEXT,THROUGH:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
     'inter.broker.listener.name': 'PLAINTEXT',
@@ -478,6 +522,23 @@ function commonProperties(brokers: number): Record<string, string> {
     'transaction.state.log.replication.factor': replicas,
     'transaction.state.log.min.isr': '1',
   }
+}
+
+/** What ZooKeeper's version in Kafka 1.1 would do with a newer Java, and what Java 17 keeps from both. */
+const OLD_JAVA_OPTIONS = [
+  '-Dzookeeper.jmx.log4j.disable=true',
+  ...['nio', 'lang', 'util'].map(name => `--add-opens=java.base/java.${name}=ALL-UNNAMED`),
+  '--add-opens=java.base/sun.nio.ch=ALL-UNNAMED',
+]
+/** For how long a broker that says nothing is taken for alive: the default of 1.1; later ones have 18 s. */
+const ZOOKEEPER_SESSION_MS = 6000
+const ZOOKEEPER_TICK_MS = 500
+
+/** Runs one of Kafka's own tools for brokers with ZooKeeper, and gives what it prints. */
+async function runOldTool(version: string, main: string, args: readonly string[]): Promise<string> {
+  const options = ['-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1', ...OLD_JAVA_OPTIONS]
+  const { stdout } = await run('java', [...options, '-cp', await kafkaClassPath(version), main, ...args])
+  return stdout
 }
 
 /**
@@ -516,6 +577,8 @@ async function format(
 
 class Cluster extends Client implements KafkaCluster {
   constructor(
+    readonly version: string,
+    private readonly zookeeper: { server: Server; address: string } | undefined,
     readonly brokers: readonly Broker[],
     readonly tls: KafkaCluster['tls'],
     readonly bootstrapThrough: string,
@@ -563,10 +626,13 @@ class Cluster extends Client implements KafkaCluster {
       return { topic, partitionAssignment }
     }
     const wanted = await Promise.all(topics.map(moved))
-    await this.ask('other preferred leaders', admin =>
-      done(admin.alterPartitionReassignments({ topics: wanted })),
-    )
-    await electPreferredLeaders(this.addresses().join(','), topics)
+    if (isBefore(this.version, '2.4')) await this.#moveByZookeeper(wanted)
+    else {
+      await this.ask('other preferred leaders', admin =>
+        done(admin.alterPartitionReassignments({ topics: wanted })),
+      )
+      await electPreferredLeaders(this.addresses().join(','), topics)
+    }
     for (const { topic, partitionAssignment } of wanted) {
       const leaders = partitionAssignment.map(({ replicas }) => replicas[0])
       await until(`the new leaders of ${topic}`, 30_000, async () => {
@@ -574,6 +640,37 @@ class Cluster extends Client implements KafkaCluster {
         return partitions.every(({ leader }, i) => leader === leaders[i]) || undefined
       })
     }
+  }
+
+  /** Brokers before 2.4 are told of such things by what their tools write to ZooKeeper. */
+  async #moveByZookeeper(
+    wanted: { topic: string; partitionAssignment: { partition: number; replicas: number[] }[] }[],
+  ): Promise<void> {
+    const all = wanted.flatMap(({ topic, partitionAssignment }) =>
+      partitionAssignment.map(({ partition, replicas }) => ({ topic, partition, replicas })),
+    )
+    const folder = dirname(this.zookeeper?.server.files.config ?? '')
+    const file = join(folder, 'partitions.json')
+    const tool = (main: string, option: string, ...more: string[]) =>
+      runOldTool(this.version, main, ['--zookeeper', this.zookeeper?.address ?? '', option, file, ...more])
+    await writeFile(file, JSON.stringify({ version: 1, partitions: all }))
+    await tool('kafka.admin.ReassignPartitionsCommand', '--reassignment-json-file', '--execute')
+    await until('other preferred leaders', 30_000, async () => {
+      const told = await tool('kafka.admin.ReassignPartitionsCommand', '--reassignment-json-file', '--verify')
+      return !/in progress|failed/.test(told) || undefined
+    })
+    await writeFile(
+      file,
+      JSON.stringify({ partitions: all.map(({ topic, partition }) => ({ topic, partition })) }),
+    )
+    await tool('kafka.admin.PreferredReplicaLeaderElectionCommand', '--path-to-json-file')
+  }
+
+  async allowWrites(user: string, topics: readonly string[]): Promise<void> {
+    const args = ['--authorizer-properties', `zookeeper.connect=${this.zookeeper?.address}`, '--add']
+    const rights = ['--operation', 'Write', '--operation', 'Describe', '--allow-principal', `User:${user}`]
+    const named = topics.flatMap(topic => ['--topic', topic])
+    await runOldTool(this.version, 'kafka.admin.AclCommand', [...args, ...rights, ...named])
   }
 
   async batches(topic: string, partition: number, nodeId?: number): Promise<StoredBatch[]> {
@@ -584,45 +681,124 @@ class Cluster extends Client implements KafkaCluster {
   async close(): Promise<void> {
     // Nobody reads these logs again, and a controlled shutdown of all three would wait for each other.
     await Promise.all(this.brokers.map(broker => broker.kill9()))
+    await this.zookeeper?.server.kill9()
     await this.watchdog.end()
   }
+}
+
+/** Starts a ZooKeeper with what its brokers must find there. */
+async function startZookeeper(
+  folder: string,
+  version: string,
+  port: number | undefined,
+  users: Record<string, string>,
+  watchdog: Watchdog,
+): Promise<{ server: Server; address: string }> {
+  const address = `127.0.0.1:${port}`
+  const logDir = join(folder, 'zookeeper')
+  const files = { config: join(folder, 'zookeeper.properties'), log: join(folder, 'zookeeper.out'), logDir }
+  await writeFile(
+    files.config,
+    javaProperties({
+      dataDir: logDir,
+      clientPort: String(port),
+      clientPortAddress: '127.0.0.1',
+      tickTime: String(ZOOKEEPER_TICK_MS),
+      maxSessionTimeout: '60000',
+      maxClientCnxns: '0',
+      'admin.enableServer': 'false',
+    }),
+  )
+  const command = javaCommand(await kafkaClassPath(version), ['-Xmx128m', ...OLD_JAVA_OPTIONS])
+  const server = new Server(
+    'ZooKeeper',
+    files,
+    [...command, 'org.apache.zookeeper.server.quorum.QuorumPeerMain'],
+    watchdog,
+  )
+  server.start()
+  await until('ZooKeeper listens', 60_000, () => accepts(port ?? 0))
+  for (const [name, password] of Object.entries(users)) {
+    const scram = ['SCRAM-SHA-512', 'SCRAM-SHA-256'].map(mechanism => `${mechanism}=[password=${password}]`)
+    await runOldTool(version, 'kafka.admin.ConfigCommand', [
+      ...['--zookeeper', address, '--alter', '--add-config', scram.join(',')],
+      ...['--entity-type', 'users', '--entity-name', name],
+    ])
+  }
+  return { server, address }
+}
+
+/** Undefined while nothing listens on a port. */
+function accepts(port: number): Promise<true | undefined> {
+  return new Promise(resolve => {
+    const socket = connect(port, '127.0.0.1')
+    socket.once('connect', () => {
+      socket.destroy()
+      resolve(true)
+    })
+    socket.once('error', () => resolve(undefined))
+  })
+}
+
+function javaCommand(classPath: string, options: readonly string[]): string[] {
+  return [
+    'java',
+    '-XX:+UseSerialGC',
+    ...options,
+    '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
+    '-cp',
+    classPath,
+  ]
 }
 
 /** Starts a Kafka, and returns when all its brokers answer. Ends it and throws if they do not. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaCluster> {
   const { brokers: count = 1, users = {}, prefix = [], javaOptions = ['-XX:TieredStopAtLevel=1'] } = options
+  const { version = KAFKA_VERSION } = options
+  // SCRAM came to KRaft with 3.5.
+  const hasZookeeper = isBefore(version, Object.keys(users).length > 0 ? '3.5' : '3.0')
   const protocols: Protocol[] = ['PLAINTEXT', ...(options.listeners ?? [])]
-  const classPath = await kafkaClassPath()
   const folder = await mkdtemp(join(tmpdir(), 'eventgate-kafka-'))
   const watchdog = new Watchdog(folder)
   const nodeIds = Array.from({ length: count }, (_, index) => index + 1)
-  const ports = await freePorts(count * (protocols.length + 2))
+  const ports = await freePorts(count * (protocols.length + 2) + 1)
   const controllers = new Map(nodeIds.map(id => [id, `127.0.0.1:${ports.pop()}`]))
 
   const caFile = join(folder, 'ca.pem')
-  const brokerPem = join(folder, 'broker.pem')
+  const stores: Stores = { type: 'PEM', key: join(folder, 'broker.pem'), ca: caFile }
   let tls: KafkaCluster['tls']
   if (protocols.some(protocol => protocol.endsWith('SSL'))) {
     const authority = testAuthority()
     const own: Credential = authority.issue('127.0.0.1')
     await writeFile(caFile, authority.ca)
-    await writeFile(brokerPem, own.key + own.cert, { mode: 0o600 })
+    await writeFile(stores.key, own.key + own.cert, { mode: 0o600 })
     tls = { ca: authority.ca, caFile, authority }
+    if (isBefore(version, '3.0')) {
+      const [key, ca, password] = [join(folder, 'broker.p12'), join(folder, 'ca.p12'), 'changeit']
+      await writeKeystore(key, password, own.key + own.cert)
+      await writeKeystore(ca, password, authority.ca)
+      Object.assign(stores, { type: 'PKCS12', key, ca, password })
+    }
   }
 
-  const command = [
+  const commandOf = async (version: string) => [
     ...prefix,
-    'java',
-    '-Xmx700m',
-    '-XX:+UseSerialGC',
-    ...javaOptions,
-    '-Dorg.slf4j.simpleLogger.defaultLogLevel=warn',
-    '-cp',
-    classPath,
+    ...javaCommand(await kafkaClassPath(version), [
+      '-Xmx700m',
+      ...(hasZookeeper ? OLD_JAVA_OPTIONS : []),
+      ...javaOptions,
+    ]),
     'kafka.Kafka',
   ]
+  const command = await commandOf(version)
   const brokers: Broker[] = []
   const bootstrapThrough: string[] = []
+  const zookeeper = hasZookeeper
+    ? await startZookeeper(folder, version, ports.pop(), users, watchdog).catch(async thrown => {
+        await watchdog.end()
+        throw thrown
+      })
+    : undefined
   for (const nodeId of nodeIds) {
     const addresses = Object.fromEntries(protocols.map(protocol => [protocol, `127.0.0.1:${ports.pop()}`]))
     const listeners = Object.entries(addresses).map(([protocol, address]) => `${protocol}://${address}`)
@@ -641,21 +817,32 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
     }
     const properties = {
       ...commonProperties(count),
-      ...securityProperties(protocols, users, brokerPem, caFile),
-      'node.id': String(nodeId),
-      'controller.quorum.voters': [...controllers].map(([id, address]) => `${id}@${address}`).join(','),
-      listeners: [...listeners, `CONTROLLER://${controllers.get(nodeId)}`].join(','),
+      ...securityProperties(protocols, users, stores),
+      ...(zookeeper
+        ? {
+            'broker.id': String(nodeId),
+            'zookeeper.connect': zookeeper.address,
+            'zookeeper.session.timeout.ms': String(ZOOKEEPER_SESSION_MS),
+            listeners: listeners.join(','),
+          }
+        : {
+            'node.id': String(nodeId),
+            'process.roles': 'broker,controller',
+            'controller.listener.names': 'CONTROLLER',
+            'controller.quorum.voters': [...controllers].map(([id, address]) => `${id}@${address}`).join(','),
+            listeners: [...listeners, `CONTROLLER://${controllers.get(nodeId)}`].join(','),
+          }),
       'advertised.listeners': advertised.join(','),
       'log.dirs': files.logDir,
       ...options.properties,
     }
     await writeFile(files.config, javaProperties(properties), { mode: 0o600 })
-    brokers.push(new Broker(nodeId, addresses, files, command, watchdog))
+    brokers.push(new Broker(nodeId, addresses, files, commandOf, command, watchdog, hasZookeeper))
   }
 
-  const cluster = new Cluster(brokers, tls, bootstrapThrough.join(','), watchdog)
+  const cluster = new Cluster(version, zookeeper, brokers, tls, bootstrapThrough.join(','), watchdog)
   try {
-    await format(brokers, classPath, users)
+    if (!zookeeper) await format(brokers, await kafkaClassPath(version), users)
     for (const broker of brokers) broker.start()
     await Promise.all(brokers.map(broker => broker.whenServing(count)))
     return cluster

@@ -1,9 +1,17 @@
 import java.io.BufferedOutputStream;
 import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
+import java.io.FileOutputStream;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.security.KeyFactory;
+import java.security.KeyStore;
+import java.security.PrivateKey;
+import java.security.cert.Certificate;
+import java.security.cert.CertificateFactory;
+import java.security.spec.PKCS8EncodedKeySpec;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -12,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -30,6 +39,8 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
  *                         beginning to the end they had when it started, one JSON object a line.
  * partition N...          stdin: one key a line, in base64. Prints a line for each: the partition that Java's
  *                         producer chooses for it among each number of partitions, separated by spaces.
+ * keystore FILE PASSWORD  stdin: certificates and, if there is one, a private key, as PEM. Writes them to a PKCS#12
+ *                         file, which brokers before 3.0 need.
  * elect TOPIC...          stdin: the admin client's properties. Has the preferred replica of each partition of
  *                         the topics elected its leader.
  */
@@ -42,6 +53,7 @@ public class KafkaTool {
             case "read" -> read(rest, System.in);
             case "partition" -> partition(rest, System.in);
             case "elect" -> elect(rest, System.in);
+            case "keystore" -> keystore(rest.get(0), rest.get(1).toCharArray(), System.in);
             default -> throw new IllegalArgumentException("no such mode: " + args[0]);
         }
         OUT.flush();
@@ -95,6 +107,32 @@ public class KafkaTool {
                     throw new Exception(result.getKey() + ": " + error.getMessage(), error);
                 }
             }
+        }
+    }
+
+    private static void keystore(String file, char[] password, InputStream pem) throws Exception {
+        String text = new String(pem.readAllBytes(), StandardCharsets.US_ASCII);
+        List<Certificate> certificates = new ArrayList<>();
+        PrivateKey key = null;
+        var blocks = Pattern.compile("-----BEGIN ([A-Z ]+)-----([^-]+)-----END").matcher(text);
+        while (blocks.find()) {
+            byte[] bytes = Base64.getMimeDecoder().decode(blocks.group(2).strip());
+            if (blocks.group(1).equals("CERTIFICATE")) {
+                var factory = CertificateFactory.getInstance("X.509");
+                certificates.add(factory.generateCertificate(new ByteArrayInputStream(bytes)));
+            } else {
+                key = KeyFactory.getInstance("EC").generatePrivate(new PKCS8EncodedKeySpec(bytes));
+            }
+        }
+        KeyStore store = KeyStore.getInstance("PKCS12");
+        store.load(null, null);
+        if (key != null) {
+            store.setKeyEntry("key", key, password, certificates.toArray(new Certificate[0]));
+        } else {
+            for (Certificate certificate : certificates) store.setCertificateEntry("ca", certificate);
+        }
+        try (var out = new FileOutputStream(file)) {
+            store.store(out, password);
         }
     }
 

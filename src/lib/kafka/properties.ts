@@ -116,9 +116,13 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
     ['all', '-1', '0', '1'],
     { aliases: ['request.required.acks'], default: 'all' },
   ),
-  'enable.idempotence': flag('Whether brokers recognise what is sent again. Needs acks all.', true, {
-    librdkafka: false,
-  }),
+  'enable.idempotence': flag(
+    'Whether brokers recognise what is sent again. Needs acks all. If it is true here, events of brokers that refuse it fail; if it is not set, they go without.',
+    true,
+    {
+      librdkafka: false,
+    },
+  ),
   'message.timeout.ms': number(
     'From the acceptance of an event to its answer; 0 is the longest there is. Guaranteed events: just below request_timeout_ms, at most.',
     [0, INT],
