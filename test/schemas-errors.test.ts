@@ -188,5 +188,13 @@ test('what would take for ever does not', { timeout: 120_000 }, async t => {
       Array.from({ length: depth }).reduce<object>((a, _, i) => ({ a, op: i % 2 ? 'x' : 'y' }), {})
     assert.ok(judge({ v: nested(5) }).count > 0)
     assert.throws(() => judge({ v: nested(100) }), { code: 'schema_insecure' })
+    // To find all complaints would take too many steps: the first is told.
+    const both = ours({
+      definitions: {
+        tree: { properties: { a: child }, patternProperties: { '^a': child }, required: ['op', 'b'] },
+      },
+      properties: { v: child },
+    })
+    assert.equal(both({ v: nested(60) }).text, "'.v' should have required property 'b'")
   })
 })

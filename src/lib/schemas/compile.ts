@@ -244,7 +244,7 @@ export class CompiledSchema implements Schema {
   }
 
   #complaints(event: Event, details: Details | undefined): ValidateFunction['errors'] {
-    if (this.#holds(this.#isValid, event)) return undefined
+    if (this.#holds(this.#isValid, event, false)) return undefined
     const first = take(this.#isValid)
     if (details && details.left <= 0) return first
     const length = lengthUpTo(event, MAX_EXPLAINED_LENGTH)
@@ -252,7 +252,7 @@ export class CompiledSchema implements Schema {
     if (length > MAX_EXPLAINED_LENGTH) return first
     this.#explain ??= this.#compileExplaining()
     try {
-      return this.#holds(this.#explain, event) ? first : take(this.#explain)
+      return this.#holds(this.#explain, event, true) ? first : take(this.#explain)
     } catch (error) {
       // To find all complaints may take more than to find one.
       if (error instanceof GateError) return first
@@ -260,8 +260,8 @@ export class CompiledSchema implements Schema {
     }
   }
 
-  #holds(validate: ValidateFunction, event: Event): boolean {
-    this.#effort.begin()
+  #holds(validate: ValidateFunction, event: Event, findsAll: boolean): boolean {
+    this.#effort.begin(findsAll)
     try {
       return validate(event) as boolean
     } catch (error) {

@@ -1,5 +1,8 @@
 import { _, type Ajv, type Code, type KeywordCxt } from 'ajv'
+import namesModule from 'ajv/dist/compile/names.js'
 import { type Generate, redefine } from './ajv6.js'
+
+const N = namesModule.default
 
 /**
  * What one validation may do: so many steps, some 0.1 µs each. One is a reference followed, a branch of `anyOf` or
@@ -7,6 +10,10 @@ import { type Generate, redefine } from './ajv6.js'
  * that is looked up. What fits into a message of 4 MiB needs less, unless there is more than one way to a value.
  */
 const MAX_STEPS = 5_000_000
+/** Of one that finds all complaints, whose errors are steps as well: each is an object, and goes up level by level. */
+const MAX_STEPS_OF_ALL = 200_000
+/** Complaints that are kept of the branches of one `anyOf` or `oneOf`. */
+const MAX_OF_BRANCHES = 500
 const CHARACTERS_A_STEP = 16
 
 /** Some schemas take time that grows faster than the event: two branches that lead to the same child, and so on. */
@@ -23,8 +30,8 @@ export class Effort {
     this.#addsNames = addsNames
   }
 
-  begin(): void {
-    this.#left = MAX_STEPS
+  begin(findsAll: boolean): void {
+    this.#left = findsAll ? MAX_STEPS_OF_ALL : MAX_STEPS
   }
 
   /** Lets go of what was validated. */
@@ -77,22 +84,34 @@ export function makeLinear(ajv: Ajv, effort: Effort): void {
       gen.forIn = forIn
     })
   }
-  const counted = (steps: (cxt: KeywordCxt) => number) => (cxt: KeywordCxt, original: Generate) => {
-    const count = steps(cxt)
-    if (count > 0) cxt.gen.code(_`${scoped(cxt, effort.spend)}(${count})`)
+  redefine(ajv, '$ref', (cxt, original) => {
+    const { gen, it } = cxt
+    const before = it.allErrors ? gen.const('before', N.errors) : undefined
+    gen.code(_`${scoped(cxt, effort.spend)}(1)`)
     original(cxt)
-  }
-  redefine(
-    ajv,
-    '$ref',
-    counted(() => 1),
-  )
+    if (before) gen.code(_`${scoped(cxt, effort.spend)}(${N.errors} - ${before})`)
+  })
   for (const keyword of ['anyOf', 'oneOf'])
-    redefine(
-      ajv,
-      keyword,
-      counted(({ schema }) => schema.length - 2),
-    )
+    redefine(ajv, keyword, (cxt, original) => union(cxt, original, effort))
+}
+
+/** Where all branches fail each has its complaints, and those of what it leads to: twice as many a level. */
+function union(cxt: KeywordCxt, original: Generate, effort: Effort): void {
+  const { gen, schema } = cxt
+  if (schema.length > 2) gen.code(_`${scoped(cxt, effort.spend)}(${schema.length - 2})`)
+  const before = gen.const('before', N.errors)
+  const trim = (errors: unknown[] | null, before: number): number => {
+    if (errors === null) return before
+    effort.spend(errors.length - before)
+    errors.length = Math.min(errors.length, before + MAX_OF_BRANCHES)
+    return errors.length
+  }
+  const { error } = cxt
+  cxt.error = (...how) => {
+    gen.assign(N.errors, _`${scoped(cxt, trim)}(${N.vErrors}, ${before})`)
+    error.apply(cxt, how)
+  }
+  original(cxt)
 }
 
 /** What there is to be made linear for meta-schemas, which demand that the values of an `enum` differ. */

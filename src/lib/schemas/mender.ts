@@ -263,7 +263,7 @@ export class Mender {
 
   /** What takes too many steps ends the search: whatever it finds is held against the gate's own validator. */
   #holds(validate: ValidateFunction, value: unknown): boolean {
-    this.#effort.begin()
+    this.#effort.begin(true)
     try {
       return validate(value) as boolean
     } catch (error) {
