@@ -54,6 +54,11 @@ interface Held {
   stamp: string
 }
 
+/** With the repositories, for one schema and all that it refers to: until this time of `performance.now()`. */
+interface Patience {
+  until: number
+}
+
 /** A look for one schema: whether only at files, and whether a remote repository was, or would have been, asked. */
 interface RemoteLook {
   readonly isLocal: boolean
@@ -89,7 +94,7 @@ export class SchemaRepository {
   readonly #warned = new Set<string>()
   /** What happened so far; failures by code. */
   readonly counts = { hits: 0, misses: 0, compiled: 0, compileMs: 0, failures: new Map<Code, number>() }
-  #compiling: Promise<void> = Promise.resolve()
+  #working: Promise<void> = Promise.resolve()
   #running = 0
   #uses = 0
 
@@ -128,7 +133,7 @@ export class SchemaRepository {
   async show(raw: string): Promise<JsonSchema> {
     const uri = this.#accept(raw)
     if (uri instanceof GateError) throw uri
-    return (await this.#find(uri, this.#deadline())).schema
+    return (await this.#find(uri, this.#patience())).schema
   }
 
   /**
@@ -313,8 +318,8 @@ export class SchemaRepository {
   }
 
   async #fetch(uri: string, asking: RemoteLook): Promise<Omit<Held, 'used'>> {
-    const deadline = this.#deadline()
-    const root = await this.#document(uri, deadline, asking)
+    const patience = this.#patience()
+    const root = await this.#document(uri, patience, asking)
     const references = new Map<string, Document>()
     const open = [root]
     for (let document = open.pop(); document; document = open.pop()) {
@@ -324,13 +329,13 @@ export class SchemaRepository {
           throw new GateError('schema_broken', `schema ${uri} refers to more than ${MAX_REFERENCES} others`)
         }
         const found =
-          this.#compiler.metaSchema(reference) ?? (await this.#reference(reference, document, uri, deadline))
+          this.#compiler.metaSchema(reference) ?? (await this.#reference(reference, document, uri, patience))
         if (!found) continue
         references.set(reference, found)
         open.push(found)
       }
     }
-    await this.#turnToCompile()
+    await this.#turnToWork(patience)
     const begun = performance.now()
     let schema: Schema
     try {
@@ -348,13 +353,13 @@ export class SchemaRepository {
     reference: string,
     { nested }: Document,
     from: string,
-    deadline: number,
+    patience: Patience,
   ): Promise<Document | undefined> {
     const uri = this.#accept(reference)
     let reason = ', which is in no repository'
     if (uri instanceof GateError) reason = `: ${uri.message}`
     else {
-      const found = await this.#document(uri, deadline).catch(error => {
+      const found = await this.#document(uri, patience).catch(error => {
         if (error instanceof GateError && error.code === 'schema_not_found') return undefined
         throw error
       })
@@ -366,19 +371,25 @@ export class SchemaRepository {
     throw new GateError('schema_broken', `schema ${from} refers to ${quote(reference)}${reason}`)
   }
 
-  /** Nothing else runs while a schema is compiled: one at most in a turn of the event loop. */
-  #turnToCompile(): Promise<void> {
-    this.#compiling = this.#compiling.then(() => new Promise(setImmediate))
-    return this.#compiling
+  /**
+   * Nothing else runs while a schema is read, checked or compiled: one such step at most in a turn of the event loop.
+   * Time spent in line for it is no repository's fault.
+   */
+  async #turnToWork(patience: Patience): Promise<void> {
+    const begun = performance.now()
+    this.#working = this.#working.then(() => new Promise(setImmediate))
+    await this.#working
+    patience.until += performance.now() - begun
   }
 
   /** All look-ups of one schema share the patience with one. */
-  #deadline(): number {
-    return performance.now() + this.#options.timeoutMs
+  #patience(): Patience {
+    return { until: performance.now() + this.#options.timeoutMs }
   }
 
-  async #document(uri: string, deadline: number, look?: RemoteLook): Promise<Document> {
-    const { schema, notes, address } = await this.#find(uri, deadline, look)
+  async #document(uri: string, patience: Patience, look?: RemoteLook): Promise<Document> {
+    const { schema, notes, address } = await this.#find(uri, patience, look)
+    await this.#turnToWork(patience)
     const document = this.#compiler.document(uri, schema)
     for (const { path, message } of notes) this.#warn(`schema ${uri}: ${path} ${message}`)
     for (const warning of document.warnings ?? []) this.#warn(`schema ${uri}: ${warning}`)
@@ -389,7 +400,7 @@ export class SchemaRepository {
    * The first repository that has it wins. One that cannot be asked may have it, unless a later one does: while
    * one does not answer the next is asked already.
    */
-  async #find(uri: string, deadline: number, look?: RemoteLook): Promise<Found> {
+  async #find(uri: string, patience: Patience, look?: RemoteLook): Promise<Found> {
     const absolute = /^https?:/.test(uri)
     const { baseUris, fileExtension, timeoutMs } = this.#options
     const names = absolute || /\.(ya?ml|json)$/.test(uri) ? [uri] : [uri, uri + fileExtension]
@@ -401,10 +412,12 @@ export class SchemaRepository {
         look.asked = true
         if (look.isLocal) break
       }
-      const asking = this.#ask(base, name, uri, deadline)
+      const reading = readLinked(base, name, this.#options, patience)
+      const asking = reading.then(text => this.#heed(text, base, name, uri, patience))
       asked.push(asking)
       // A file that is late says that this process is: to ask a registry as well would not help.
-      const found = await (isRemote ? within(asking, timeoutMs / places.length) : asking)
+      const isThere = await (isRemote ? within(reading, timeoutMs / places.length) : reading)
+      const found = isThere === undefined ? undefined : await asking
       if (found && !(found instanceof NotFound || found instanceof Unreachable)) break
     }
     let unreachable: Unreachable | undefined
@@ -419,16 +432,16 @@ export class SchemaRepository {
     throw new GateError('schema_not_found', `schema ${uri} is in none of the repositories`)
   }
 
-  /** Looks in one place. Rejects with a GateError for a file that is no schema; a remote one may be another's answer. */
-  async #ask(
+  /** What was read in one place. Rejects with a GateError for a file that is no schema; a remote one may be another's answer. */
+  async #heed(
+    text: string | NotFound | Unreachable,
     base: string,
     name: string,
     uri: string,
-    deadline: number,
+    patience: Patience,
   ): Promise<Found | NotFound | Unreachable> {
-    const address = join(base, name)
-    const text = await readLinked(base, name, this.#options, deadline)
-    const found = typeof text === 'string' ? this.#judge(uri, text, address) : text
+    if (typeof text === 'string') await this.#turnToWork(patience)
+    const found = typeof text === 'string' ? this.#judge(uri, text, join(base, name)) : text
     if (found instanceof Unreachable) this.#reached.failed(base, found.message)
     else this.#reached.answered(base)
     return found
@@ -479,10 +492,10 @@ async function readLinked(
   base: string,
   path: string,
   asking: Asking,
-  deadline: number,
+  patience: Patience,
 ): ReturnType<typeof readText> {
   const read = (path: string) => {
-    const timeoutMs = Math.max(1, Math.ceil(deadline - performance.now()))
+    const timeoutMs = Math.max(1, Math.ceil(patience.until - performance.now()))
     return readText(join(base, path), MAX_DOCUMENT_BYTES, { ...asking, timeoutMs })
   }
   const found = await read(path)
