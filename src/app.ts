@@ -4,34 +4,32 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import express, { type ErrorRequestHandler, type Express, type Request, type Response } from 'express'
 import { register } from 'prom-client'
-import { Admission, type Room } from './lib/admission.js'
-import { MAX_MEMBERS } from './lib/body.js'
 import { type Config, type Logging, readConf } from './lib/config.js'
 import { Connections } from './lib/connections.js'
 import { DryRun } from './lib/dry-run.js'
 import { wholly } from './lib/entry-view.js'
 import { ErrorEvents } from './lib/error-events.js'
 import { GateError, quote } from './lib/errors.js'
-import { type Delivery, EventGate, nextTurn, type Observer, type Steps } from './lib/eventgate.js'
+import { type Delivery, EventGate, type Observer, type Steps } from './lib/eventgate.js'
 import { Comparison } from './lib/evolution/comparison.js'
 import { SchemaEdits } from './lib/evolution/edits.js'
 import { Explainer } from './lib/explain.js'
 import { applyFactory } from './lib/factory.js'
 import { Health } from './lib/health.js'
+import { Admission, type RoomLimits } from './lib/http/admission.js'
 import { Responder } from './lib/http.js'
 import { createServer } from './lib/http-server.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
 import { LocalOnly } from './lib/local-only.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { Metrics } from './lib/metrics.js'
-import { Parsing } from './lib/parsing.js'
 import { FileProducer, MemoryProducer, type Producer } from './lib/producer.js'
 import { Recorder } from './lib/recorder.js'
 import { Recording } from './lib/recording.js'
+import { Scheduler } from './lib/runtime/scheduler.js'
 import type { SchemaRepository } from './lib/schemas.js'
 import type { StreamConfigs } from './lib/streams.js'
 import { Tracing } from './lib/tracing.js'
-import { Turns } from './lib/turns.js'
 import { readYaml } from './lib/yaml.js'
 import {
   gateFields,
@@ -84,8 +82,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   await precache(schemas, precached(config), log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
   if (config.memory !== null) log.info(config.memory)
-  const turns = new Turns()
-  const producers = await openProducers(config, metrics, tracing, turns)
+  const scheduler = new Scheduler()
+  const producers = await openProducers(config, metrics, tracing, scheduler)
   const own = makeSteps(config, schemas, configs, (event, destination, deadline) =>
     producers[destination.delivery].produce(event, destination, deadline),
   )
@@ -99,7 +97,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     dev?.recording.outcome(outcome, context, index)
   }
   const gate = new EventGate(dev?.recording.watch(steps) ?? steps, observe, ({ delivery }) =>
-    delivery === 'hasty' ? turns.again() : nextTurn(),
+    scheduler.resume(delivery),
   )
 
   const connections = new Connections({ max: config.max_connections, maxAgeMs: config.connection_max_age_ms })
@@ -109,14 +107,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const responder = new Responder(config, connections)
   const refused: EventsOptions['refused'] = dev && ((...what) => dev.recording.refusedRequest(...what))
   const dryRun = config.validate_endpoint ? new DryRun(steps, explainer) : undefined
-  const parsing = {
-    guaranteed: new Parsing(MAX_MEMBERS),
-    hasty: new Parsing(MAX_MEMBERS),
-    // One request at a time.
-    dryRun: new Parsing(1),
-  }
   const events = new EventsRoute({
-    ...{ config, gate, admission, turns, parsing, connections, responder, metrics, tracing },
+    ...{ config, gate, admission, scheduler, connections, responder, metrics, tracing },
     ...{ refused, dryRun },
   })
   const web = initApp(responder, metrics)
@@ -231,7 +223,7 @@ function serviceLabel(metrics: unknown, name: string): string | null {
 /** What a request weighs beside its body, bytes: its head, its answer, what is noted of it. */
 const REQUEST_BYTES = 4096
 
-function roomOf(maxBytes: number, maxEvents: number): Room {
+function roomOf(maxBytes: number, maxEvents: number): RoomLimits {
   return { maxBytes, maxEvents, maxRequests: Math.ceil(maxBytes / REQUEST_BYTES) }
 }
 
@@ -257,7 +249,7 @@ async function openProducers(
   config: Config,
   metrics: Metrics,
   tracing: Tracing | undefined,
-  turns: Turns,
+  scheduler: Scheduler,
 ): Promise<Record<Delivery, Producer>> {
   const { producer, kafka, output_path, should_pretty_print } = config
   if (producer === 'kafka' && kafka) {
@@ -267,9 +259,9 @@ async function openProducers(
         { ...metrics.ofKafka(delivery), ...tracing?.ofKafka(delivery) },
         soon,
       )
-    const guaranteed = open('guaranteed', callback => turns.soon(callback))
+    const guaranteed = open('guaranteed', callback => scheduler.urgent(callback))
     // To encode and compress a batch takes as long as some requests do.
-    const hasty = open('hasty', callback => void turns.again().then(callback))
+    const hasty = open('hasty', callback => void scheduler.resume('hasty').then(callback))
     if (kafka.requiredAtStart) await guaranteed.reach()
     // A broker that is not supported is told of now, not when the first event comes.
     else void guaranteed.probe()

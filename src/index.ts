@@ -2,7 +2,6 @@
 
 export { type App, type AppOptions, app } from './app.js'
 export { type Answer, answerTo } from './lib/answer.js'
-export { type Body, readBody } from './lib/body.js'
 export { type Enrich, type EnrichOptions, makeEnrich, makeTakeBack } from './lib/enrich.js'
 export { type ErrorEventOptions, ErrorEvents, type ErrorEventWay } from './lib/error-events.js'
 export { CODES, type Code, GateError, type SchemaError } from './lib/errors.js'
@@ -13,6 +12,8 @@ export {
   type Event,
   type EventField,
   EventGate,
+  type Events,
+  type Lookups,
   type Observer,
   type Outcome,
   type Schema,
@@ -22,6 +23,7 @@ export {
 } from './lib/eventgate.js'
 export type { Factory, FactoryOptions } from './lib/factory.js'
 export { Field } from './lib/field.js'
+export { type ReadBody as Body, readBody } from './lib/http/body.js'
 export { type KafkaSettings, type ProducerSettings, readKafkaConf } from './lib/kafka/conf.js'
 export { KafkaProducer } from './lib/kafka/producer.js'
 export type { Log } from './lib/log.js'

@@ -1,156 +1,249 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { Admission, type Ticket } from '#src/lib/admission.js'
 import type { Delivery } from '#src/lib/eventgate.js'
+import { Admission, type Hold, type RoomLimits } from '#src/lib/http/admission.js'
 
-const room = { maxBytes: 100, maxEvents: 10, maxRequests: 20 }
-const make = () => new Admission({ guaranteed: room, hasty: room })
+const KIB = 1024
+const limits = { maxBytes: 1024 * KIB, maxEvents: 10_000, maxRequests: 100 }
+const make = (more: Partial<RoomLimits> = {}) => {
+  const room = { ...limits, ...more }
+  return new Admission({ guaranteed: room, hasty: room })
+}
+const full = { code: 'over_capacity', status: 503, retriable: true }
+const forLong = () => 60_000
 
-test('room is taken and given back as a whole', () => {
+/** A request that announces nothing, with so many bytes whole. */
+function whole(admission: Admission, kib: number, delivery: Delivery = 'guaranteed'): Hold {
+  const hold = admission.enter(delivery, 0, forLong)
+  assert.equal(hold.grow(kib * KIB), undefined)
+  hold.arrived()
+  return hold
+}
+
+/** Whether a promise is settled by now. */
+async function isDone(promise: Promise<unknown> | undefined): Promise<boolean> {
+  let done = false
+  promise?.then(
+    () => {
+      done = true
+    },
+    () => {},
+  )
+  await new Promise(setImmediate)
+  return done
+}
+
+test('room is held for what has come, not for what is announced', () => {
   const admission = make()
-  const ticket = admission.enter('guaranteed', 60)
-  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 60, events: 0 })
-  // What was announced comes, and more of it than that.
-  ticket.addBytes(50)
-  ticket.addBytes(50)
-  ticket.addEvents(10)
-  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 100, events: 10 })
-  assert.throws(() => admission.enter('guaranteed', 1), {
-    code: 'over_capacity',
-    status: 503,
-    retriable: true,
-  })
-  ticket.leave()
+  const holds = Array.from({ length: 50 }, () => admission.enter('guaranteed', 500 * KIB, forLong))
   assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 0, events: 0 })
-  admission.enter('guaranteed', 100)
+  for (const hold of holds) assert.equal(hold.grow(1), undefined)
+  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 50, events: 0 })
+  for (const hold of holds) hold.leave()
+  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 0, events: 0 })
 })
 
-test('neither seat can refuse the other', () => {
+test('what does not fit beside events that are begun is refused at once, at the door or when it comes', () => {
   const admission = make()
-  admission.enter('hasty', 100).addEvents(10)
-  assert.throws(() => admission.enter('hasty', 1), { code: 'over_capacity' })
-  admission.enter('guaranteed', 100).addEvents(10)
+  for (let i = 0; i < 8; i++) whole(admission, 112).begin(1)
+  assert.throws(() => admission.enter('guaranteed', 100 * KIB, forLong), full)
+  const chunked = admission.enter('guaranteed', 0, forLong)
+  assert.throws(() => chunked.grow(100 * KIB), full)
+  chunked.leave()
+  // Hasty requests have a room of their own.
+  whole(admission, 112, 'hasty').begin(1)
 })
 
-test('what is refused takes nothing', () => {
+test('the last eighth of a room is for small requests', () => {
   const admission = make()
-  const ticket = admission.enter('guaranteed', 90)
-  ticket.addBytes(90)
-  assert.throws(() => ticket.addBytes(11), { code: 'over_capacity' })
-  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 90, events: 0 })
-  admission.enter('guaranteed', 10).addEvents(6)
-  assert.throws(() => ticket.addEvents(5), { code: 'over_capacity' })
-  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 100, events: 6 })
+  for (let i = 0; i < 8; i++) whole(admission, 112).begin(1)
+  for (let i = 0; i < 8; i++) whole(admission, 16).begin(64)
+  assert.throws(() => admission.enter('guaranteed', 1, forLong), full)
+  const events = make()
+  for (let i = 0; i < 4; i++) whole(events, 1).begin(2000)
+  whole(events, 1).begin(750)
+  assert.throws(() => whole(events, 1).begin(65), full)
+  whole(events, 1).begin(64)
+})
+
+test('when bodies that are coming fill the room, one goes on, the others pause, and small ones pass', async () => {
+  const admission = make()
+  const holds = Array.from({ length: 6 }, () => admission.enter('guaranteed', 250 * KIB, forLong))
+  const [first, second, third, fourth, fifth] = holds as [Hold, Hold, Hold, Hold, Hold, Hold]
+  for (const hold of holds.slice(0, 4)) assert.equal(hold.grow(220 * KIB), undefined)
+  // The room is full but for the part of small ones.
+  assert.equal(first.grow(30 * KIB), undefined, 'one goes on')
+  const pauses = [second.grow(30 * KIB), third.grow(30 * KIB)]
+  assert.ok(pauses[0] && pauses[1])
+  whole(admission, 4).begin(1)
+  assert.equal(await isDone(pauses[0]), false)
+  // The next goes on when the first is there, and all do when there is room.
+  first.arrived()
+  assert.equal(await isDone(pauses[0]), true)
+  assert.equal(await isDone(pauses[1]), false)
+  first.leave()
+  fourth.leave()
+  assert.equal(await isDone(pauses[1]), true)
+  assert.equal(fifth.grow(20 * KIB), undefined)
+})
+
+test('who pauses longer than it may is refused, and keeps no place', async () => {
+  const admission = make()
+  for (let i = 0; i < 4; i++) whole(admission, 220)
+  const late = admission.enter('guaranteed', 0, () => 20)
+  assert.equal(late.grow(10 * KIB), undefined)
+  const ahead = late.grow(100 * KIB)
+  assert.equal(ahead, undefined)
+  const later = admission.enter('guaranteed', 0, () => 20)
+  assert.equal(later.grow(10 * KIB), undefined)
+  await assert.rejects(later.grow(20 * KIB) as Promise<void>, full)
+  // One whose client goes away while it pauses neither.
+  const gone = admission.enter('guaranteed', 0, forLong)
+  const paused = gone.grow(20 * KIB) as Promise<void>
+  gone.leave()
+  await assert.rejects(paused, full)
+})
+
+test('where small bodies that do not come fill the room, the slowest makes room for the next', () => {
+  const admission = make({ maxRequests: 1000 })
+  const refused: number[] = []
+  for (let i = 0; i < 100; i++) {
+    const hold = admission.enter('guaranteed', 0, forLong)
+    hold.refused = () => {
+      refused.push(i)
+      hold.leave()
+    }
+    hold.grow(15 * KIB)
+  }
+  assert.deepEqual(
+    refused,
+    Array.from({ length: 32 }, (_, i) => i),
+  )
+  whole(admission, 1).begin(1)
+})
+
+test('a large request is alone, begins while others use no more than half, and keeps no small one out', async () => {
+  for (const [kib, events, weight] of [
+    [300, 1, 0],
+    [100, 2501, 0],
+    [100, 1, 300 * KIB],
+  ] as const) {
+    const admission = make()
+    const others = [whole(admission, 200), whole(admission, 200), whole(admission, 200)]
+    for (const other of others) assert.equal(other.begin(100), undefined)
+    const one = admission.enter('guaranteed', 0, forLong)
+    await (one.grow(kib * KIB) ?? undefined)
+    one.arrived()
+    const begun = one.begin(events, weight)
+    assert.equal(await isDone(begun), false)
+    whole(admission, 1).begin(64)
+    others[0]?.leave()
+    assert.equal(await isDone(begun), true)
+    assert.equal(admission.inFlight('guaranteed').events, 264 + events)
+    const two = whole(admission, 100).begin(2501)
+    assert.equal(await isDone(two), false)
+    for (let i = 0; i < 20; i++) whole(admission, 1).begin(64)
+    one.leave()
+    assert.equal(await isDone(two), true)
+  }
+})
+
+test('one alone may be of any size that is let in at all', () => {
+  const admission = make()
+  whole(admission, 200).begin(10)
+  const hold = admission.enter('guaranteed', 1000 * KIB, forLong)
+  for (let i = 0; i < 10; i++) assert.equal(hold.grow(100 * KIB), undefined)
+  hold.arrived()
+  assert.equal(hold.begin(10_000), undefined)
+  whole(admission, 10).begin(64)
 })
 
 test('more events than could ever be held are too many, not too early', () => {
-  const ticket = make().enter('guaranteed', 1)
-  assert.throws(() => ticket.addEvents(11), { code: 'body_too_large', status: 413, retriable: false })
-})
-
-test('of what is announced, only the beginning holds room before it comes', () => {
-  const large = { maxBytes: 1_000_000, maxEvents: 10, maxRequests: 20 }
-  const admission = new Admission({ guaranteed: large, hasty: large })
-  const tickets = Array.from({ length: 10 }, () => admission.enter('guaranteed', 300_000))
-  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 10 * 65_536, events: 0 })
-  assert.throws(() => admission.enter('guaranteed', 344_641), { code: 'over_capacity' })
-  const [first, second] = tickets as [Ticket, Ticket]
-  first.addBytes(65_536)
-  first.addBytes(234_464)
-  assert.throws(() => second.addBytes(300_000), { code: 'over_capacity' })
-  first.leave()
-  second.addBytes(300_000)
-  for (const ticket of tickets) ticket.leave()
-  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 0, events: 0 })
+  const refused = { code: 'body_too_large', status: 413, retriable: false }
+  assert.throws(() => whole(make(), 1).begin(10_001), refused)
+  assert.throws(() => whole(make({ maxEvents: 2 }), 1).begin(3), refused)
 })
 
 test('requests have a bound of their own, for each weighs something whatever it holds', () => {
-  const few = { ...room, maxRequests: 2 }
-  const admission = new Admission({ guaranteed: few, hasty: few })
-  const ticket = admission.enter('guaranteed', 0)
-  admission.enter('guaranteed', 0)
-  assert.throws(() => admission.enter('guaranteed', 0), { code: 'over_capacity' })
-  admission.enter('hasty', 0)
-  ticket.leave()
+  const admission = make({ maxRequests: 2 })
+  const hold = admission.enter('guaranteed', 0, forLong)
+  admission.enter('guaranteed', 0, forLong)
+  assert.throws(() => admission.enter('guaranteed', 0, forLong), full)
+  admission.enter('hasty', 0, forLong)
+  hold.leave()
   // One that is answered, though its events are not stored yet, is none any more.
-  const answered = admission.enter('guaranteed', 60)
+  const answered = whole(admission, 60)
   answered.answered()
   answered.answered()
-  assert.equal(admission.inFlight('guaranteed').bytes, 60)
-  const last = admission.enter('guaranteed', 0)
-  assert.throws(() => admission.enter('guaranteed', 0), { code: 'over_capacity' })
-  last.leave()
+  assert.equal(admission.inFlight('guaranteed').bytes, 60 * KIB)
+  admission.enter('guaranteed', 0, forLong).leave()
   answered.leave()
-  admission.enter('guaranteed', 0)
-  assert.throws(() => admission.enter('guaranteed', 0), { code: 'over_capacity' })
+  answered.leave()
+  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 0, events: 0 })
 })
 
-test('leaving twice gives back once', () => {
-  const admission = make()
-  const [one, two] = [admission.enter('hasty', 30), admission.enter('hasty', 30)]
-  one.leave()
-  one.leave()
-  assert.deepEqual(admission.inFlight('hasty'), { bytes: 30, events: 0 })
+test('where a small request did not fit for its events, those that come are refused unread until there is room again', () => {
+  const admission = make({ maxEvents: 100 })
+  const [one, two] = [whole(admission, 1), whole(admission, 1)]
+  one.begin(60)
+  two.begin(38)
+  const third = whole(admission, 1)
+  assert.throws(() => third.begin(3), full)
+  third.leave()
+  assert.throws(() => admission.enter('guaranteed', 1, forLong), full)
   two.leave()
-  assert.deepEqual(admission.inFlight('hasty'), { bytes: 0, events: 0 })
+  whole(admission, 1).begin(3)
 })
 
-test('whatever comes and goes: never above the room, never below nothing, empty at the end', () => {
-  const amount = fc.integer({ min: 0, max: 60 })
+test('whatever comes and goes: never far above the room, never below nothing, empty at the end', async () => {
   const step = fc.record({
     delivery: fc.constantFrom<Delivery>('guaranteed', 'hasty'),
-    bytes: amount,
-    more: amount,
-    events: fc.integer({ min: 0, max: 12 }),
+    announced: fc.integer({ min: 0, max: 600 * KIB }),
+    pieces: fc.array(fc.integer({ min: 1, max: 64 * KIB }), { maxLength: 12 }),
+    kept: fc.boolean(),
+    events: fc.integer({ min: 0, max: 11_000 }),
     leaves: fc.boolean(),
   })
-  fc.assert(
-    fc.property(fc.array(step), steps => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step), async steps => {
       const admission = make()
-      const inside: Ticket[] = []
-      for (const { delivery, bytes, more, events, leaves } of steps) {
+      const inside: Hold[] = []
+      const waiting: Promise<unknown>[] = []
+      for (const { delivery, announced, pieces, kept, events, leaves } of steps) {
         if (leaves) inside.shift()?.leave()
-        const before = admission.inFlight(delivery)
-        const fits = before.bytes + bytes <= room.maxBytes
+        let hold: Hold | undefined
         try {
-          const ticket = admission.enter(delivery, bytes)
-          assert.ok(fits)
-          inside.push(ticket)
-          ticket.addBytes(more)
-          ticket.addEvents(events)
+          hold = admission.enter(delivery, announced, forLong)
+          const own = hold
+          own.refused = () => own.leave()
+          let paused: Promise<void> | undefined
+          for (const piece of pieces) {
+            paused = own.grow(piece)
+            if (paused || own.state === 'left') break
+          }
+          if (paused) waiting.push(paused.catch(() => {}))
+          else if (own.state !== 'left') {
+            own.arrived()
+            const begun = own.begin(events)
+            if (begun) waiting.push(begun.catch(() => {}))
+          }
+          if (kept) inside.push(own)
+          else own.leave()
         } catch (error) {
           assert.match((error as { code: string }).code, /^(over_capacity|body_too_large)$/)
+          hold?.leave()
         }
-        for (const seat of ['guaranteed', 'hasty'] as const) {
-          const { bytes, events } = admission.inFlight(seat)
-          assert.ok(bytes >= 0 && bytes <= room.maxBytes && events >= 0 && events <= room.maxEvents)
+        for (const room of ['guaranteed', 'hasty'] as const) {
+          const { bytes, events } = admission.inFlight(room)
+          assert.ok(bytes >= 0 && bytes <= 2 * limits.maxBytes, `${bytes}`)
+          assert.ok(events >= 0 && events <= 2 * limits.maxEvents, `${events}`)
         }
       }
-      for (const ticket of inside) ticket.leave()
-      for (const seat of ['guaranteed', 'hasty'] as const)
-        assert.deepEqual(admission.inFlight(seat), { bytes: 0, events: 0 })
+      for (const hold of inside) hold.leave()
+      await Promise.all(waiting)
+      for (const room of ['guaranteed', 'hasty'] as const)
+        assert.deepEqual(admission.inFlight(room), { bytes: 0, events: 0 })
     }),
   )
-})
-
-test('where a request did not fit for its events, those that come are refused unread until there is room again', () => {
-  const admission = make()
-  const [one, two] = [admission.enter('hasty', 1), admission.enter('hasty', 1)]
-  one.addEvents(7)
-  two.addEvents(2)
-  const third = admission.enter('hasty', 1)
-  assert.throws(() => third.addEvents(2), { code: 'over_capacity' })
-  third.leave()
-  assert.throws(() => admission.enter('hasty', 1), { code: 'over_capacity' })
-  assert.deepEqual(admission.inFlight('hasty'), { bytes: 2, events: 9 })
-  two.leave()
-  admission.enter('hasty', 1).addEvents(3)
-})
-
-test('one large request that does not fit keeps no small ones out', () => {
-  const admission = make()
-  admission.enter('guaranteed', 1).addEvents(5)
-  assert.throws(() => admission.enter('guaranteed', 1).addEvents(6), { code: 'over_capacity' })
-  admission.enter('guaranteed', 1).addEvents(3)
 })

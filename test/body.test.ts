@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { BodyText, isInexact, MAX_DEPTH, MAX_MEMBERS, membersOf, readBody } from '#src/lib/body.js'
 import { type Code, GateError } from '#src/lib/errors.js'
+import { Body, isInexact, MAX_DEPTH, MAX_MEMBERS, readBody } from '#src/lib/http/body.js'
+import { JsonScan } from '#src/lib/http/json-scan.js'
 
 const read = (text: string) => readBody(Buffer.from(text))
 
@@ -80,25 +81,67 @@ test('events nest up to the limit', () => {
   }
 })
 
-test('a body of nothing but brackets or keys is refused before it is parsed', () => {
+test('an event of nothing but brackets or keys is refused before it is parsed', () => {
   const refused = { code: 'body_too_large', status: 413 }
   const keys = (count: number) => Array.from({ length: count }, (_, n) => `"k${n}":1`).join(',')
-  assert.throws(() => read(`[${'{},'.repeat(MAX_MEMBERS)}{}]`), refused)
   assert.throws(() => read(`{"a":[${'[],'.repeat(MAX_MEMBERS)}[]]}`), refused)
-  assert.throws(() => read(`{${keys(MAX_MEMBERS)}}`), refused)
+  assert.throws(() => read(`[{},{${keys(MAX_MEMBERS)}}]`), refused)
   // Nor is it worth parsing to learn that it is not JSON.
-  assert.throws(() => read('['.repeat(3_000_000)), refused)
-  // At the bound, and whatever stands in texts.
-  assert.equal(read(`[${'{"a":1},'.repeat(249_999)}5]`).events.length, 250_000)
+  assert.throws(() => read(`{"a":${'['.repeat(3_000_000)}}`), refused)
+  // At the bound, in many events, and whatever stands in texts.
+  assert.equal(read(`[${'{"a":{}},'.repeat(MAX_MEMBERS)}5]`).events.length, MAX_MEMBERS + 1)
   assert.equal(Object.keys(read(`{${keys(MAX_MEMBERS - 1)}}`).events[0] as object).length, MAX_MEMBERS - 1)
   assert.deepEqual(read(`{"a":"${'{[:\\"'.repeat(MAX_MEMBERS)}"}`).events.length, 1)
 })
 
-test('members are counted, never too few', () => {
-  const few = '{"a":[1,{"b":":{["}]}'
-  assert.equal(membersOf(few), 0)
-  const long = `{"a":[1,{"b":":{["}],"text":"${'x'.repeat(3000)}"}`
-  assert.equal(membersOf(long), 9)
+test('so is one of very many items, and a body of too many events', () => {
+  const refused = { code: 'body_too_large', status: 413 }
+  assert.throws(() => read(`{"a":[${'1,'.repeat(8_000_000)}1]}`), refused)
+  const bytes = Buffer.from(`[${'1,'.repeat(5_000_000)}1e999]`)
+  const begun = performance.now()
+  assert.throws(() => new Body(bytes, 50_000).count(), refused)
+  // It is not read to its end.
+  assert.ok(performance.now() - begun < 1000)
+  assert.throws(() => new Body(Buffer.from('[1,2,3]'), 2).count(), refused)
+  assert.equal(new Body(Buffer.from('[1,2]'), 2).count(), true)
+})
+
+test('what parsing makes of the heaviest event is weighed, never too little', () => {
+  const scanned = (text: string) => {
+    const scan = new JsonScan(Buffer.from(text), 0)
+    assert.equal(scan.read(), true)
+    return scan
+  }
+  assert.equal(scanned('{"a":[1,{"b":":{[,"}]}').heaviest, 5 * 64 + 24)
+  assert.equal(scanned('[1,{"a":[1,{"b":":{[,"}]},[]]').heaviest, 5 * 64 + 24)
+  assert.equal(scanned('[1,2,3]').heaviest, 0)
+})
+
+test('however small the slices, a large body is what it is in one', () => {
+  const events = Array.from({ length: 20_000 }, (_, n) => ({ n, text: 'x,"]}{\\'.repeat(n % 5) }))
+  const bytes = Buffer.from(` ${JSON.stringify(events)} `)
+  const body = new Body(bytes)
+  let slices = 0
+  while (!body.count(0)) slices++
+  while (!body.check(0)) slices++
+  assert.ok(slices > 20_000, `${slices}`)
+  assert.equal(body.length, events.length)
+  assert.equal(body.holdsObject, true)
+  for (const i of [0, 1, 2, 19_999]) assert.deepEqual(body.at(i), events[i])
+  assert.deepEqual(JSON.parse(body.textOf(7)), events[7])
+})
+
+test('a large body that is no JSON is refused before any of its events is taken', () => {
+  const event = JSON.stringify({ text: 'x'.repeat(1000) })
+  const list = Array(200).fill(event).join()
+  const bad = [
+    ...[`[${list}`, `[${list},]`, `[,${list}]`, `[${list}}`, `[${list}]]`, `[${list}] x`, `[${list} {}]`],
+    ...[`[${list},{"a":1]]`, `[${list},{"a":01}]`, `[${list},"\n]`, `[${list},nul]`, `{"a":[${list}]`, `${list}`],
+  ]
+  for (const text of bad) assert.equal(refusal(text), 'body_malformed', text.slice(-20))
+  assert.equal(refusal(`"${'x'.repeat(200_000)}"`), 'body_not_events')
+  assert.equal(refusal(' '.repeat(200_000)), 'body_empty')
+  assert.equal(refusal(`[${' '.repeat(200_000)}]`), 'body_not_events')
 })
 
 test('numbers by example: what survives is taken, what would change is refused', () => {
@@ -230,6 +273,8 @@ test('any number: refused exactly if it is an integer that would change, or too 
   assert.ok(seen.taken > 300 && seen.refused > 300, JSON.stringify(seen))
 })
 
+const codeOrValue = (value: unknown) => (value instanceof GateError ? value.code : value)
+
 /** JSON of a value with odd blanks, brackets and quotes wherever they may be. */
 const blank = fc.array(fc.constantFrom(' ', '\n', '\r', '\t'), { maxLength: 2 }).map(all => all.join(''))
 const nasty = fc.oneof(
@@ -262,7 +307,18 @@ const { json } = fc.letrec<{ json: string; key: string }>(tie => {
   }
 })
 
-test('the text of each event is its own', () => {
+test('the text of each event is its own, in small bodies and in large ones', () => {
+  const blanks = ' '.repeat(130 * 1024)
+  fc.assert(
+    fc.property(fc.array(json, { minLength: 1, maxLength: 6 }), items => {
+      const small = read(`[${items.join(',')}]`)
+      const large = read(`[${items.join(',')}]${blanks}`)
+      assert.deepEqual(large.events.map(codeOrValue), small.events.map(codeOrValue))
+      for (const i of items.keys()) assert.equal(large.textOf(i), small.textOf(i))
+    }),
+    { numRuns: 300 },
+  )
+
   fc.assert(
     fc.property(blank, fc.array(json, { minLength: 1, maxLength: 6 }), blank, (before, items, after) => {
       const body = read(`${before}[${items.join(',')}]${after}`)
@@ -313,17 +369,22 @@ test('10 MB of anything are read, or refused, in reasonable time', { timeout: 12
   }
 })
 
-test('a text is read again after a rest, and its bytes are given back when it is freed', () => {
-  const large = Buffer.allocUnsafeSlow(20_000).fill('x')
-  const body = new BodyText(large)
-  const { text } = body
-  assert.equal(text, 'x'.repeat(20_000))
-  body.rest()
-  assert.equal(body.text, text)
+test('dropped values are read again, and bytes are given back when they are freed', () => {
+  const large = Buffer.allocUnsafeSlow(20_000).fill(' ')
+  large.write('[{"a":1}, 1e400]')
+  const body = new Body(large)
+  body.count()
+  const value = body.at(0)
+  assert.equal(body.at(0), value)
+  body.drop()
+  assert.notEqual(body.at(0), value)
+  assert.deepEqual(body.at(0), value)
+  assert.equal((body.at(1) as GateError).code, 'event_number_inexact')
+  assert.equal(body.textOf(0), '{"a":1}')
   body.free()
   assert.equal(large.buffer.byteLength, 0)
   // What shares its memory with others is left to them.
-  const shared = Buffer.allocUnsafeSlow(40_000).fill('y').subarray(0, 20_000)
-  new BodyText(shared).free()
+  const shared = Buffer.allocUnsafeSlow(40_000).fill(' ').subarray(0, 20_000)
+  new Body(shared).free()
   assert.equal(shared.buffer.byteLength, 40_000)
 })

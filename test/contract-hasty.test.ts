@@ -92,16 +92,23 @@ test('hasty events', async t => {
 })
 
 test('a full hasty seat, by bytes, refuses before it takes anything, and guaranteed requests never notice', async t => {
-  const service = await startService(t, { max_body_size: 2000, hasty_max_bytes: 2000 })
-  const body = JSON.stringify(testEvent({ test: 'half' })).padEnd(1990)
-  const half = await connect(t, service.url)
-  half.write(head({ 'content-length': body.length }, { path }) + body.slice(0, 30))
-  // Its room is taken as soon as its head has been read.
-  await eventually(async () => {
-    const reply = await service.post(testEvent({ test: 'taken or refused' }), HASTY)
-    assertFailure(reply, { status: 503, reason: 'Service Unavailable', error: ['over_capacity'] })
+  const waiting: ServerResponse[] = []
+  const registry = createServer((_req, res) => void waiting.push(res)).listen(0)
+  t.after(() => void registry.close().closeAllConnections())
+  await once(registry, 'listening')
+  const { port } = registry.address() as AddressInfo
+  const service = await startService(t, {
+    schema_base_uris: ['schemas', `http://127.0.0.1:${port}/`],
+    schema_timeout_ms: 9000,
+    max_body_size: 2000,
+    hasty_max_bytes: 2000,
   })
+  const slow = { $schema: '/slow/1.0.0.yaml', meta: { stream: 'slow' }, text: 'x'.repeat(1880) }
+  assertAccepted(await service.post(slow, HASTY), 202, '1 events hastily received.')
+  await eventually(() => assert.equal(waiting.length, 1))
   const before = service.produced().length
+  const refused = await service.post(testEvent({ test: 'refused' }), HASTY)
+  assertFailure(refused, { status: 503, reason: 'Service Unavailable', error: ['over_capacity'] })
   const chunked = await connect(t, service.url)
   chunked.write(`${head({ 'transfer-encoding': 'chunked' }, { path })}c8\r\n${'{"a":1}'.padEnd(200)}\r\n`)
   await chunked.until(/\r\n\r\n\{.*\}$/)
@@ -109,13 +116,12 @@ test('a full hasty seat, by bytes, refuses before it takes anything, and guarant
   for (let i = 0; i < 20; i++) assertAccepted(await service.post(testEvent()), 201, ONE_ACCEPTED)
   assert.equal(service.produced().length, before + 20, 'what was refused must not be stored')
 
-  half.write(body.slice(30))
-  await half.until(/^HTTP\/1\.1 202 1 events hastily received\.\r\n/)
+  for (const res of waiting) res.end('{"title":"slow","type":"object"}')
   await eventually(async () =>
     assertAccepted(await service.post(testEvent(), HASTY), 202, '1 events hastily received.'),
   )
   assert.equal(await service.stop(), 0)
-  assert.equal(service.produced().filter(event => event.test === 'half').length, 1)
+  assert.equal(service.produced().filter(({ $schema }) => $schema === slow.$schema).length, 1)
 })
 
 test('a full hasty seat, by events, refuses too', async t => {
@@ -137,7 +143,7 @@ test('a full hasty seat, by events, refuses too', async t => {
   assertFailure(await service.post(testEvent(), HASTY), { status: 503, error: ['over_capacity'] })
   await assertAlive(service)
 
-  for (const res of waiting) res.end('{"type":"object"}')
+  for (const res of waiting) res.end('{"title":"slow","type":"object"}')
   await eventually(async () =>
     assertAccepted(
       await service.post(testEvent({ test: 'after' }), HASTY),

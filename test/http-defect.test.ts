@@ -5,14 +5,13 @@ import type { AddressInfo } from 'node:net'
 import { test } from 'node:test'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
-import { Admission } from '#src/lib/admission.js'
 import { readConf } from '#src/lib/config.js'
 import { Connections } from '#src/lib/connections.js'
 import type { EventGate } from '#src/lib/eventgate.js'
+import { Admission } from '#src/lib/http/admission.js'
 import { Responder } from '#src/lib/http.js'
 import { Metrics } from '#src/lib/metrics.js'
-import { Parsing } from '#src/lib/parsing.js'
-import { Turns } from '#src/lib/turns.js'
+import { Scheduler } from '#src/lib/runtime/scheduler.js'
 import { EventsRoute } from '#src/routes/events.js'
 import { send, testEvent } from './helpers.js'
 
@@ -24,8 +23,7 @@ test('a defect once the events were begun does not call them not stored', async 
   const broken = { start: () => ({ begun: Promise.resolve(), outcomes: outcomes() }) } as unknown as EventGate
   const connections = new Connections({ max: 10, maxAgeMs: 0 })
   const events = new EventsRoute({
-    turns: new Turns(),
-    parsing: { guaranteed: new Parsing(10), hasty: new Parsing(10), dryRun: new Parsing(1) },
+    scheduler: new Scheduler(),
     config,
     gate: broken,
     admission,

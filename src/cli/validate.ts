@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { readBody } from '../lib/body.js'
+import { readBody } from '../lib/http/body.js'
 import { type Config, readConf, readConfigFile } from '../lib/config.js'
 import { DryRun, type Prospect } from '../lib/dry-run.js'
 import { GateError } from '../lib/errors.js'

@@ -13,42 +13,106 @@ export interface Answer {
   retryAfter: boolean
 }
 
-/** JSON of schema errors in one body, characters; entries beyond it give their text only. */
-const MAX_ERRORS_LENGTH = 1024 * 1024
-const MAX_MESSAGE_LENGTH = 200
+/** Characters of an answer after which its entries leave out their event and the schema's errors. */
+const MAX_WHOLE_LENGTH = 1024 * 1024
+/** Characters of each of their texts then; and of those of very many, after four times as much. */
+const MAX_TEXT_LENGTH = 200
+const MAX_LAST_TEXT_LENGTH = 40
+const MAX_BRIEF_LENGTH = 4 * MAX_WHOLE_LENGTH
+/** Entries that are written before others get their turn. */
+const ENTRIES_A_SLICE = 500
 
 /**
- * Folds the outcomes of a request's events into its answer (CONTRACT 1.2). Pure; `textOf` gives an event as
- * it was received.
+ * Folds the outcomes of a request's events into its answer. Pure; `textOf` gives an event as it was received.
  */
 export function answerTo(outcomes: readonly Outcome[], textOf: (index: number) => string): Answer {
-  const total = outcomes.length
-  const failed = outcomes.flatMap((outcome, index) =>
-    'error' in outcome ? [{ index, error: outcome.error }] : [],
-  )
-  if (failed.length === 0) return success(total, 'guaranteed')
+  const writing = writeAnswer(outcomes, textOf)
+  for (;;) {
+    const { done, value } = writing.next()
+    if (done) return value
+  }
+}
 
-  const invalid = failed.filter(({ error }) => error.kind === 'invalid')
-  const errored = failed.filter(({ error }) => error.kind === 'error')
-  const accepted = total - failed.length
-  const counts = `(${invalid.length} invalid and ${errored.length} errored)`
-  const bothLists = accepted > 0 || errored.length > 0
-  const body = bodyOf(failed, textOf, bothLists)
+/** The same, in slices: `pause` lets others in between. */
+export async function answerInSlices(
+  outcomes: readonly Outcome[],
+  textOf: (index: number) => string,
+  pause: () => Promise<void>,
+): Promise<Answer> {
+  const writing = writeAnswer(outcomes, textOf)
+  for (;;) {
+    const { done, value } = writing.next()
+    if (done) return value
+    await pause()
+  }
+}
+
+/** Yields between slices. */
+function* writeAnswer(
+  outcomes: readonly Outcome[],
+  textOf: (index: number) => string,
+): Generator<void, Answer> {
+  const total = outcomes.length
+  const kinds: Record<'invalid' | 'error', string[]> = { invalid: [], error: [] }
+  let length = 0
+  let isUnknown = false
+  let isRetriable = true
+  for (let index = 0; index < total; index++) {
+    const { error } = outcomes[index] as { error?: GateError }
+    if (!error) continue
+    const entry = entryOf(error, index, length, textOf)
+    length += entry.length
+    kinds[error.kind].push(entry)
+    if (error.kind === 'error') {
+      isUnknown ||= error.fate === 'unknown'
+      isRetriable &&= error.retriable
+    }
+    if ((kinds.invalid.length + kinds.error.length) % ENTRIES_A_SLICE === 0) yield
+  }
+  const [invalid, errored] = [kinds.invalid.length, kinds.error.length]
+  const failed = invalid + errored
+  if (failed === 0) return success(total, 'guaranteed')
+
+  const accepted = total - failed
+  const counts = `(${invalid} invalid and ${errored} errored)`
+  // EventBus iterates over both lists of a 207 and of a 5xx, so an empty one is there too.
+  const lists = accepted > 0 || errored > 0 ? (['invalid', 'error'] as const) : (['invalid'] as const)
+  const body = `{${lists.map(kind => `"${kind}":[${kinds[kind].join(',')}]`).join(',')}}`
   if (accepted > 0) {
-    const reason = `${accepted} out of ${total} events were accepted, but ${failed.length} failed ${counts}.`
+    const reason = `${accepted} out of ${total} events were accepted, but ${failed} failed ${counts}.`
     return { status: 207, reason, body, retryAfter: false }
   }
-  if (errored.length === 0) {
-    const reason = `${invalid.length} out of ${total} events were invalid and not accepted.`
+  if (errored === 0) {
+    const reason = `${invalid} out of ${total} events were invalid and not accepted.`
     return { status: 400, reason, body, retryAfter: false }
   }
-  const status = errored.some(({ error }) => error.fate === 'unknown')
-    ? 504
-    : errored.every(({ error }) => error.retriable)
-      ? 503
-      : 500
+  const status = isUnknown ? 504 : isRetriable ? 503 : 500
   const reason = `${total} out of ${total} events had failures and were not accepted. ${counts}.`
   return { status, reason, body, retryAfter: status === 503 }
+}
+
+/**
+ * Written by hand, so that events stand in it byte for byte as they came, however large their numbers. Clients
+ * read `event` as an object, and their parsers have a depth: what is neither is left out. `length` is what was
+ * written before it.
+ */
+function entryOf(error: GateError, index: number, length: number, textOf: (index: number) => string): string {
+  const { kind, code, retriable } = error
+  const isWhole = length < MAX_WHOLE_LENGTH
+  const context = JSON.stringify(contextOf(error, isWhole, length < MAX_BRIEF_LENGTH))
+  const text = isWhole && code !== 'event_too_deep' ? textOf(index) : ''
+  const event = text.startsWith('{') ? `"event":${text},` : ''
+  const rest = `"context":${context},"index":${index},"code":"${code}","retriable":${retriable}`
+  return `{"status":"${kind}",${event}${rest}}`
+}
+
+function contextOf(error: GateError, isWhole: boolean, isBrief: boolean): object {
+  const { kind, errors, errorsCount } = error
+  const message = isWhole
+    ? error.message
+    : error.message.slice(0, isBrief ? MAX_TEXT_LENGTH : MAX_LAST_TEXT_LENGTH)
+  if (kind === 'error') return { message }
+  return { ...(isWhole && { errors }), errorsText: message, errorsCount, message }
 }
 
 /** All of a request's events are stored, or received hastily. */
@@ -78,36 +142,4 @@ export function refusal(error: GateError): Answer {
     body: JSON.stringify(error.kind === 'error' ? { invalid: [], error: [entry] } : { invalid: [entry] }),
     retryAfter: error.status === 503,
   }
-}
-
-interface Failed {
-  index: number
-  error: GateError
-}
-
-/**
- * Written by hand, so that events stand in it byte for byte as they came, however large their numbers. Clients
- * read `event` as an object, and their parsers have a depth: what is neither is left out.
- */
-function bodyOf(failed: readonly Failed[], textOf: (index: number) => string, bothLists: boolean): string {
-  let budget = MAX_ERRORS_LENGTH
-  const kinds: Record<'invalid' | 'error', string[]> = { invalid: [], error: [] }
-  for (const { index, error } of failed) {
-    const context = JSON.stringify(contextOf(error, budget > 0))
-    budget -= context.length
-    const text = error.code === 'event_too_deep' ? '' : textOf(index)
-    const event = text.startsWith('{') ? `"event":${text},` : ''
-    const { code, retriable } = error
-    const rest = `"context":${context},"index":${index},"code":"${code}","retriable":${retriable}`
-    kinds[error.kind].push(`{"status":"${error.kind}",${event}${rest}}`)
-  }
-  // EventBus iterates over both lists of a 207 and of a 5xx, so an empty one is there too.
-  const lists = bothLists ? (['invalid', 'error'] as const) : (['invalid'] as const)
-  return `{${lists.map(kind => `"${kind}":[${kinds[kind].join(',')}]`).join(',')}}`
-}
-
-function contextOf(error: GateError, whole: boolean): object {
-  const message = whole ? error.message : error.message.slice(0, MAX_MESSAGE_LENGTH)
-  if (error.kind === 'error') return { message }
-  return { errors: whole ? error.errors : [], errorsText: message, errorsCount: error.errorsCount, message }
 }

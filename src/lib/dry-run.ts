@@ -1,5 +1,5 @@
 import type { GateError } from './errors.js'
-import { type Context, EventGate, type Outcome, type Steps } from './eventgate.js'
+import { type Context, EventGate, type Events, type Outcome, type Steps } from './eventgate.js'
 import type { Explainer, Explanation } from './explain.js'
 import { Witness } from './witness.js'
 
@@ -34,7 +34,7 @@ export class DryRun {
   }
 
   /** By the context's deadline; what is explained after it is explained no further. */
-  async process(events: readonly unknown[], context: Context): Promise<Prospect[]> {
+  async process(events: Events, context: Context): Promise<Prospect[]> {
     const outcomes = await this.#gate.process(events, context)
     const prospects: Prospect[] = []
     let length = 0

@@ -32,6 +32,10 @@ export interface Context {
 /** Schemas that are not in memory, nor in a file, and may still be fetched. `load` counts them down. */
 export interface Lookups {
   left: number
+  /** `load` sets it where it did not ask a repository, because there were none left. */
+  denied?: boolean
+  /** Resolves when some are left again; false if that will not be. Undefined where it never is. */
+  renew?(): Promise<boolean>
 }
 
 /** A place in a distributed trace. */
@@ -126,16 +130,22 @@ export interface Steps {
   produce(event: Event, destination: Destination, deadline: number): Promise<void>
 }
 
+/** The events of a request, each read when its turn comes: an array, or a body that keeps no more than its bytes. */
+export interface Events {
+  readonly length: number
+  /** A GateError in the place of an event is why it could not even be read. */
+  at(index: number): unknown
+  /** Lets go of values that it holds: the next `at` may have to read its event again. */
+  drop?(): void
+}
+
 /** Told of each event's outcome once, when the truth is known, which may be after its request was answered. */
 export type Observer = (outcome: Outcome, context: Context, index: number) => void
 
-/** Events of one request that are taken without letting other requests in between. */
-const SLICE: Record<Delivery, number> = { guaranteed: 64, hasty: 8 }
-
-/** Until the event loop has come round. */
-export function nextTurn(): Promise<void> {
-  return new Promise(setImmediate)
-}
+/** Work on the events of one request that is done without letting other requests in between, milliseconds. */
+const SLICE_MS: Record<Delivery, number> = { guaranteed: 2, hasty: 0.5 }
+/** Schemas of one request that are loaded at one time. */
+const MAX_LOADS = 16
 
 /** Takes events through their whole way: schema, stream, enrich, validate, route, produce, outcome. */
 export class EventGate {
@@ -149,7 +159,7 @@ export class EventGate {
   constructor(
     steps: Steps,
     observe: Observer = () => {},
-    pause: (context: Context) => Promise<void> = nextTurn,
+    pause: (context: Context) => Promise<void> = () => new Promise(setImmediate),
   ) {
     this.#steps = steps
     this.#observe = observe
@@ -157,20 +167,16 @@ export class EventGate {
   }
 
   /**
-   * Processes the events of one request and tells what became of each, in their order. A GateError in the
-   * place of an event is why it could not even be read. Never rejects, and answers by `context.deadline`: an
-   * event that is under way then is of unknown fate, and one that was not begun is surely not stored and never
-   * will be.
+   * Processes the events of one request and tells what became of each, in their order. Never rejects, and answers by
+   * `context.deadline`: an event that is under way then is of unknown fate, and one that was not begun is surely not
+   * stored and never will be.
    */
-  process(events: readonly unknown[], context: Context): Promise<Outcome[]> {
+  process(events: Events, context: Context): Promise<Outcome[]> {
     return this.start(events, context).outcomes
   }
 
   /** The same; `begun` resolves when all events are on their way, and none is held any more as it was parsed. */
-  start(
-    events: readonly unknown[],
-    context: Context,
-  ): { begun: Promise<void>; outcomes: Promise<Outcome[]> } {
+  start(events: Events, context: Context): { begun: Promise<void>; outcomes: Promise<Outcome[]> } {
     const outcomes = new Outcomes(events.length, context.deadline)
     if (context.deadline !== Infinity) this.#open.add(outcomes)
     // An async function would keep its arguments while it waits.
@@ -194,22 +200,66 @@ export class EventGate {
     return all
   }
 
-  async #begin(events: readonly unknown[], context: Context, outcomes: Outcomes): Promise<void> {
-    const size = SLICE[context.delivery]
-    for (let start = 0; start < events.length && outcomes.open; start += size) {
-      if (start > 0) await this.#pause(context)
-      const slice = events.slice(start, start + size)
-      try {
-        const loading = this.#steps.load(slice, context)
-        if (loading) await Promise.race([loading, outcomes.all])
-      } catch {
-        // A load of an operator's own that breaks its promise: the steps that follow say what is missing.
+  /** In slices that end by time. Whoever waits, for a slice or for a schema, holds no values meanwhile. */
+  async #begin(events: Events, context: Context, outcomes: Outcomes): Promise<void> {
+    const sliceMs = SLICE_MS[context.delivery]
+    let end = performance.now() + sliceMs
+    let loaded = 0
+    for (let i = 0; i < events.length && outcomes.open; i++) {
+      if (i > 0 && performance.now() >= end) {
+        events.drop?.()
+        await this.#pause(context)
+        end = performance.now() + sliceMs
       }
-      for (let i = start; i < start + slice.length && outcomes.open; i++) {
-        outcomes.begun = i + 1
-        this.#pass(events[i], context, i, outcomes)
+      let event = events.at(i)
+      const loading = i >= loaded ? this.#load(event, context) : undefined
+      if (loading) {
+        event = undefined
+        loaded = await this.#loadFrom(i, loading, events, context, outcomes)
+        end = performance.now() + sliceMs
+        event = events.at(i)
       }
+      if (!outcomes.open) break
+      outcomes.begun = i + 1
+      this.#pass(event, context, i, outcomes)
     }
+    events.drop?.()
+  }
+
+  #load(event: unknown, context: Context): Promise<void> | undefined {
+    try {
+      // A load of an operator's own may break its promise: the steps that follow say what is missing.
+      return this.#steps.load([event], context)
+    } catch {
+      return undefined
+    }
+  }
+
+  /** Waits for what `loading` brings, and with it for what the next events need. Returns up to which they are loaded. */
+  async #loadFrom(
+    index: number,
+    loading: Promise<void>,
+    events: Events,
+    context: Context,
+    outcomes: Outcomes,
+  ): Promise<number> {
+    const { lookups } = context
+    const end = performance.now() + SLICE_MS[context.delivery]
+    const loads = new Set([loading])
+    let to = index + 1
+    for (; to < events.length && loads.size < MAX_LOADS && lookups?.left !== 0; to++) {
+      const more = this.#load(events.at(to), context)
+      if (more) loads.add(more)
+      if (performance.now() >= end) break
+    }
+    events.drop?.()
+    await Promise.race([Promise.allSettled(loads), outcomes.all])
+    while (outcomes.open && lookups?.denied && (await lookups.renew?.())) {
+      lookups.denied = false
+      const again = this.#load(events.at(index), context)
+      if (again) await Promise.allSettled([again])
+    }
+    return to
   }
 
   /** One event's way, to its place in `outcomes`. While it waits to be stored it costs one promise of its own. */
@@ -275,9 +325,12 @@ class Outcomes {
     this.all = new Promise(resolve => {
       this.#resolve = resolve
     })
-    if (deadline !== Infinity)
-      this.#timer = setTimeout(() => this.expire(), Math.max(0, deadline - Date.now()))
     if (count === 0) this.#close()
+    else if (deadline !== Infinity) {
+      const left = deadline - Date.now()
+      if (left > 0) this.#timer = setTimeout(() => this.expire(), left)
+      else this.expire()
+    }
   }
 
   set(index: number, outcome: Outcome): void {

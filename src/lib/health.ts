@@ -1,4 +1,4 @@
-import type { Admission } from './admission.js'
+import type { Admission } from './http/admission.js'
 import type { Connections } from './connections.js'
 import { DELIVERIES, type Delivery } from './eventgate.js'
 import type { Producer, ProducerState } from './producer.js'

@@ -3,6 +3,7 @@ import { type Answer, refusal } from './answer.js'
 import type { Config } from './config.js'
 import type { Connections } from './connections.js'
 import { GateError } from './errors.js'
+import { UnreadAnswers } from './http/unread-answers.js'
 
 /** Seconds after which a client that was told to come back does so: spread, so that they do not all come at once. */
 const RETRY_AFTER_S = { least: 1, most: 5 }
@@ -21,10 +22,15 @@ export class Responder {
   readonly #always: readonly string[]
   readonly #allowed: readonly string[]
   readonly #connections: Connections
+  readonly unread: UnreadAnswers
 
-  constructor({ cors, csp }: Pick<Config, 'cors' | 'csp'>, connections: Connections) {
+  constructor(
+    { cors, csp, request_timeout_ms }: Pick<Config, 'cors' | 'csp' | 'request_timeout_ms'>,
+    connections: Connections,
+  ) {
     this.#cors = cors
     this.#connections = connections
+    this.unread = new UnreadAnswers(request_timeout_ms)
     this.#always = [
       ...(csp === false
         ? []
@@ -47,7 +53,9 @@ export class Responder {
       origin === undefined
         ? this.#always.slice()
         : this.#always.concat('access-control-allow-origin', origin, this.#allowed)
-    if (this.#connections.isLast(req.socket)) headers.push('connection', 'close')
+    // After a request to upgrade Node reads nothing more, so nobody may rely on it.
+    if (this.#connections.isLast(req.socket) || req.headers.upgrade !== undefined)
+      headers.push('connection', 'close')
     return headers
   }
 
@@ -66,13 +74,15 @@ export class Responder {
     const headers = this.headersFor(req)
     if (more.length > 0) headers.push(...more)
     if (retryAfter) headers.push('retry-after', String(retryAfterSeconds()))
+    const length = Buffer.byteLength(body)
     if (body !== '') headers.push('content-type', 'application/json; charset=utf-8')
-    if (status !== 204) headers.push('content-length', String(Buffer.byteLength(body)))
+    if (status !== 204) headers.push('content-length', String(length))
     res.writeHead(status, reason, headers)
     if (!req.complete) linger(req, res, body)
     // As text it leaves together with the head; bytes, even none, would take a second write.
     else if (body === '') res.end()
     else res.end(body)
+    this.unread.sent(req, res, length)
   }
 
   /** Answers a request that is refused as a whole. */

@@ -273,6 +273,7 @@ export class SchemaRepository {
         held => this.#hold(uri, held),
         thrown => {
           if (!isLocal || !asking.asked) this.#remember(uri, GateError.from(thrown))
+          else lookups.denied = true
         },
       )
       .finally(() => {

@@ -1,4 +1,4 @@
-import { readBody } from '../body.js'
+import { readBody } from '../http/body.js'
 import { type Code, GateError } from '../errors.js'
 import type { Context, Event, Schema, Stream } from '../eventgate.js'
 import { Field } from '../field.js'

@@ -41,6 +41,8 @@ export class StreamConfigs {
   #fetchedAt = Date.now()
   #askedAt = 0
   #refreshing: Promise<void> | undefined
+  /** The same, up to the patience of those who wait for it: one timer for all of them. */
+  #awaited: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
 
@@ -99,10 +101,14 @@ export class StreamConfigs {
   refreshEarly(): Promise<void> | undefined {
     const { minRefreshMs, patienceMs } = this.#options
     const waited = Date.now() - this.#askedAt
-    if (this.#refreshing)
-      return waited < patienceMs ? this.#atMost(this.#refreshing, patienceMs - waited) : undefined
+    if (this.#refreshing) {
+      if (waited >= patienceMs) return undefined
+      this.#awaited ??= this.#atMost(this.#refreshing, patienceMs - waited)
+      return this.#awaited
+    }
     if (this.#closed || waited < minRefreshMs) return undefined
-    return this.#atMost(this.#refresh(), patienceMs)
+    this.#awaited = this.#atMost(this.#refresh(), patienceMs)
+    return this.#awaited
   }
 
   #atMost(refreshing: Promise<void>, ms: number): Promise<void> {
@@ -119,6 +125,7 @@ export class StreamConfigs {
     clearTimeout(this.#timer)
     this.#refreshing = this.#fetch().finally(() => {
       this.#refreshing = undefined
+      this.#awaited = undefined
       this.#schedule()
     })
     return this.#refreshing

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Turns } from '#src/lib/turns.js'
+import { Scheduler } from '#src/lib/runtime/scheduler.js'
 
 function busy(ms: number): void {
   for (const end = performance.now() + ms; performance.now() < end; );
 }
 
 test('turns come in the order of their asking, and each goes on before the next begins', async () => {
-  const turns = new Turns()
+  const scheduler = new Scheduler()
   const seen: string[] = []
   const work = async (name: string) => {
-    await turns.turn()
+    await scheduler.start('hasty')
     seen.push(`${name} begins`)
     await Promise.resolve()
     seen.push(`${name} goes on`)
-    await turns.turn()
+    await scheduler.start('hasty')
     seen.push(`${name} ends`)
   }
   await Promise.all(['a', 'b', 'c'].map(work))
@@ -25,13 +25,13 @@ test('turns come in the order of their asking, and each goes on before the next 
 })
 
 test('what has begun goes on before anything else begins', async () => {
-  const turns = new Turns()
+  const scheduler = new Scheduler()
   const seen: string[] = []
   const work = async (name: string) => {
-    await turns.turn()
+    await scheduler.start('hasty')
     seen.push(`${name} begins`)
     for (const step of [1, 2]) {
-      await turns.again()
+      await scheduler.resume('hasty')
       seen.push(`${name} ${step}`)
     }
   }
@@ -40,32 +40,32 @@ test('what has begun goes on before anything else begins', async () => {
     seen,
     ['a', 'b', 'c'].flatMap(name => [`${name} begins`, `${name} 1`, `${name} 2`]),
   )
-  assert.equal(turns.length, 0)
+  assert.equal(scheduler.length, 0)
 })
 
 test('what somebody waits for goes before all turns of its round', async () => {
-  const turns = new Turns()
+  const scheduler = new Scheduler()
   const seen: string[] = []
   const work = async (name: string) => {
-    await turns.turn()
+    await scheduler.start('hasty')
     seen.push(name)
     busy(3)
   }
   const all = [work('a'), work('b')]
-  turns.soon(() => seen.push('first'))
+  scheduler.urgent(() => seen.push('first'))
   await all[0]
-  turns.soon(() => {
+  scheduler.urgent(() => {
     seen.push('second')
-    turns.soon(() => seen.push('third'))
+    scheduler.urgent(() => seen.push('third'))
   })
   await all[1]
   assert.deepEqual(seen, ['first', 'a', 'second', 'b'])
-  await new Promise(resolve => turns.soon(() => resolve(undefined)))
+  await new Promise(resolve => scheduler.urgent(() => resolve(undefined)))
   assert.deepEqual(seen.slice(4), ['third'])
 })
 
 test('however much work there is, the event loop comes round before the next piece of it', async () => {
-  const turns = new Turns()
+  const scheduler = new Scheduler()
   let rounds = 0
   let counting = true
   const count = () => {
@@ -75,7 +75,7 @@ test('however much work there is, the event loop comes round before the next pie
   count()
   const seen: number[] = []
   const work = async () => {
-    await turns.turn()
+    await scheduler.start('hasty')
     seen.push(rounds)
     busy(3)
   }
@@ -85,7 +85,7 @@ test('however much work there is, the event loop comes round before the next pie
 })
 
 test('many small pieces share a slice, and thousands of them all have their turn', async () => {
-  const turns = new Turns()
+  const scheduler = new Scheduler()
   let rounds = 0
   let counting = true
   const count = () => {
@@ -95,7 +95,7 @@ test('many small pieces share a slice, and thousands of them all have their turn
   count()
   const order: number[] = []
   const work = async (i: number) => {
-    await turns.turn()
+    await scheduler.start('hasty')
     order.push(i)
   }
   const first = Array.from({ length: 5000 }, (_, i) => work(i))

@@ -1,0 +1,280 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Transform } from 'node:stream'
+import {
+  brotliDecompressSync,
+  createBrotliDecompress,
+  createGunzip,
+  createInflate,
+  createInflateRaw,
+  gunzipSync,
+  inflateRawSync,
+  inflateSync,
+} from 'node:zlib'
+import { GateError, quote } from '../errors.js'
+import type { Delivery } from '../eventgate.js'
+import { WeightedSemaphore } from '../runtime/semaphore.js'
+import type { Hold } from './admission.js'
+
+/** A body that is about to come. */
+export interface IncomingBody {
+  /** Bytes that are announced; 0 if nothing is. */
+  length: number
+  /**
+   * Gets the body, without its coding; undefined if the client goes away before its end. `hold` is charged as it
+   * comes.
+   */
+  receive(hold: Hold, patience: Patience): Promise<Buffer | undefined>
+}
+
+/** How long a body is waited for. */
+export interface Patience {
+  ms: number
+  /** For the whole of it, or for each next piece. */
+  each: 'body' | 'piece'
+}
+
+/** Pieces of a body that are made one: a Buffer weighs some 200 bytes, and a piece may be of one. */
+const MERGED_CHUNKS = 256
+
+/** Bodies of one delivery that are decoded at one time: a decoder takes 64 KiB, and brotli's up to 16 MiB. */
+const MAX_DECODING = 16
+
+/** Gets the bytes of bodies off the wire: knows their type, length and coding, and nothing of what they mean. */
+export class BodyReader {
+  readonly #maxBytes: number
+  readonly #contentTypes = new Map<string, boolean>()
+  readonly #decoding: Record<Delivery, WeightedSemaphore> = {
+    guaranteed: new WeightedSemaphore(MAX_DECODING),
+    hasty: new WeightedSemaphore(MAX_DECODING),
+  }
+
+  /** `maxBytes` bounds a body as it is sent, and again as it is when decoded. */
+  constructor({ maxBytes }: { maxBytes: number }) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Looks at a request's headers. Throws a GateError if its body cannot be used, before any of it is read. */
+  open(req: IncomingMessage, res: ServerResponse, delivery: Delivery): IncomingBody {
+    this.#checkContentType(req.headers['content-type'])
+    const coding = codingOf(req.headers['content-encoding'])
+    const length = Number(req.headers['content-length'] ?? 0)
+    if (length > this.#maxBytes) throw this.#tooLarge(`${length} bytes`)
+    return {
+      length,
+      receive: (hold, patience) => {
+        // RFC 9110 10.1.1: a client of HTTP/1.0 would take the 100 for its answer.
+        if (req.headers.expect !== undefined && req.httpVersion !== '1.0') res.writeContinue()
+        const bytes = bytesOf(req, hold, patience, total => {
+          if (total > this.#maxBytes) throw this.#tooLarge('more bytes')
+        })
+        return coding ? this.#decoded(bytes, coding, hold, delivery) : bytes
+      },
+    }
+  }
+
+  async #decoded(
+    received: Promise<Buffer | undefined>,
+    coding: string,
+    hold: Hold,
+    delivery: Delivery,
+  ): Promise<Buffer | undefined> {
+    const bytes = await received
+    if (!bytes) return undefined
+    const check = (total: number) => {
+      if (total > this.#maxBytes) throw this.#tooLarge('more bytes when decoded')
+    }
+    try {
+      let decoded = decodeAtOnce(bytes, coding)
+      if (decoded) {
+        check(decoded.length)
+        await hold.grow(decoded.length)
+      } else decoded = await this.#decodedInTurn(bytes, coding, hold, delivery, check)
+      hold.shrink(bytes.length)
+      return decoded
+    } catch (error) {
+      if (error instanceof GateError) throw error
+      throw new GateError('body_malformed', `the body is not ${coding}: ${(error as Error).message}`)
+    }
+  }
+
+  async #decodedInTurn(
+    bytes: Buffer,
+    coding: string,
+    hold: Hold,
+    delivery: Delivery,
+    check: (total: number) => void,
+  ): Promise<Buffer> {
+    const decoding = this.#decoding[delivery]
+    const place = decoding.acquire(1, hold.patience())
+    if (place) await place
+    try {
+      return await decode(bytes, coding, async (total, added) => {
+        check(total)
+        await hold.grow(added)
+      })
+    } finally {
+      decoding.release(1)
+    }
+  }
+
+  #checkContentType(type = ''): void {
+    let supported = this.#contentTypes.get(type)
+    if (supported === undefined) {
+      supported = isSupported(type)
+      // Clients choose them; the few that are in use come first.
+      if (this.#contentTypes.size < 100) this.#contentTypes.set(type, supported)
+    }
+    if (supported) return
+    const sent = type === '' ? 'no content-type' : `content-type ${quote(type)}`
+    throw new GateError(
+      'content_type_unsupported',
+      `${sent} is not supported: send application/json in UTF-8`,
+    )
+  }
+
+  #tooLarge(size: string): GateError {
+    return new GateError(
+      'body_too_large',
+      `the body has ${size}, the most that is taken is ${this.#maxBytes}`,
+    )
+  }
+}
+
+/** Media types whose body is JSON (CONTRACT 1.1): beacons of plain strings are sent as text. */
+const MEDIA_TYPES = new Set(['application/json', 'text/plain', 'application/reports+json'])
+
+function isSupported(contentType: string): boolean {
+  const [type = '', ...parameters] = contentType.split(';')
+  if (!MEDIA_TYPES.has(type.trim().toLowerCase())) return false
+  return parameters.every(parameter => {
+    const [name = '', value = ''] = parameter.split('=')
+    return name.trim().toLowerCase() !== 'charset' || /^\s*("?)utf-?8\1\s*$/i.test(value)
+  })
+}
+
+interface Decoder {
+  create(bytes: Buffer): Transform
+  now(bytes: Buffer, options: { maxOutputLength: number }): Buffer
+}
+
+const GZIP: Decoder = { create: () => createGunzip(), now: gunzipSync }
+// RFC 9110 8.4.1.2: zlib's format, but some send the bare stream.
+const isZlib = (bytes: Buffer) => (bytes[0] ?? 0) % 16 === 8
+const DEFLATE: Decoder = {
+  create: bytes => (isZlib(bytes) ? createInflate() : createInflateRaw()),
+  now: (bytes, options) => (isZlib(bytes) ? inflateSync : inflateRawSync)(bytes, options),
+}
+const BROTLI: Decoder = { create: () => createBrotliDecompress(), now: brotliDecompressSync }
+
+/** By content coding; undefined for what needs none. */
+const DECODERS = new Map<string, Decoder | undefined>([
+  ['identity', undefined],
+  ['gzip', GZIP],
+  ['x-gzip', GZIP],
+  ['br', BROTLI],
+  ['deflate', DEFLATE],
+])
+
+/** A small body that stays small is decoded at once: it neither waits for large ones nor costs a stream. */
+const AT_ONCE = { maxBytes: 4096, maxOutputLength: 64 * 1024 }
+
+/** Undefined for one that is not small. Throws where it is not of this coding. */
+function decodeAtOnce(bytes: Buffer, coding: string): Buffer | undefined {
+  if (bytes.length > AT_ONCE.maxBytes) return undefined
+  try {
+    return DECODERS.get(coding)?.now(bytes, AT_ONCE)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return undefined
+    throw error
+  }
+}
+
+function codingOf(sent = 'identity'): string | undefined {
+  const coding = sent.trim().toLowerCase()
+  if (DECODERS.has(coding)) return DECODERS.get(coding) && coding
+  throw new GateError(
+    'content_encoding_unsupported',
+    `content-encoding ${quote(sent)} is not supported: send gzip, deflate, br or none`,
+  )
+}
+
+/** Charges for what comes out as it comes, and waits for `grow`, so that many small bodies make no mountain at once. */
+async function decode(
+  bytes: Buffer,
+  coding: string,
+  grow: (total: number, added: number) => Promise<void>,
+): Promise<Buffer> {
+  const stream = DECODERS.get(coding)?.create(bytes) as Transform
+  stream.end(bytes)
+  const chunks: Buffer[] = []
+  let total = 0
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
+    total += chunk.length
+    await grow(total, chunk.length)
+    chunks.push(chunk)
+  }
+  return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, total)
+}
+
+/** Reads a body to its end; undefined if the client goes away before. */
+function bytesOf(
+  req: IncomingMessage,
+  hold: Hold,
+  { ms, each }: Patience,
+  check: (total: number) => void,
+): Promise<Buffer | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let merged = 0
+    let total = 0
+    let isPaused = false
+    const end = () => {
+      clearTimeout(timer)
+      hold.refused = undefined
+      req.off('data', onData).off('end', onEnd).off('close', onClose).off('error', onClose)
+    }
+    const fail = (error: unknown) => {
+      end()
+      reject(error)
+    }
+    const onData = (chunk: Buffer) => {
+      total += chunk.length
+      if (each === 'piece') timer.refresh()
+      try {
+        check(total)
+        const room = hold.grow(chunk.length)
+        if (room) pause(room)
+        chunks.push(chunk)
+        if (chunks.length - merged === MERGED_CHUNKS) chunks.push(Buffer.concat(chunks.splice(merged++)))
+      } catch (error) {
+        fail(error)
+      }
+    }
+    const pause = (room: Promise<void>) => {
+      isPaused = true
+      req.pause()
+      room.then(() => {
+        isPaused = false
+        if (each === 'piece') timer.refresh()
+        else if (hold.patience() <= 0) return onTimeout()
+        req.resume()
+      }, fail)
+    }
+    const onEnd = () => {
+      end()
+      resolve(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, total))
+    }
+    const onClose = () => {
+      end()
+      resolve(undefined)
+    }
+    const onTimeout = () => {
+      // The client waits for room, which has a time limit of its own.
+      if (isPaused) return
+      fail(new GateError('body_timeout', `the body did not arrive in time: ${total} bytes of it did`))
+    }
+    const timer = setTimeout(onTimeout, ms)
+    hold.refused = fail
+    req.on('data', onData).on('end', onEnd).on('close', onClose).on('error', onClose)
+  })
+}

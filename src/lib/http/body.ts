@@ -1,0 +1,326 @@
+import { isUtf8 } from 'node:buffer'
+import { GateError, quote } from '../errors.js'
+import { emptyBody, JsonScan, MAX_DEPTH, tooManyEvents } from './json-scan.js'
+
+export { MAX_DEPTH, MAX_MEMBERS } from './json-scan.js'
+
+/** The events of one request's body, read. */
+export interface ReadBody {
+  /** What was read of each event, in order; a GateError in the place of one that cannot be taken as it was sent. */
+  events: unknown[]
+  /** The text of one event as it was received. The first call scans the whole body. */
+  textOf(index: number): string
+}
+
+/**
+ * Reads a body: one JSON value, or an array of them. Throws a GateError where the request as a whole is of
+ * no use. Of duplicate keys in an object the last wins. A byte order mark is skipped.
+ */
+export function readBody(bytes: Buffer): ReadBody {
+  const body = new Body(bytes)
+  body.count()
+  body.check()
+  return { events: Array.from(body, event => event), textOf: index => body.textOf(index) }
+}
+
+/**
+ * Larger bodies are never held as values: each event is parsed when its turn comes, and once before, to make sure that
+ * the whole of the body is JSON.
+ */
+const WHOLE_BYTES = 128 * 1024
+const LARGE_BYTES = 16 * 1024
+
+/**
+ * The events of a body. What it keeps are its bytes, which are outside of the heap, where the garbage collector does
+ * not copy them; values of a small body until `drop`, so that its events need not be parsed twice.
+ */
+export class Body {
+  #bytes: Buffer
+  readonly #maxEvents: number
+  readonly #start: number
+  #values: unknown[] | undefined
+  #scan: JsonScan | undefined
+  #length = 0
+  #checked = 0
+  #explained = 0
+  /** Whether any of its values is a JSON object, once they are checked. */
+  holdsObject = false
+
+  /** Throws a GateError where the bytes are no text. */
+  constructor(bytes: Buffer, maxEvents = Infinity) {
+    if (!isUtf8(bytes)) throw new GateError('body_not_utf8', 'the body is not UTF-8')
+    this.#bytes = bytes
+    this.#maxEvents = maxEvents
+    this.#start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
+  }
+
+  /** How many events there are, once they are counted. */
+  get length(): number {
+    return this.#length
+  }
+
+  /** What parsing the heaviest of its events makes, at most; bytes. 0 for a small body. */
+  get heaviest(): number {
+    return this.#isSmall ? 0 : (this.#scan?.heaviest ?? 0)
+  }
+
+  get #isSmall(): boolean {
+    return this.#bytes.length <= WHOLE_BYTES
+  }
+
+  /**
+   * Counts the events, and weighs them before any is parsed. Returns whether it is done; false when the clock says
+   * `until`. Throws a GateError for a body that is of no use.
+   */
+  count(until = Infinity): boolean {
+    if (this.#isSmall) {
+      this.#length = this.#readWhole()
+    } else {
+      this.#scan ??= new JsonScan(this.#bytes, this.#start, this.#maxEvents)
+      if (!this.#scan.read(until)) return false
+      this.#length = this.#scan.length
+    }
+    if (this.#length === 0)
+      throw new GateError('body_not_events', 'the body is an empty array: send at least one event')
+    if (this.#length > this.#maxEvents) throw tooManyEvents(this.#maxEvents)
+    return true
+  }
+
+  /** Makes sure that all of it is JSON, of events once counted. Returns whether it is done. Throws a GateError. */
+  check(until = Infinity): boolean {
+    if (this.#isSmall) return true
+    while (this.#checked < this.#length) {
+      const value = parse(this.textOf(this.#checked++))
+      if (!this.#scan?.isArray) refuseScalar(value)
+      this.holdsObject ||= isObject(value)
+      if (performance.now() >= until) break
+    }
+    return this.#checked === this.#length
+  }
+
+  #readWhole(): number {
+    const text = this.#bytes.toString('utf8', this.#start)
+    if (text.trim() === '') throw emptyBody()
+    const value = parse(text)
+    const events: unknown[] = Array.isArray(value) ? value : [value]
+    if (!Array.isArray(value)) refuseScalar(value)
+    this.#values = events
+    this.holdsObject = events.some(isObject)
+    if (events.length <= this.#maxEvents) {
+      // Each level of nesting opens a bracket, so that all but large bodies need not be walked.
+      const mayBeDeep = opensMoreThan(text, MAX_DEPTH)
+      const mayBeInexact = MAY_HOLD_INEXACT_NUMBER.test(text)
+      if (mayBeDeep || mayBeInexact) {
+        this.#length = events.length
+        for (let i = 0; i < events.length; i++) events[i] = this.#refusal(i) ?? events[i]
+      }
+    }
+    return events.length
+  }
+
+  /** What was read of the event at `index`; a GateError for one that cannot be taken as it was sent. */
+  at(index: number): unknown {
+    if (this.#values) return this.#values[index]
+    return this.#refusal(index) ?? parse(this.textOf(index))
+  }
+
+  *[Symbol.iterator](): Iterator<unknown> {
+    for (let i = 0; i < this.#length; i++) yield this.at(i)
+  }
+
+  /** The text of the event at `index` as it was received. */
+  textOf(index: number): string {
+    const [start, end] = this.#scanned.span(index)
+    return this.#bytes.toString('utf8', start, end)
+  }
+
+  get #scanned(): JsonScan {
+    if (!this.#scan) {
+      this.#scan = new JsonScan(this.#bytes, this.#start)
+      this.#scan.read()
+    }
+    return this.#scan
+  }
+
+  #refusal(index: number): GateError | undefined {
+    if (this.#scanned.isTooDeep(index))
+      return new GateError('event_too_deep', `the event nests deeper than ${MAX_DEPTH} levels`)
+    const text = this.textOf(index)
+    if (!MAY_HOLD_INEXACT_NUMBER.test(text)) return undefined
+    const inexact = firstInexact(text)
+    if (!inexact) return undefined
+    return this.#explained++ < MAX_EXPLAINED ? inexactNumber(text, ...inexact) : INEXACT
+  }
+
+  /** Lets the values go: whatever has to wait holds bytes alone. Events that are asked for are parsed again. */
+  drop(): void {
+    this.#values = undefined
+  }
+
+  /**
+   * It is never asked for again. Gives large bytes back at once: those that waited belong to V8's old generation,
+   * which is collected, all of it, after each 64 MB of them. To hand them over to one who drops them is how.
+   */
+  free(): void {
+    this.drop()
+    const { buffer, length } = this.#bytes
+    this.#bytes = Buffer.alloc(0)
+    if (length < LARGE_BYTES || buffer.byteLength !== length || !(buffer instanceof ArrayBuffer)) return
+    structuredClone(buffer, { transfer: [buffer] })
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function refuseScalar(value: unknown): void {
+  if (typeof value === 'object' && value !== null) return
+  throw new GateError(
+    'body_not_events',
+    `the body must be a JSON object or an array of objects, not ${quote(value)}`,
+  )
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new GateError('body_malformed', `the body is not JSON: ${(error as Error).message}`)
+  }
+}
+
+/** Whether a text holds more than so many opening brackets, those inside strings too. */
+function opensMoreThan(text: string, limit: number): boolean {
+  let opened = 0
+  for (const bracket of ['{', '[']) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) {
+      if (++opened > limit) return true
+    }
+  }
+  return false
+}
+
+// A number that JavaScript cannot hold must be refused rather than changed on its way to Kafka.
+// Only those of 16 digits and more, and those with an exponent, can be such; nearly no event has any outside
+// a string, and one regular expression over the text (1 µs for 1.3 kB) is what they cost all others.
+// The lookahead keeps V8's second engine away from it, which takes seconds for megabytes (regexp.ts).
+const MAY_HOLD_INEXACT_NUMBER = /(?=\d)(?:\d{16}|\d[eE]\+?\d+(?:[\s,\]}]|$))/
+
+/** Events whose number is named; a body of nothing else would take seconds. */
+const MAX_EXPLAINED = 1000
+/** Of the path to a number, characters that are told. */
+const MAX_PATH = 1000
+const INEXACT = new GateError(
+  'event_number_inexact',
+  'the event holds a number that a double cannot hold: send it as a string',
+)
+
+function inexactNumber(text: string, start: number, end: number): GateError {
+  const number = text.slice(start, end)
+  const became = Number(number)
+  const why = Number.isFinite(became) ? `it would become ${JSON.stringify(became)}` : 'it is too large'
+  return new GateError(
+    'event_number_inexact',
+    `'${pathTo(text, start)}' is ${quote(number)}, which a double cannot hold: ${why}; send it as a string`,
+  )
+}
+
+/** Where in the JSON of an event the first number stands that does not survive JSON.parse and JSON.stringify. */
+function firstInexact(text: string): [start: number, end: number] | undefined {
+  for (let at = 0; at < text.length; ) {
+    const char = text.charCodeAt(at)
+    if (char === QUOTE) at = endOfString(text, at)
+    else if (char === MINUS || isDigit(char)) {
+      let end = at + 1
+      let hasExponent = false
+      for (; end < text.length; end++) {
+        const next = text.charCodeAt(end)
+        if ((next | 0x20) === EXPONENT) hasExponent = true
+        else if (!isDigit(next) && next !== DOT && next !== MINUS && next !== PLUS) break
+      }
+      if ((hasExponent || end - at >= 16) && isInexact(text.slice(at, end))) return [at, end]
+      at = end
+    } else at++
+  }
+  return undefined
+}
+
+const [QUOTE, MINUS, PLUS, DOT, EXPONENT] = [0x22, 0x2d, 0x2b, 0x2e, 0x65]
+
+function isDigit(char: number): boolean {
+  return char >= 0x30 && char <= 0x39
+}
+
+/** The path of what stands at `target` in the JSON of an event, such as `.a[1].b`. */
+function pathTo(text: string, target: number): string {
+  /** Of each open object its current key, of each open array its current index. */
+  const path: (string | number)[] = []
+  let keyNext = false
+  for (let at = 0; at < target; at++) {
+    const char = text[at] as string
+    const last = path[path.length - 1]
+    if (char === '{' || char === '[') {
+      path.push(char === '[' ? 0 : '')
+      keyNext = char === '{'
+    } else if (char === '}' || char === ']') {
+      path.pop()
+      keyNext = false
+    } else if (char === ',') {
+      if (typeof last === 'number') path[path.length - 1] = last + 1
+      else keyNext = true
+    } else if (char === '"') {
+      const end = endOfString(text, at)
+      if (keyNext) path[path.length - 1] = JSON.parse(text.slice(at, end))
+      keyNext = false
+      at = end - 1
+    }
+  }
+  let dotted = ''
+  for (const step of path) {
+    dotted += typeof step === 'number' ? `[${step}]` : `.${step.slice(0, MAX_PATH)}`
+    if (dotted.length > MAX_PATH) return `${dotted.slice(0, MAX_PATH)}…`
+  }
+  return dotted
+}
+
+function endOfString(text: string, start: number): number {
+  let quoteAt = start
+  do {
+    quoteAt = text.indexOf('"', quoteAt + 1)
+    let backslashes = 0
+    while (text[quoteAt - 1 - backslashes] === '\\') backslashes++
+    if (backslashes % 2 === 0) return quoteAt + 1
+  } while (quoteAt > 0)
+  return text.length
+}
+
+/**
+ * Whether a JSON number is an integer beyond ±(2^53−1) that JSON.parse and JSON.stringify change, or is too
+ * large for a double. Decimals may become the nearest double.
+ */
+export function isInexact(number: string): boolean {
+  const value = Number(number)
+  if (!Number.isFinite(value)) return true
+  if (Number.isSafeInteger(value) || Math.abs(value) < Number.MAX_SAFE_INTEGER) return false
+  if (String(value) === number) return false
+  const sent = decimal(number)
+  const kept = decimal(String(value))
+  return sent.exponent >= 0 && (sent.digits !== kept.digits || sent.exponent !== kept.exponent)
+}
+
+/** A decimal number as an integer without zeros at its ends, times ten to an exponent. */
+function decimal(number: string): { digits: string; exponent: number } {
+  const [mantissa = '', exponent = '0'] = number.replace(/^-/, '').toLowerCase().split('e')
+  const [whole = '', fraction = ''] = mantissa.split('.')
+  const digits = whole + fraction
+  // A regular expression for the zeros at the end would try each of them as the first.
+  let start = 0
+  while (digits[start] === '0') start++
+  let end = digits.length
+  while (end > start && digits[end - 1] === '0') end--
+  return {
+    digits: digits.slice(start, end),
+    exponent: Number(exponent) - fraction.length + digits.length - end,
+  }
+}

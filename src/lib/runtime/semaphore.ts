@@ -1,0 +1,61 @@
+import { GateError } from '../errors.js'
+
+interface Waiter {
+  weight: number
+  enter: () => void
+}
+
+/** So much at one time, in the order of coming. What is heavier than all of it is let in alone. */
+export class WeightedSemaphore {
+  readonly #capacity: number
+  readonly #waiting = new Set<Waiter>()
+  #held = 0
+
+  constructor(capacity: number) {
+    this.#capacity = capacity
+  }
+
+  /** Undefined if there is room at once. Rejects with `over_capacity` if there is none in time. */
+  acquire(weight: number, patienceMs: number): Promise<void> | undefined {
+    if (this.#waiting.size === 0 && this.#fits(weight)) {
+      this.#held += weight
+      return undefined
+    }
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = {
+        weight,
+        enter: () => {
+          clearTimeout(timer)
+          this.#waiting.delete(waiter)
+          this.#held += weight
+          resolve()
+        },
+      }
+      const timer = setTimeout(
+        () => {
+          this.#waiting.delete(waiter)
+          reject(new GateError('over_capacity', 'too much is under way at once: send the request again later'))
+          this.#admit()
+        },
+        Math.max(0, patienceMs),
+      )
+      this.#waiting.add(waiter)
+    })
+  }
+
+  release(weight: number): void {
+    this.#held -= weight
+    this.#admit()
+  }
+
+  #admit(): void {
+    for (const waiter of this.#waiting) {
+      if (!this.#fits(waiter.weight)) return
+      waiter.enter()
+    }
+  }
+
+  #fits(weight: number): boolean {
+    return this.#held === 0 || this.#held + weight <= this.#capacity
+  }
+}
