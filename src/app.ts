@@ -169,7 +169,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
         const closing = answerMs < endMs ? all.filter(producer => producer !== producers.hasty) : all
         await Promise.all(closing.map(producer => producer.close(0)))
         gate.expire()
-        await nextTurn()
+        await new Promise(setImmediate)
         undecided += server.refuseIncomplete()
         if (undecided > 0)
           log.warn(

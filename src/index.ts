@@ -23,7 +23,7 @@ export {
 } from './lib/eventgate.js'
 export type { Factory, FactoryOptions } from './lib/factory.js'
 export { Field } from './lib/field.js'
-export { type ReadBody as Body, readBody } from './lib/http/body.js'
+export { type Body, readBody } from './lib/http/body.js'
 export { type KafkaSettings, type ProducerSettings, readKafkaConf } from './lib/kafka/conf.js'
 export { KafkaProducer } from './lib/kafka/producer.js'
 export type { Log } from './lib/log.js'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { type Code, GateError } from '#src/lib/errors.js'
-import { Body, isInexact, MAX_DEPTH, MAX_MEMBERS, readBody } from '#src/lib/http/body.js'
+import { isInexact, MAX_DEPTH, MAX_MEMBERS, RequestBody, readBody } from '#src/lib/http/body.js'
 import { JsonScan } from '#src/lib/http/json-scan.js'
 
 const read = (text: string) => readBody(Buffer.from(text))
@@ -99,11 +99,11 @@ test('so is one of very many items, and a body of too many events', () => {
   assert.throws(() => read(`{"a":[${'1,'.repeat(8_000_000)}1]}`), refused)
   const bytes = Buffer.from(`[${'1,'.repeat(5_000_000)}1e999]`)
   const begun = performance.now()
-  assert.throws(() => new Body(bytes, 50_000).count(), refused)
+  assert.throws(() => new RequestBody(bytes, 50_000).count(), refused)
   // It is not read to its end.
   assert.ok(performance.now() - begun < 1000)
-  assert.throws(() => new Body(Buffer.from('[1,2,3]'), 2).count(), refused)
-  assert.equal(new Body(Buffer.from('[1,2]'), 2).count(), true)
+  assert.throws(() => new RequestBody(Buffer.from('[1,2,3]'), 2).count(), refused)
+  assert.equal(new RequestBody(Buffer.from('[1,2]'), 2).count(), true)
 })
 
 test('what parsing makes of the heaviest event is weighed, never too little', () => {
@@ -120,7 +120,7 @@ test('what parsing makes of the heaviest event is weighed, never too little', ()
 test('however small the slices, a large body is what it is in one', () => {
   const events = Array.from({ length: 20_000 }, (_, n) => ({ n, text: 'x,"]}{\\'.repeat(n % 5) }))
   const bytes = Buffer.from(` ${JSON.stringify(events)} `)
-  const body = new Body(bytes)
+  const body = new RequestBody(bytes)
   let slices = 0
   while (!body.count(0)) slices++
   while (!body.check(0)) slices++
@@ -136,7 +136,14 @@ test('a large body that is no JSON is refused before any of its events is taken'
   const list = Array(200).fill(event).join()
   const bad = [
     ...[`[${list}`, `[${list},]`, `[,${list}]`, `[${list}}`, `[${list}]]`, `[${list}] x`, `[${list} {}]`],
-    ...[`[${list},{"a":1]]`, `[${list},{"a":01}]`, `[${list},"\n]`, `[${list},nul]`, `{"a":[${list}]`, `${list}`],
+    ...[
+      `[${list},{"a":1]]`,
+      `[${list},{"a":01}]`,
+      `[${list},"\n]`,
+      `[${list},nul]`,
+      `{"a":[${list}]`,
+      `${list}`,
+    ],
   ]
   for (const text of bad) assert.equal(refusal(text), 'body_malformed', text.slice(-20))
   assert.equal(refusal(`"${'x'.repeat(200_000)}"`), 'body_not_events')
@@ -372,7 +379,7 @@ test('10 MB of anything are read, or refused, in reasonable time', { timeout: 12
 test('dropped values are read again, and bytes are given back when they are freed', () => {
   const large = Buffer.allocUnsafeSlow(20_000).fill(' ')
   large.write('[{"a":1}, 1e400]')
-  const body = new Body(large)
+  const body = new RequestBody(large)
   body.count()
   const value = body.at(0)
   assert.equal(body.at(0), value)
@@ -385,6 +392,6 @@ test('dropped values are read again, and bytes are given back when they are free
   assert.equal(large.buffer.byteLength, 0)
   // What shares its memory with others is left to them.
   const shared = Buffer.allocUnsafeSlow(40_000).fill(' ').subarray(0, 20_000)
-  new Body(shared).free()
+  new RequestBody(shared).free()
   assert.equal(shared.buffer.byteLength, 40_000)
 })

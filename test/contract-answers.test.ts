@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { answerTo } from '#src/lib/answer.js'
-import { readBody } from '#src/lib/http/body.js'
 import { type Code, GateError } from '#src/lib/errors.js'
 import { type Context, EventGate, type Steps } from '#src/lib/eventgate.js'
+import { readBody } from '#src/lib/http/body.js'
 import { MemoryProducer } from '#src/lib/producer.js'
 import { type Reply, startService, testEvent } from './helpers.js'
 import {

@@ -6,10 +6,12 @@ export interface ConnectionLimits {
 }
 
 /**
- * Requests of one connection that may be unanswered: node:http takes all that come, and each weighs some kilobytes.
- * Browsers and proxies have one at a time (RFC 9112 9.3.2 lets clients send more).
+ * Requests of one connection that are worked on. Of what it sends beyond them nothing is read, but one read may hold
+ * hundreds: they wait. Browsers and proxies have one at a time (RFC 9112 9.3.2 lets clients send more).
  */
 const MAX_UNANSWERED = 16
+/** Of all connections; each weighs some kilobytes. */
+const MAX_WAITING = 4096
 /** By how much of the largest age one connection's differs from another's, so that they do not all end at once. */
 const JITTER = 0.2
 
@@ -18,6 +20,14 @@ interface Opened {
   until: number
   excess: boolean
   unanswered: number
+  waiting: (() => void)[]
+}
+
+/** What is needed of a socket. */
+interface Pausable {
+  readonly destroyed: boolean
+  pause(): void
+  resume(): void
 }
 
 /**
@@ -29,6 +39,7 @@ export class Connections {
   closing = false
   readonly limits: ConnectionLimits
   readonly #open = new Map<object, Opened>()
+  #waiting = 0
 
   constructor(limits: ConnectionLimits) {
     this.limits = limits
@@ -46,22 +57,43 @@ export class Connections {
       until: maxAgeMs === 0 ? Infinity : performance.now() + age,
       excess: this.#open.size >= max,
       unanswered: 0,
+      waiting: [],
     })
   }
 
   closed(socket: object): void {
+    this.#waiting -= this.#open.get(socket)?.waiting.length ?? 0
     this.#open.delete(socket)
   }
 
-  /** Takes note of a request; false if it is one too many for its connection. To be followed by `answered`. */
-  asked(socket: object): boolean {
+  /**
+   * Begins a request, now or when enough of those before it on its connection are answered; false where too many
+   * wait. To be followed by `answered`.
+   */
+  asked(socket: Pausable, begin: () => void): boolean {
     const opened = this.#open.get(socket)
-    return opened === undefined || ++opened.unanswered <= MAX_UNANSWERED
+    if (opened && opened.unanswered >= MAX_UNANSWERED) {
+      if (this.#waiting >= MAX_WAITING) return false
+      this.#waiting++
+      opened.waiting.push(begin)
+      socket.pause()
+      return true
+    }
+    if (opened) opened.unanswered++
+    begin()
+    return true
   }
 
-  answered(socket: object): void {
+  answered(socket: Pausable): void {
     const opened = this.#open.get(socket)
-    if (opened) opened.unanswered--
+    if (!opened || socket.destroyed) return
+    opened.unanswered--
+    const next = opened.waiting.shift()
+    if (!next) return
+    this.#waiting--
+    opened.unanswered++
+    next()
+    if (opened.waiting.length === 0) socket.resume()
   }
 
   [Symbol.iterator](): Iterator<object> {

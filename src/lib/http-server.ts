@@ -72,8 +72,10 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
   }
   const onRequest = (req: IncomingMessage, res: ServerResponse) => {
     const { socket } = req
-    if (!connections.asked(socket)) return void socket.destroy()
     res.on('close', () => connections.answered(socket))
+    if (!connections.asked(socket, () => begin(req, res))) socket.destroy()
+  }
+  const begin = (req: IncomingMessage, res: ServerResponse) => {
     const hosts = hostsOf(req)
     // RFC 9112 3.2. Of several, those in front may have gone by another than Node, which takes the first.
     if (hosts > 1 || (hosts === 0 && req.httpVersion === '1.1')) {

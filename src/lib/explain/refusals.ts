@@ -1,7 +1,7 @@
-import { readBody } from '../http/body.js'
 import { type Code, GateError } from '../errors.js'
 import type { Context, Event, Schema, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
+import { readBody } from '../http/body.js'
 import { GONE, put } from '../patch.js'
 import { at, type Step } from '../pointer.js'
 import type { SchemaRepository } from '../schemas.js'

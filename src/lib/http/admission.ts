@@ -136,7 +136,7 @@ class Room {
   constructor(readonly limits: RoomLimits) {}
 
   enter(announced: number, patience: () => number): Hold {
-    const { maxBytes, maxEvents, maxRequests } = this.limits
+    const { maxEvents, maxRequests } = this.limits
     if (this.requests === maxRequests) throw full(`${maxRequests} requests are in flight`)
     if (this.#isFull) {
       this.#isFull = this.#begun.events > ORDINARY_SHARE * maxEvents

@@ -5,7 +5,7 @@ import { emptyBody, JsonScan, MAX_DEPTH, tooManyEvents } from './json-scan.js'
 export { MAX_DEPTH, MAX_MEMBERS } from './json-scan.js'
 
 /** The events of one request's body, read. */
-export interface ReadBody {
+export interface Body {
   /** What was read of each event, in order; a GateError in the place of one that cannot be taken as it was sent. */
   events: unknown[]
   /** The text of one event as it was received. The first call scans the whole body. */
@@ -16,8 +16,8 @@ export interface ReadBody {
  * Reads a body: one JSON value, or an array of them. Throws a GateError where the request as a whole is of
  * no use. Of duplicate keys in an object the last wins. A byte order mark is skipped.
  */
-export function readBody(bytes: Buffer): ReadBody {
-  const body = new Body(bytes)
+export function readBody(bytes: Buffer): Body {
+  const body = new RequestBody(bytes)
   body.count()
   body.check()
   return { events: Array.from(body, event => event), textOf: index => body.textOf(index) }
@@ -34,7 +34,7 @@ const LARGE_BYTES = 16 * 1024
  * The events of a body. What it keeps are its bytes, which are outside of the heap, where the garbage collector does
  * not copy them; values of a small body until `drop`, so that its events need not be parsed twice.
  */
-export class Body {
+export class RequestBody {
   #bytes: Buffer
   readonly #maxEvents: number
   readonly #start: number

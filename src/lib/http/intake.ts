@@ -14,7 +14,7 @@ import type { RefusedRequest } from '../recording.js'
 import type { Scheduler } from '../runtime/scheduler.js'
 import type { Tracing } from '../tracing.js'
 import { type Admission, type Hold, SMALL_BYTES } from './admission.js'
-import { Body } from './body.js'
+import { RequestBody } from './body.js'
 import { BodyReader, type IncomingBody } from './body-reader.js'
 
 export interface IntakeOptions {
@@ -173,13 +173,13 @@ export class Intake {
    * Gets its body, with its events counted, charged for and known to be JSON; undefined if the client went away.
    * Whatever it waits for, it holds no more than bytes. Throws a GateError where all of it is of no use.
    */
-  async read(incoming: IncomingBody = this.#incoming): Promise<Body | undefined> {
+  async read(incoming: IncomingBody = this.#incoming): Promise<RequestBody | undefined> {
     const { delivery } = this
     const bytes = await this.#receive(incoming)
     if (!bytes) return undefined
     const turn = this.#turn(bytes.length)
     if (turn) await turn
-    const body = new Body(bytes, this.#all.options.admission.room(delivery).maxEvents)
+    const body = new RequestBody(bytes, this.#all.options.admission.room(delivery).maxEvents)
     while (!body.count(performance.now() + SLICE_MS[delivery])) await this.pause()
     const room = this.#room(body, bytes.length)
     if (room) {
@@ -220,7 +220,7 @@ export class Intake {
   }
 
   /** Undefined where there is room for its events, and for what may have to be answered. */
-  #room(body: Body, bytes: number): Promise<unknown> | undefined {
+  #room(body: RequestBody, bytes: number): Promise<unknown> | undefined {
     const hold = this.#hold as Hold
     const begun = hold.begin(body.length, body.heaviest)
     const isSmall = bytes <= SMALL_BYTES && body.length <= FEW_EVENTS
@@ -240,7 +240,7 @@ export class Intake {
   }
 
   /** What the gate is told of the request. From now on some of its events may be stored, but for a dry run. */
-  begin(body: Body, isDryRun = false): Mutable<Context> {
+  begin(body: RequestBody, isDryRun = false): Mutable<Context> {
     this.#isBegun = !isDryRun
     const { delivery, schemaUri, stream } = this.#query
     return {
@@ -276,20 +276,20 @@ export class Intake {
     this.#span?.answered(answer.status)
   }
 
-  async answerWith(outcomes: readonly Outcome[], body: Body): Promise<void> {
+  async answerWith(outcomes: readonly Outcome[], body: RequestBody): Promise<void> {
     const textOf = (index: number) => body.textOf(index)
     if (outcomes.length <= FEW_EVENTS) this.answer(answerTo(outcomes, textOf))
     else this.answer(await answerInSlices(outcomes, textOf, () => this.pause()))
   }
 
   /** Of hasty events, which may wait for Kafka long after their request: it is answered and let go. */
-  handOver(outcomes: Promise<Outcome[]>, body: Body): void {
+  handOver(outcomes: Promise<Outcome[]>, body: RequestBody): void {
     this.#isHandedOver = true
     settle(this.#hold as Hold, outcomes, this.#all, body)
   }
 }
 
-function settle(hold: Hold, outcomes: Promise<Outcome[]>, all: Intakes, body: Body): void {
+function settle(hold: Hold, outcomes: Promise<Outcome[]>, all: Intakes, body: RequestBody): void {
   hold.answered()
   // The gate never rejects.
   void outcomes.then(() => {
@@ -325,7 +325,7 @@ function addressOf(clientAddress: ClientAddress, req: IncomingMessage): () => st
   return () => clientAddress.of(req)
 }
 
-function textsOf(body: Body): (index: number) => string {
+function textsOf(body: RequestBody): (index: number) => string {
   return index => body.textOf(index)
 }
 

@@ -93,7 +93,10 @@ export class JsonScan {
       else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) this.#open()
       else if (byte === CLOSE_OBJECT || byte === CLOSE_ARRAY) {
         this.#depth--
-        if (this.isArray && this.#depth === 0) return this.#close(at)
+        if (this.isArray && this.#depth === 0) {
+          this.#close(at)
+          return
+        }
       }
       at++
     }
@@ -161,7 +164,10 @@ export function emptyBody(): GateError {
 }
 
 function malformed(): GateError {
-  return new GateError('body_malformed', 'the body is not JSON: its array is not a list of values, or does not end')
+  return new GateError(
+    'body_malformed',
+    'the body is not JSON: its array is not a list of values, or does not end',
+  )
 }
 
 function isBlank(byte: number): boolean {

@@ -42,7 +42,9 @@ export class UnreadAnswers {
       }
       const timer = setTimeout(() => {
         this.#waiting.delete(enter)
-        reject(new GateError('over_capacity', 'too many answers are not read yet: send the request again later'))
+        reject(
+          new GateError('over_capacity', 'too many answers are not read yet: send the request again later'),
+        )
       }, patienceMs)
       this.#waiting.add(enter)
     })

@@ -34,7 +34,9 @@ export class WeightedSemaphore {
       const timer = setTimeout(
         () => {
           this.#waiting.delete(waiter)
-          reject(new GateError('over_capacity', 'too much is under way at once: send the request again later'))
+          reject(
+            new GateError('over_capacity', 'too much is under way at once: send the request again later'),
+          )
           this.#admit()
         },
         Math.max(0, patienceMs),
