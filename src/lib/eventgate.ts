@@ -29,7 +29,7 @@ export interface Context {
   textOf(index: number): string
 }
 
-/** Schemas that are not in memory, nor in a file, and may still be fetched. `load` counts them down. */
+/** Schemas that are not in memory, nor in a file, and may still be fetched. `load` counts them down, below 0 too. */
 export interface Lookups {
   left: number
   /** `load` sets it where it did not ask a repository, because there were none left. */
@@ -247,7 +247,7 @@ export class EventGate {
     const end = performance.now() + SLICE_MS[context.delivery]
     const loads = new Set([loading])
     let to = index + 1
-    for (; to < events.length && loads.size < MAX_LOADS && lookups?.left !== 0; to++) {
+    for (; to < events.length && loads.size < MAX_LOADS && !(lookups && lookups.left <= 0); to++) {
       const more = this.#load(events.at(to), context)
       if (more) loads.add(more)
       if (performance.now() >= end) break

@@ -68,6 +68,8 @@ interface RemoteLook {
 /** Documents being fetched at one time; and loads that wait for their turn, above which they are refused. */
 const MAX_LOADING = 16
 const MAX_WAITING = 1000
+/** Looks at files alone, of one request that may ask remote repositories no more. */
+const MAX_LOCAL_LOOKUPS = 100
 const MAX_FAILURES = 1000
 const MAX_WARNED = 1000
 /** Documents that one schema may pull in by `$ref`. */
@@ -204,6 +206,10 @@ export class SchemaRepository {
       if (failure && failure.until > Date.now()) continue
       const started = this.#loading.get(uri)
       if (!started && this.#loading.size >= MAX_LOADING + MAX_WAITING) continue
+      if (!started && lookups && lookups.left <= -MAX_LOCAL_LOOKUPS) {
+        lookups.denied = true
+        continue
+      }
       loading ??= new Set()
       loading.add(started ?? this.#start(uri, lookups))
     }
@@ -227,7 +233,7 @@ export class SchemaRepository {
     if (uri !== raw) return this.get(uri, lookups)
     const failure = this.#failures.get(uri)?.error
     if (failure) throw failure
-    throw lookups?.left === 0
+    throw lookups && lookups.left <= 0
       ? new GateError(
           'schema_lookups_exceeded',
           `the request names too many schemas that are not in memory, ${uri} among them: send the event again`,
@@ -263,8 +269,8 @@ export class SchemaRepository {
   }
 
   #start(uri: string, lookups?: Lookups): Promise<void> {
-    const isLocal = lookups?.left === 0
-    if (lookups && !isLocal) lookups.left--
+    const isLocal = lookups !== undefined && lookups.left <= 0
+    if (lookups) lookups.left--
     const asking = { isLocal, asked: false }
     this.counts.misses++
     const loading = this.#turn()
@@ -279,7 +285,7 @@ export class SchemaRepository {
       .finally(() => {
         if (!isLocal) this.#loading.delete(uri)
         // Only what a remote repository is asked for counts.
-        if (lookups && !isLocal && !asking.asked) lookups.left++
+        if (lookups && !asking.asked) lookups.left++
       })
     // Another request may ask the repositories: it must not share a look at the files alone.
     if (!isLocal) this.#loading.set(uri, loading)
