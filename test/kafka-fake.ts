@@ -300,6 +300,9 @@ export class FakeCluster implements Transport {
 
 class FakeLink implements Link {
   open = true
+  get broken(): boolean {
+    return !this.open
+  }
   #reset: ((error: Error) => void) | undefined
 
   constructor(

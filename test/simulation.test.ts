@@ -69,13 +69,7 @@ for (const [property, crime] of Object.entries(CRIMES))
   })
 
 /** Scenes that do not hold yet: they are played, and shown as to do. */
-const TO_DO: readonly string[] = [
-  'a leader moves, and acks are few',
-  'events without a key, and one failing partition of three',
-  'a leader that is cut off from the others, and believes that it leads',
-  'a topic is made anew with fewer partitions',
-  'the first producer id is refused once',
-]
+const TO_DO: readonly string[] = []
 
 for (const { name, play: playScene } of SCENES)
   test(`a scene: ${name}`, { todo: TO_DO.includes(name) }, async t => {

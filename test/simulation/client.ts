@@ -171,6 +171,10 @@ class SimConnection {
     return this.#isOpen && this.client.cluster.clock.time < this.#expiresAt
   }
 
+  get isBroken(): boolean {
+    return !this.#isOpen
+  }
+
   describe(): string {
     return `broker ${this.#broker?.id} at ${this.address}`
   }
@@ -274,6 +278,10 @@ class SimLink implements Link {
 
   get open(): boolean {
     return this.connection.isOpen && this.isItsAddress()
+  }
+
+  get broken(): boolean {
+    return this.connection.isBroken
   }
 
   async produce(request: ProduceRequest): Promise<ProduceResponse | undefined> {

@@ -33,7 +33,7 @@ export class Channel {
 
   /** Whether a connection was there, and its other end has closed it. */
   get broken(): boolean {
-    return this.#link !== undefined && !this.#link.open
+    return this.#link?.broken ?? false
   }
 
   /** Answers whether it is connected. Never rejects: a failure is `problem`, and makes `readyAt` wait. */

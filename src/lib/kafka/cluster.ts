@@ -248,6 +248,10 @@ class BrokerLink implements Link {
     return isUsable(this.session) && this.isItsAddress()
   }
 
+  get broken(): boolean {
+    return !this.session.connection.open
+  }
+
   async produce(request: ProduceRequest): Promise<ProduceResponse | undefined> {
     const { session, settings } = this
     const { acks, timeoutMs, answerMs, batches } = request

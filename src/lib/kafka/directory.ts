@@ -108,8 +108,9 @@ export class Directory {
    * As `refresh`, for what no event waits for: more and more seldom while nothing changes, for an outage may be
    * long. Answers when it does so next.
    */
-  seek(topic: string, now: number): number {
+  seek(topic: string, now: number, failed?: number): number {
     this.#sought.add(topic)
+    if (failed !== undefined) this.#avoid = failed
     if (now < this.#seekAt) return this.#seekAt
     if (now > this.#seekAt + MAX_PAUSE_MS) this.#seekPause = PAUSE_MS
     for (const name of this.#sought) this.#wanted.add(name)

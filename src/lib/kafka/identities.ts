@@ -7,6 +7,7 @@ export interface IdentitySettings {
   readonly idempotent: boolean
   /** Whether nothing is sent that they would not recognise. */
   readonly requiresIdempotence: boolean
+  readonly retryBackoffMs: number
   readonly retryBackoffMaxMs: number
 }
 
@@ -34,6 +35,7 @@ export class Identities implements Plainness {
   #issues = 0
   #asking = false
   #notBefore = 0
+  #failures = 0
 
   constructor(
     readonly settings: IdentitySettings,
@@ -86,6 +88,7 @@ export class Identities implements Plainness {
         ({ producerId, epoch }) => {
           this.#issued = { producerId, epoch, issue: this.#issues++ }
           this.problem = ''
+          this.#failures = 0
           if (this.plain) this.host.warn('Kafka takes idempotent batches again')
           this.plain = false
         },
@@ -94,7 +97,9 @@ export class Identities implements Plainness {
           if (isDenial(error) && this.deny(message)) return
           if (!this.plain) this.problem = message
           this.refused = isMisfit(error)
-          this.#notBefore = this.clock.now() + this.settings.retryBackoffMaxMs
+          const { retryBackoffMs, retryBackoffMaxMs } = this.settings
+          const pauseMs = Math.min(retryBackoffMs * 2 ** Math.min(this.#failures++, 20), retryBackoffMaxMs)
+          this.#notBefore = this.clock.now() + pauseMs
         },
       )
       .then(() => {

@@ -94,9 +94,10 @@ export class Lanes {
   }
 
   /** The connection for a partition's next batch; `taken`: those that have something to send in this turn. */
-  channelFor({ pace }: Partition, now: number, taken?: { has(channel: Channel): boolean }): Channel {
+  channelFor({ pace, breaker }: Partition, now: number, taken?: { has(channel: Channel): boolean }): Channel {
     if (!pace.isSlow) return this.#channel(0)
-    if (pace.isDueAlone(now)) {
+    // A probe's client does not wait for long.
+    if (pace.isDueAlone(now) || !breaker.isClosed) {
       const alone = this.#channel(ALONE)
       if (alone.readyAt <= now && !taken?.has(alone)) {
         if (taken) pace.sentAlone(now)

@@ -48,7 +48,7 @@ export interface TopicFormat {
 
 /** The longest wait for replicas that follows from a probe: the next one must not be long in coming. */
 const MAX_PROBE_WAIT_MS = 4000
-/** Attempts that a probe has, as long as they go to brokers that do not lead the partition. */
+/** Attempts that a probe has, as long as what they are answered does not tell whether the partition is well. */
 const MAX_PROBE_ATTEMPTS = 3
 /** What comes so soon after a probe waits for it. */
 const YOUNG_MS = 100
@@ -152,15 +152,15 @@ export class Partition {
 
   /** Whether it may take an event of this size: what is not well holds only a part of the room. */
   hasRoom(bytes: number, now: number): boolean {
-    return this.share.mayTake(bytes, this.#keepsUp(now), this.#stalledMs(now) >= LONG_MS)
+    return this.share.mayTake(bytes, this.keepsUp(now), this.#stalledMs(now) >= LONG_MS)
   }
 
   updateShare(now: number): void {
-    this.share.update(this.#keepsUp(now))
+    this.share.update(this.keepsUp(now))
   }
 
   /** Well, and what is out has not been out for long, by which that may turn out to be otherwise. */
-  #keepsUp(now: number): boolean {
+  keepsUp(now: number): boolean {
     return this.isWell && !(this.out && now - this.out.sentAt > SLOW_MS / 4)
   }
 
@@ -493,13 +493,21 @@ export class Partition {
       case 'sequence':
       case 'epoch':
         this.sequence.nextEpoch(fate === 'epoch')
-        if (batch.probe) this.#backOff(batch, now)
+        if (batch.probe && batch.attempts >= MAX_PROBE_ATTEMPTS) this.#backOff(batch, now)
         else {
           this.#delay(now)
           this.#dissolve(batch)
         }
         break
     }
+  }
+
+  /** Its broker has closed the connection, which with acks 0 is all that it says of a failure. */
+  hungUp(problem: string, now: number): void {
+    this.breaker.note(problem)
+    // Others, which are well, may have shared it.
+    this.#notBefore = now + this.settings.retryBackoffMs
+    this.ledger.refresh(this)
   }
 
   /** A request ended without an answer for a batch. */

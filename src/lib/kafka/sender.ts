@@ -346,7 +346,12 @@ export class Sender {
       }
       partition.updateShare(now)
       next = Math.min(next, partition.deadline)
-      if (partition.out) continue
+      if (partition.out) {
+        // It may be out for long at a broker that leads no more.
+        if (partition.breaker.failures > 0)
+          next = Math.min(next, this.#directory.seek(partition.topic, now, partition.leader))
+        continue
+      }
       if (partition.mayLose) this.#placeAnew(partition, now)
       const readyAt = partition.readyAt(lingering)
       if (readyAt > now) {
@@ -468,6 +473,7 @@ export class Sender {
       return readyAt
     }
     if (!channel.connected) {
+      if (this.settings.acks === 0 && channel.broken) this.#hungUp(channel, ready, now)
       this.#connect(channel)
       return Infinity
     }
@@ -494,6 +500,13 @@ export class Sender {
       )
       .then(() => this.#turnSoon())
     return Infinity
+  }
+
+  /** With acks 0 what was sent last may be lost: the leaders are looked for before anything else is sent. */
+  #hungUp({ broker }: Channel, partitions: readonly Partition[], now: number): void {
+    const problem = `broker ${broker} has closed the connection, and may not have stored what was sent last (acks 0)`
+    this.observer.trouble?.(problem)
+    for (const partition of partitions) partition.hungUp(problem, now)
   }
 
   /** The request that carries the batches of these partitions, or as many of them as it may. */

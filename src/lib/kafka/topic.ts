@@ -83,7 +83,7 @@ export class Topic {
     const sticky = this.#sticky
     // A batch that lingered is full, or on its way: the next goes elsewhere, and need not queue behind it.
     const lasts = sticky && now < this.#stickyUntil && (settings.lingerMs === 0 || sticky.grows)
-    if (lasts && sticky.isWell) return sticky
+    if (lasts && sticky.keepsUp(now)) return sticky
     this.#sticky = this.#any(now)
     this.#stickyUntil = now + settings.stickyMs
     return this.#sticky
@@ -96,7 +96,7 @@ export class Topic {
   #any(now: number): Partition {
     const all = this.partitions.slice(0, this.#count)
     const led = all.filter(partition => partition.leader !== undefined)
-    const well = led.filter(partition => partition.isWell)
+    const well = led.filter(partition => partition.keepsUp(now))
     const probes =
       now < this.#probeAt
         ? []

@@ -38,6 +38,8 @@ export type Lane = 'fast' | 'slow'
 /** One connection to one broker. Once it has failed it is closed for good; another is opened in its place. */
 export interface Link {
   readonly open: boolean
+  /** Whether its other end has closed it, or it has failed. */
+  readonly broken: boolean
   /**
    * Rejects when there is no answer in time: whatever the batches' fate is. Answers undefined for acks 0, when all
    * is written. Never called while an earlier request is unanswered.
