@@ -12,6 +12,8 @@ const MAX_WAIT_MS = 8000
 const PLAIN_WAIT_MS = 1000
 /** First attempts in a row that must be quick before a partition comes back to the fast lane. */
 const QUICK_ATTEMPTS = 3
+/** After so long without news a partition's wait is halved. */
+const FORGIVE_MS = 10_000
 /** Between two batches that a slow partition sends alone. */
 const ALONE_MS = 1000
 const ALONE = -1
@@ -33,21 +35,32 @@ export class Pace {
   #isHealing = false
   #quick = 0
   #aloneAt = 0
+  /** When it was last found to be slow, or was forgiven a part of that. */
+  #slowAt = 0
 
   get isSlow(): boolean {
     return this.waitMs > 0
   }
 
   /** The replicas were waited for without success. `plain`: for longer than the fast lane's time. */
-  slowDown(plain: boolean, longest = MAX_WAIT_MS): void {
+  slowDown(now: number, plain: boolean, longest = MAX_WAIT_MS): void {
+    this.#slowAt = now
     this.waitMs = Math.max(plain ? 2 * PLAIN_WAIT_MS : SLOW_WAIT_MS, Math.min(2 * this.waitMs, longest))
     this.#quick = 0
     this.#isHealing = false
   }
 
+  /** What has not shown for a while to be slow may be quick again, though nothing was sent that tells. */
+  forgive(now: number): void {
+    if (now - this.#slowAt < FORGIVE_MS) return
+    this.#slowAt = now
+    this.waitMs = this.waitMs > SLOW_WAIT_MS ? this.waitMs / 2 : 0
+  }
+
   /** A batch was stored, by a request that took so long; `quickMs`: as long as the fast lane allows. */
-  stored(tookMs: number, quickMs: number, isFirstAttempt: boolean): void {
+  stored(now: number, tookMs: number, quickMs: number, isFirstAttempt: boolean): void {
     if (!this.isSlow) return
+    if (tookMs >= quickMs) this.#slowAt = now
     this.#isHealing = isFirstAttempt
     this.#quick = isFirstAttempt && tookMs < quickMs ? this.#quick + 1 : 0
     if (this.#quick >= QUICK_ATTEMPTS) this.waitMs = 0
@@ -96,6 +109,7 @@ export class Lanes {
   /** The connection for a partition's next batch; `taken`: those that have something to send in this turn. */
   channelFor({ pace, breaker }: Partition, now: number, taken?: { has(channel: Channel): boolean }): Channel {
     if (!pace.isSlow) return this.#channel(0)
+    pace.forgive(now)
     // A probe's client does not wait for long.
     if (pace.isDueAlone(now) || !breaker.isClosed) {
       const alone = this.#channel(ALONE)

@@ -103,6 +103,8 @@ export class Partition {
   out: Attempt | undefined
   /** The number of the broker that leads it. */
   leader: number | undefined
+  /** How many answers in a row did not know it any more. */
+  missed = 0
   /** How often it had a new leader, where brokers tell. */
   #epoch: number | undefined
   /** A lesser epoch that a broker told of, which may be out of date. */
@@ -442,7 +444,7 @@ export class Partition {
       case 'appended':
         if (code === 7) this.#waitLonger(batch, now, isWaitTooShort)
         else {
-          this.pace.slowDown(batch.plain)
+          this.pace.slowDown(now, batch.plain)
           this.#backOff(batch, now)
         }
         break
@@ -586,7 +588,7 @@ export class Partition {
 
   #stored(batch: Batch, now: number, tookMs: number, quickMs: number): void {
     batch.isStored = true
-    this.pace.stored(tookMs, quickMs, batch.attempts === 1)
+    this.pace.stored(now, tookMs, quickMs, batch.attempts === 1)
     this.#latencyMs = Math.min(this.#lastMs, tookMs)
     this.#lastMs = tookMs
     this.breaker.succeed()
@@ -624,7 +626,7 @@ export class Partition {
 
   /** The broker has waited for the replicas already, so it is asked again at once. */
   #waitLonger(batch: Batch, now: number, isWaitTooShort: boolean): void {
-    if (!isWaitTooShort) this.pace.slowDown(batch.plain, batch.probe ? MAX_PROBE_WAIT_MS : undefined)
+    if (!isWaitTooShort) this.pace.slowDown(now, batch.plain, batch.probe ? MAX_PROBE_WAIT_MS : undefined)
     if (batch.probe) this.#backOff(batch, now)
     else {
       this.breaker.fail()

@@ -13,6 +13,8 @@ export interface TopicSettings extends QueueSettings {
   readonly stickyMs: number
 }
 
+/** Answers in a row that do not know a partition any more, before it counts as gone: one may be out of date. */
+const MAX_MISSED = 3
 /** A topic that is not known for so long counts as one that is not well. */
 const NEW_MS = 250
 /** Between two events without a key that go to partitions which may not be well. */
@@ -132,8 +134,9 @@ export class Topic {
             this.format,
           ),
         )
-      if (this.partitions[index]?.moved(leader >= 0 ? leader : undefined, epoch, metadata.from))
-        changed = true
+      const partition = this.partitions[index] as Partition
+      partition.missed = 0
+      if (partition.moved(leader >= 0 ? leader : undefined, epoch, metadata.from)) changed = true
     }
     this.#count = metadata.partitions.length
     this.breaker.succeed()
@@ -147,9 +150,13 @@ export class Topic {
     return this.partitions[partition.index] === partition && partition.index < this.#count
   }
 
-  /** Events of partitions that are gone, and surely not stored there. */
+  /** Events of partitions that are gone, and surely not stored there. Of others the fate cannot change any more. */
   takeStranded(): Pending[] {
-    return this.partitions.slice(this.#count).flatMap(partition => partition.takeOut(() => true))
+    return this.partitions.slice(this.#count).flatMap(partition => {
+      const events = partition.takeOut(() => true)
+      if (++partition.missed >= MAX_MISSED) partition.abandon('produce_failed')
+      return events
+    })
   }
 
   /** Whether an event without a key that waits in a partition which fails had better wait elsewhere. */
