@@ -263,8 +263,8 @@ async function openProducers(
     // To encode and compress a batch takes as long as some requests do.
     const hasty = open('hasty', callback => void scheduler.resume('hasty').then(callback))
     if (kafka.requiredAtStart) await guaranteed.reach()
-    // A broker that is not supported is told of now, not when the first event comes.
-    else void guaranteed.probe()
+    // Nor is the first event to wait for connections and a producer id, or to tell of a broker that is not supported.
+    await Promise.all([guaranteed.prepare(), hasty.prepare()])
     return { guaranteed, hasty }
   }
   const made =

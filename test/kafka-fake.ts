@@ -290,6 +290,10 @@ export class FakeCluster implements Transport {
     })
   }
 
+  async brokerIds(): Promise<number[]> {
+    return []
+  }
+
   async producerId(): Promise<{ producerId: number; epoch: number }> {
     await this.clock.sleep(this.faults.latency())
     if (this.faults.producerId()) throw new Error('no id')

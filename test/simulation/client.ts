@@ -54,6 +54,10 @@ export class SimClient implements Transport {
     return this.#control.metadata(topics, create, avoid)
   }
 
+  brokerIds(): Promise<number[]> {
+    return this.#control.brokerIds()
+  }
+
   producerId(): Promise<{ producerId: number; epoch: number }> {
     return this.#control.producerId()
   }

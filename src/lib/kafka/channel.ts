@@ -2,6 +2,9 @@ import { isMisfit } from './fates.js'
 import type { ProduceResponse } from './protocol.js'
 import type { Clock, Lane, Link, ProduceRequest, Transport } from './transport.js'
 
+/** A connection that is not there after this long may never be. */
+const LONG_MS = 1000
+
 /** The way to one broker by one lane: one connection at a time, with one request out at a time. */
 export class Channel {
   /** Connecting, or waiting for an answer. */
@@ -12,6 +15,7 @@ export class Channel {
   /** The broker answers, but nothing can be sent to it for good: a version of it that is not supported. */
   misfit = false
   #link: Link | undefined
+  #connectingSince = Infinity
   #notBefore = 0
 
   constructor(
@@ -31,6 +35,14 @@ export class Channel {
     return this.#link?.open ?? false
   }
 
+  /** Whether it cannot be reached as far as is known now: the last attempt failed, or this one takes long. */
+  isAway(now: number): boolean {
+    if (this.#connectingSince === Infinity) return this.failures > 0 && this.readyAt > now
+    if (now - this.#connectingSince < LONG_MS) return false
+    this.problem ||= `broker ${this.broker}: no connection yet`
+    return true
+  }
+
   /** Whether a connection was there, and its other end has closed it. */
   get broken(): boolean {
     return this.#link?.broken ?? false
@@ -40,6 +52,7 @@ export class Channel {
   async connect(): Promise<boolean> {
     this.close()
     this.busy = true
+    this.#connectingSince = this.clock.now()
     try {
       this.#link = await this.transport.connect(this.broker, this.lane)
       this.misfit = false
@@ -49,6 +62,7 @@ export class Channel {
       return false
     } finally {
       this.busy = false
+      this.#connectingSince = Infinity
     }
   }
 

@@ -155,6 +155,10 @@ export class Cluster implements Transport {
     return this.#control.metadata(topics, create, avoid)
   }
 
+  brokerIds(): Promise<number[]> {
+    return this.#control.brokerIds()
+  }
+
   producerId(): Promise<{ producerId: number; epoch: number }> {
     return this.#control.producerId()
   }

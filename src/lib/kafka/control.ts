@@ -25,6 +25,13 @@ const HEDGE_MS = 1000
 /** A broker that is cut off from the others does not know it: after this long another one is asked first. */
 const MAX_AGE_MS = 5000
 
+/** Nobody has answered in a while, and nobody has failed: the answer may still come, to the next question. */
+export class Unanswered extends Error {
+  constructor(addresses: readonly string[]) {
+    super(`no answer yet from ${addresses.join(', ')}`)
+  }
+}
+
 /** What is known of the way to one broker. */
 interface Contact {
   session: Promise<ControlSession> | undefined
@@ -88,6 +95,11 @@ export class Control {
     })
   }
 
+  async brokerIds(): Promise<number[]> {
+    await this.metadata([], false)
+    return [...this.#addresses.keys()]
+  }
+
   producerId(): Promise<{ producerId: number; epoch: number }> {
     return this.#ask(undefined, async session => {
       const { code, producerId, epoch } = await session.producerId()
@@ -134,9 +146,7 @@ export class Control {
         if (isOver) return
         const address = addresses[asked++]
         if (address === undefined) {
-          finish(() =>
-            reject(this.#failure(problem ?? new Error(`no answer yet from ${addresses.join(', ')}`))),
-          )
+          finish(() => reject(problem === undefined ? new Unanswered(addresses) : this.#failure(problem)))
           return
         }
         const number = asked

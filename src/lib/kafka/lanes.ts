@@ -121,6 +121,12 @@ export class Lanes {
     return this.#channel(pace.waitMs)
   }
 
+  /** Connects, where nothing needs it yet. */
+  async prepare(): Promise<void> {
+    const channel = this.#channel(0)
+    if (!channel.connected && !channel.busy) await channel.connect()
+  }
+
   /** How long the broker may wait for a partition's replicas. */
   waitMsFor({ pace, plain }: Partition): number {
     const fastMs = plain ? PLAIN_WAIT_MS : this.#fastWaitMs

@@ -1,10 +1,15 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import type { Destination, Event } from '../eventgate.js'
 import type { Producer, ProducerState } from '../producer.js'
 import { Cluster } from './cluster.js'
 import { ANSWER_MARGIN_MS, type ProducerSettings } from './conf.js'
+import { Unanswered } from './control.js'
 import { isMisfit } from './fates.js'
 import { Sender, type SenderObserver } from './sender.js'
 import { type Clock, REAL_CLOCK } from './transport.js'
+
+/** A start waits so long for its connections to Kafka. */
+const PREPARE_MS = 5000
 
 /**
  * Produces events to Kafka. There are two in a service, for guaranteed and for hasty events, which share
@@ -17,7 +22,7 @@ export class KafkaProducer implements Producer {
   readonly #observer: SenderObserver
   #probing: Promise<void> | undefined
 
-  /** Connects when the first event comes. `soon` has its part of each round of the event loop (turns.ts). */
+  /** Connects when the first event comes, or to `prepare`. `soon` has its part of each round of the event loop (turns.ts). */
   constructor(
     { cluster, sender }: ProducerSettings,
     observer: SenderObserver = {},
@@ -61,16 +66,25 @@ export class KafkaProducer implements Producer {
     return this.#sender.send(topic, keyBytes, value, timestamp, timeoutMs, trace)
   }
 
-  /** Asks all brokers, one after the other: rejects if none answers. For a start that shall fail without Kafka. */
+  /** Asks all brokers: rejects if none answers in the time that a connection has. For a start that must fail without Kafka. */
   async reach(): Promise<void> {
-    for (let tries = this.#cluster.brokers.length; ; ) {
+    const until = REAL_CLOCK.now() + this.#cluster.settings.connectTimeoutMs
+    for (;;) {
       try {
         await this.#cluster.metadata([], false)
         return
       } catch (error) {
-        if (--tries === 0) throw error
+        if (!(error instanceof Unanswered) || REAL_CLOCK.now() >= until) throw error
       }
     }
+  }
+
+  /** Makes what the first event needs, within a few seconds. Never rejects: without Kafka events say so themselves. */
+  async prepare(): Promise<void> {
+    const patience = new AbortController()
+    const late = delay(PREPARE_MS, undefined, { signal: patience.signal }).catch(() => {})
+    await Promise.race([Promise.all([this.probe(), this.#sender.prepare()]), late])
+    patience.abort()
   }
 
   /** From now on nothing lingers; resolves once every event that it has is answered. */

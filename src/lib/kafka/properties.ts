@@ -68,9 +68,9 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
   }),
   'socket.keepalive.enable': flag('Whether the system probes idle connections.', true, { librdkafka: false }),
   'socket.connection.setup.timeout.ms': number(
-    'For a connection with TLS and SASL. librdkafka waits 30 s; here another attempt may be better.',
+    'For a connection with TLS and SASL. Another broker is asked after a second, where any can answer.',
     [100, INT],
-    2000,
+    10_000,
     { librdkafka: 30_000 },
   ),
   'topic.metadata.refresh.interval.ms': number('Metadata is at most this old.', [1000, INT], 300_000, {

@@ -43,6 +43,8 @@ export interface SenderObserver {
   warn?(message: string): void
 }
 
+/** Brokers to which connections are made before they are needed. */
+const MAX_PREPARED = 20
 /** The shortest wait for the replicas that is worth asking for. */
 const MIN_WAIT_MS = 100
 /** For so long an answer is waited for that changes none: it is counted, and tells how slow the broker is. */
@@ -219,6 +221,14 @@ export class Sender {
     return plain ? problem || 'enable.idempotence is false' : undefined
   }
 
+  /** Makes what the first event needs: a producer id, and connections to the brokers. Never rejects. */
+  async prepare(): Promise<void> {
+    const now = this.clock.now()
+    if (!this.#identities.plain) this.#identities.ask(now)
+    const brokers = await this.transport.brokerIds().catch(() => [])
+    await Promise.all(brokers.slice(0, MAX_PREPARED).map(id => this.#lanes(id).prepare()))
+  }
+
   /** From now on nothing lingers, what still comes neither; resolves once every event that it has is answered. */
   async flush(): Promise<void> {
     this.#lingers = false
@@ -300,7 +310,12 @@ export class Sender {
       const { leader } = partition
       const channel = leader === undefined ? undefined : this.#lanes(leader).channelFor(partition, now)
       // Without a failure nobody has tried: the event will.
-      if (!partition.breaker.isClosed || channel?.connected || channel?.failures === 0) return
+      if (
+        !partition.breaker.isClosed ||
+        channel?.connected ||
+        (channel?.failures === 0 && !channel.isAway(now))
+      )
+        return
       partition.breaker.trip(channel?.problem ?? NO_LEADER)
       this.#tripped.add(partition)
     }
@@ -370,7 +385,7 @@ export class Sender {
       }
       const lanes = this.#lanes(partition.leader)
       const channel = lanes.channelFor(partition, now, ready)
-      if (channel.failures > 0 && channel.readyAt > now) partition.isAway(channel.problem)
+      if (channel.isAway(now)) partition.isAway(channel.problem)
       if (partition.mayLose) {
         this.#placeAnew(partition, now)
         if (partition.empty) continue
