@@ -143,6 +143,21 @@ test('where the right is taken away while an attempt is open, the event is store
   assert.deepEqual(identified(), [true, true, false])
 })
 
+test('where an attempt may still be answered, the refusal of another one brings no copy that nobody recognises', async () => {
+  const { clock, cluster, send, answers, outcome, identified } = setUp()
+  cluster.upgrade({ produce: 5 })
+  cluster.throttleMs = 4000
+  send('x')
+  await clock.runUntil(500)
+  cluster.throttleMs = 0
+  cluster.upgrade({ denies: true })
+  await clock.runUntil(8000)
+  assert.equal(outcome('x'), 'stored')
+  assert.ok((answers.get('x')?.at ?? 0) >= 4000)
+  assert.deepEqual(cluster.stored('t'), [['x']])
+  assert.ok(identified().length > 1 && identified().every(has => has))
+})
+
 test('without idempotence a lost answer stays open: never “not stored”', async () => {
   let lost = 0
   const { clock, cluster, send, answers, outcome } = setUp(
