@@ -36,7 +36,7 @@ const destination = (topic: string, key: string | null, timestamp: number) =>
   ({ topic, key, timestamp, delivery: 'guaranteed' }) as const
 
 for (const version of VERSIONS) {
-  test(`Kafka ${version}`, async t => {
+  test(`Kafka ${version}`, { timeout: 300_000 }, async t => {
     const users = { alice: 'a secret', bob: 'another' }
     const security = isBefore(version, '2.8')
       ? {
