@@ -35,6 +35,7 @@ const parts = {
       upgrade,
     }),
   outage: async () => (await import('./ledger-outage.js')).run(say),
+  isolation: async () => (await import('./ledger-isolation.js')).run(say),
   overload: async () => (await import('./ledger-overload.js')).run(say),
 } satisfies Record<string, () => Promise<Result>>
 

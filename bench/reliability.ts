@@ -12,6 +12,7 @@ export interface Result {
 /** The document's sections, in its order. Each is written by one measurement, and only by it. */
 export const SECTIONS = {
   faults: 'Brokers, networks and the gate itself fail: `npm run ledger -- --only faults`',
+  isolation: 'Beside what is sick: `npm run ledger -- --only isolation`',
   outage: 'Three minutes without Kafka: `npm run ledger -- --only outage`',
   overload: 'More than it can take: `npm run ledger -- --only overload`',
   fuzz: 'Hostile requests: `npm run fuzz`',

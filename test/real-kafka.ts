@@ -102,6 +102,8 @@ export interface KafkaCluster extends Kafka {
   deleteTopic(name: string): Promise<void>
   /** Has another replica than now lead each partition of the topics; all must be in sync. Returns when they do. */
   moveLeaders(topics: readonly string[]): Promise<void>
+  /** Has a topic of so many partitions in all. */
+  addPartitions(topic: string, count: number): Promise<void>
   /** The batches that a broker (default: the leader) holds of a partition, read from its disk. */
   batches(topic: string, partition: number, nodeId?: number): Promise<StoredBatch[]>
 }
@@ -671,6 +673,12 @@ class Cluster extends Client implements KafkaCluster {
     const rights = ['--operation', 'Write', '--operation', 'Describe', '--allow-principal', `User:${user}`]
     const named = topics.flatMap(topic => ['--topic', topic])
     await runOldTool(this.version, 'kafka.admin.AclCommand', [...args, ...rights, ...named])
+  }
+
+  async addPartitions(topic: string, count: number): Promise<void> {
+    await this.ask(`more partitions of ${topic}`, admin =>
+      admin.createPartitions({ topicPartitions: [{ topic, count }] }),
+    )
   }
 
   async batches(topic: string, partition: number, nodeId?: number): Promise<StoredBatch[]> {

@@ -279,7 +279,7 @@ class Run {
       event.code = code
       watch?.(event)
     }
-    const watch = poison || deadline - clock.time < SOON_MS ? undefined : this.#watch(id, event)
+    const watch = poison || padding || deadline - clock.time < SOON_MS ? undefined : this.#watch(id, event)
     this.sender
       .send(topic, key === null ? null : Buffer.from(key), `${id} ${padding}${poison}`, timestamp, timeoutMs)
       .then(
@@ -388,12 +388,13 @@ class Run {
           'sound',
           `the simulation's own: ${partition.topic.name}-${partition.index} is not well in the end`,
         )
-    const anew = new Set(cluster.graveyard.map(({ topic }) => topic.name))
     for (const partition of all) {
       const leader = partition.leader >= 0 ? partition.leader : (partition.isr[0] as number)
       const entries = partition.log(leader).entries
       const seen = new Set<number>()
-      let latest = -1
+      // Where partitions come and go, events of other keys are placed anew behind later ones.
+      const isLasting = partition.topic.resizedAt === 0
+      const latest = new Map<string, number>()
       for (const { events, appendedAt } of entries) {
         for (const id of events) {
           const known = copies.get(id)
@@ -403,15 +404,15 @@ class Run {
           // Without an answer nobody knows what overtakes what.
           if (key === null || outcome !== 'delivered' || setup.sender.acks === 0) continue
           if (seen.has(id) || partition.forgotAt.length > 0) continue
-          // What waited for partitions that are gone goes to others, where younger events may be.
-          if (anew.has(partition.topic.name)) continue
           seen.add(id)
-          if (id < latest)
+          const line = isLasting ? '' : key
+          const before = latest.get(line) ?? -1
+          if (id < before)
             this.#violated(
               'order',
-              `event ${id} is stored after ${latest} in ${partition.topic.name}-${partition.index}`,
+              `event ${id} is stored after ${before} in ${partition.topic.name}-${partition.index}`,
             )
-          latest = Math.max(latest, id)
+          latest.set(line, Math.max(before, id))
         }
       }
     }
