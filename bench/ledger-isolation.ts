@@ -106,7 +106,9 @@ export async function run(say: (line: string) => void): Promise<Result> {
     for (const sickness of SICKNESSES)
       for (const flood of ['guaranteed', 'hasty'] as const) {
         say(`${sickness.what}, ${flood}`)
-        rows.push(await measure(kafka, sickness, flood))
+        const row = await measure(kafka, sickness, flood)
+        rows.push(row)
+        say(lineOf(row, undefined, []))
       }
     say('all brokers are restarted')
     const rolled = await roll(kafka)
@@ -224,7 +226,7 @@ All three brokers shut down and started again one after the other, leaders moved
 
 function lineOf(
   { what, flood, before, meanwhile }: Row,
-  stored: ReadonlySet<string>,
+  stored: ReadonlySet<string> | undefined,
   broken: string[],
 ): string {
   const of = (events: readonly Answered[], delivery: Answered['delivery']) =>
@@ -238,7 +240,7 @@ function lineOf(
   )
   const [p50, p99] = [quantile(latencies, 0.5), quantile(latencies, 0.99)]
   const refused = of(meanwhile, 'hasty').filter(({ verdict }) => verdict !== 'accepted').length
-  const lost = lostOf(meanwhile, stored)
+  const lost = stored ? lostOf(meanwhile, stored) : 0
   const promise = (isKept: boolean, text: string) => {
     if (!isKept) broken.push(`beside ${what} (${flood}): ${text}`)
   }
