@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { dump } from 'js-yaml'
-import { ROOT, temporary, WIKIMEDIA } from './helpers.js'
+import { NOT_REAL, ROOT, temporary, WIKIMEDIA } from './helpers.js'
 
 const CLI = join(ROOT, 'dist/cli.js')
 
@@ -285,11 +285,7 @@ test('SARIF for code review, and what cannot be run', t => {
   assert.equal(check(folder, '--json', '--sarif').status, 2)
 })
 
-const isThere = existsSync(WIKIMEDIA)
-
-test('production’s schemas: a verdict for each new version', {
-  skip: isThere ? false : 'the corpus is not there',
-}, () => {
+test('production’s schemas: a verdict for each new version', { skip: NOT_REAL }, () => {
   const { results } = check(ROOT, join(WIKIMEDIA, 'schemas-event-primary'), '--json').json()
   const told = results.filter(({ verdict }: { verdict: string }) => verdict !== 'cannot_tell')
   assert.ok(results.length >= 30)

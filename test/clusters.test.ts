@@ -11,12 +11,11 @@ import { type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { load } from 'js-yaml'
 import { Field } from '#src/lib/field.js'
-import { ROOT, send, spawnService, temporary, WIKIMEDIA } from './helpers.js'
+import { NOT_REAL, ROOT, send, spawnService, temporary, WIKIMEDIA } from './helpers.js'
 import { assertAccepted, eventually, freePort, ONE_ACCEPTED, postBytes, samples } from './http-helpers.js'
 import { monitor } from './monitoring.js'
 import {
   examplesOf,
-  isThere,
   type Json,
   REPOSITORY,
   type Schema,
@@ -71,8 +70,7 @@ interface Sent {
   to: number
 }
 
-test(`production's clusters${isThere ? '' : ': NOT THERE, nothing was tested'}`, async t => {
-  if (!isThere) return t.diagnostic(`${WIKIMEDIA} is not there: it is no part of the project`)
+test("production's clusters", { skip: NOT_REAL }, async t => {
   const kafka = await startKafka({ brokers: 1, listeners: ['SSL'] })
   t.after(() => kafka.close())
   const schemas = wholeSchemas()

@@ -13,6 +13,33 @@ export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 
 /** Real input beside the checkout; it is not part of the project and may be absent. */
 export const WIKIMEDIA = join(ROOT, '../shared/wikimedia')
+/** Schemas, stream configurations and services' configurations, in the shapes that real ones have. */
+export interface Corpus {
+  name: string
+  schemas: string
+  /** Versions of schemas in it, at least. */
+  versions: number
+  streamConfigs: string
+  clusters: string
+  /** Why a test with it is skipped; false where it is there. */
+  skip: string | false
+}
+
+/** The project's own, which is always there, and a real one. */
+export const CORPORA: readonly Corpus[] = [
+  corpus("the project's own", join(ROOT, 'test/corpus'), 'schemas', 8),
+  corpus('a real one', WIKIMEDIA, 'schemas-event-primary', 83),
+]
+
+function corpus(name: string, root: string, schemas: string, versions: number): Corpus {
+  const skip = existsSync(root) ? false : `${root} is not there: nothing was tested`
+  const [streamConfigs, clusters] = [join(root, 'stream-configs'), join(root, 'clusters')]
+  return { name, schemas: join(root, schemas), versions, streamConfigs, clusters, skip }
+}
+
+/** Why a test that needs the real corpus is skipped; false where it is there. */
+export const NOT_REAL: string | false = CORPORA[1]?.skip ?? false
+
 /** The official test suite of JSON Schema, likewise. */
 export const JSON_SCHEMA_SUITE = join(ROOT, '../shared/json-schema-test-suite')
 

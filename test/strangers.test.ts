@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -10,7 +10,7 @@ import { MAX_MEMBERS } from '#src/lib/http/body.js'
 import { Inspection, OutOfTime, slowPattern } from '#src/lib/patterns.js'
 import { formats } from '#src/lib/schemas/formats.js'
 import { StreamTable } from '#src/lib/streams/table.js'
-import { type Reply, type Service, send, startService, temporary, testEvent, WIKIMEDIA } from './helpers.js'
+import { CORPORA, type Reply, type Service, send, startService, temporary, testEvent } from './helpers.js'
 import {
   assertAlive,
   assertFailure,
@@ -244,21 +244,19 @@ test('the look at names of streams is bounded itself, and gets further', { timeo
   assert.equal(read().isIncomplete, false)
 })
 
-const STREAM_CONFIGS = join(WIKIMEDIA, 'stream-configs')
-const areThere = existsSync(STREAM_CONFIGS)
-
-test(`names of streams as they are in production are taken${areThere ? '' : ': NOT THERE, nothing was tested'}`, t => {
-  if (!areThere) return t.diagnostic(`${STREAM_CONFIGS} is not there: it is no part of the project`)
-  let expressions = 0
-  for (const file of readdirSync(STREAM_CONFIGS)) {
-    const text = readFileSync(join(STREAM_CONFIGS, file), 'utf8')
-    const options = { objectPath: 'streams', destination: undefined, topicPrefix: 'eqiad.' }
-    const table = StreamTable.read(text, options)
-    assert.deepEqual(table.warnings, [], file)
-    expressions += Object.keys(table.settings).filter(name => name.startsWith('/')).length
-  }
-  assert.ok(expressions >= 2)
-})
+for (const { name, streamConfigs, skip } of CORPORA) {
+  test(`names of streams as they are in production are taken: ${name}`, { skip }, () => {
+    let expressions = 0
+    for (const file of readdirSync(streamConfigs)) {
+      const text = readFileSync(join(streamConfigs, file), 'utf8')
+      const options = { objectPath: 'streams', destination: undefined, topicPrefix: 'eqiad.' }
+      const table = StreamTable.read(text, options)
+      assert.deepEqual(table.warnings, [], file)
+      expressions += Object.keys(table.settings).filter(name => name.startsWith('/')).length
+    }
+    assert.ok(expressions >= 2)
+  })
+}
 
 test('formats take time in proportion to the text', { timeout: 60_000 }, () => {
   const pumps = [
