@@ -287,6 +287,8 @@ test('left-over and duplicate identities change nothing', async t => {
     },
     // The identity of another version.
     'a/7': { $id: '/b/1', properties: { v: { $ref: '/b/1' } } },
+    // What tools that write a schema out leave behind: a pointer for an identity, twice.
+    'a/9': { properties: { a: { $id: '#/nope', type: 'integer' }, b: { $id: '#/nope', type: 'string' } } },
     // What is no URI, or has no host.
     'a/8': {
       properties: {
@@ -320,6 +322,8 @@ test('left-over and duplicate identities change nothing', async t => {
   assert.equal(await verdict('/a/6', { a: { v: 'x' } }), false)
   assert.equal(await verdict('/a/7', { v: 1 }), true)
   assert.equal(await verdict('/a/7', { v: 'x' }), false)
+  assert.equal(await verdict('/a/9', { a: 1, b: 'x' }), true)
+  assert.equal(await verdict('/a/9', { b: 1 }), false)
   assert.equal(await verdict('/a/8', { a: 'x' }), true)
   assert.equal(await verdict('/a/8', { a: 1 }), false)
 })

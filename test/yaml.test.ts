@@ -170,6 +170,8 @@ test('JSON and YAML are told apart by content: flow style, a byte order mark, JS
     for (const start of ['', mark]) assert.deepEqual(read(start + text), { a: [1, 'x'] }, start + text)
   assert.deepEqual(read(`${mark}[1]`), [1])
   assert.deepEqual(read(`${mark}<<: {a: 1}`), { a: 1 })
+  assert.deepEqual(read(`${mark}a: 5\nb:\n  - x\n  - y\n`), { a: 5, b: ['x', 'y'] })
+  assert.deepEqual(read(`${mark}- a: 1\n  b: 2\n`), [{ a: 1, b: 2 }])
 })
 
 test('JSON with comments is refused as that, wherever they stand', () => {
@@ -202,6 +204,9 @@ test('what cannot be read says in one line why', () => {
     ['', /holds 0 documents/],
     ['# nothing', /holds 0 documents/],
     ['a: 1\n---\nb: 2', /holds 2 documents/],
+    [Buffer.from('\ufeffa: 1', 'utf16le').toString(), /^it is not UTF-8/],
+    [Buffer.from('{"a": 1}', 'utf16le').toString(), /^it is not UTF-8/],
+    ['{<<: {x: 1, x: 2}}', /has the key "x" twice/],
     ['a: [', /\(\d+:\d+\)$/],
     ['{"a": 1', /^it is neither JSON \(.*\) nor YAML \(.*\)$/],
     ['a: 1\na: 2', /^the document has the key "a" twice$/],

@@ -199,8 +199,9 @@ class Reader {
 const COMMENTED =
   'it is JSON with comments, which JSON does not have: take them out, or write YAML with # comments'
 
-/** A byte order mark says nothing of the text behind it. */
+/** A byte order mark says nothing of the text behind it. Throws an Error for a text that was not UTF-8. */
 function withoutMark(text: string): string {
+  if (text.includes('\0')) throw new Error('it is not UTF-8: it has zero bytes, as UTF-16 has')
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 

@@ -43,6 +43,12 @@ const FOREIGN = new Set([
   ...['nullable', 'discriminator'],
 ])
 
+/** What other validators call a rule. */
+const SYNONYMS: Record<string, string> = {
+  ...{ min: 'minimum', max: 'maximum', length: 'maxLength', regex: 'pattern', regexp: 'pattern' },
+  ...{ allowedvalues: 'enum', optional: 'required' },
+}
+
 /** Names with the slips that are told from words: of short ones too many words are near. */
 const LONG_RULES = [...RULES].filter(({ length }) => length > 4)
 const LONGEST_SLIP = 30
@@ -81,5 +87,6 @@ function ruleMeantBy(name: string): string | undefined {
   if (name.length > LONGEST_SLIP || name.startsWith('x-')) return undefined
   const bare = name.replace(/[-_ :]/g, '').toLowerCase()
   const same = [...RULES].find(rule => rule.toLowerCase() === bare)
+  if (Object.hasOwn(SYNONYMS, bare)) return SYNONYMS[bare]
   return same ?? (name.length > 4 ? nearest(name, LONG_RULES) : undefined)
 }
