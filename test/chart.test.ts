@@ -104,6 +104,14 @@ test('every option can be set, and null sets those that it can', () => {
   }
 })
 
+test('the schema of values has no expression that Go does not have: Helm would refuse the chart', () => {
+  const patterns = [...readFileSync(SCHEMA, 'utf8').matchAll(/"pattern": (".*")/g)].map(([, pattern = '']) =>
+    String(JSON.parse(pattern)),
+  )
+  assert.ok(patterns.length > 3)
+  for (const pattern of patterns) assert.doesNotMatch(pattern, /\(\?[=!<]|\\[1-9k]/)
+})
+
 test("what the chart's README links to is there", () => {
   const text = readFileSync(CHART_README, 'utf8')
   const links = [...text.matchAll(/\]\(([^)#]+)/g)].map(([, target = '']) => target)

@@ -385,7 +385,8 @@ export const OPTIONS = {
     description:
       'the stream to which an error event goes for each event that fails validation, with the event itself in `raw_event`, cut at 262144 characters; null: none are made',
     type: 'string',
-    pattern: '^(?!\\.{1,2}$)[A-Za-z0-9._-]{1,200}$',
+    // Not `.` and `..`. Helm holds values against it, too, and Go's expressions look neither ahead nor back.
+    pattern: '^(\\.{0,2}[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}|\\.{3}[A-Za-z0-9._-]{0,197})$',
     nullable: true,
     default: null,
   },
