@@ -167,10 +167,13 @@ function post(agent: Agent, url: string, body: string, giveUpMs: number): Promis
   })
 }
 
+/** Less than the gate's: a connection that both ends may end at one moment would cost an event its answer. */
+const IDLE_MS = 30_000
+
 /** Sends events at a rate while `more` says so; resolves when the last one is answered or given up. */
 export async function offer(load: Load): Promise<Answered[]> {
   const { url, rate, streams, more, arrayOf = 5, hastyEvery = 0, giveUpMs, event = ledgerEvent } = load
-  const agent = new Agent({ keepAlive: true })
+  const agent = new Agent({ keepAlive: true, timeout: IDLE_MS })
   const answered: Answered[] = []
   const open: Promise<void>[] = []
   const start = performance.now()
