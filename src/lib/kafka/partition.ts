@@ -154,7 +154,9 @@ export class Partition {
 
   /** Whether it may take an event of this size: what is not well holds only a part of the room. */
   hasRoom(bytes: number, now: number): boolean {
-    return this.share.mayTake(bytes, this.keepsUp(now), this.#stalledMs(now) >= LONG_MS)
+    if (!this.keepsUp(now)) return this.share.mayTake(bytes, false, this.#stalledMs(now) >= LONG_MS)
+    this.share.update(true)
+    return true
   }
 
   updateShare(now: number): void {

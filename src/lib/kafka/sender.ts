@@ -493,8 +493,7 @@ export class Sender {
       return Infinity
     }
     const request = this.#take(lanes, channel, ready, now)
-    const { batches, pending } = request
-    const end = this.observer.begin?.(batches)
+    const end = this.observer.begin?.(request.batches)
     this.#requests.add(request)
     this.#wake(request.lateAt)
     channel
@@ -508,7 +507,7 @@ export class Sender {
         () => {
           end?.(channel.problem)
           this.#requests.delete(request)
-          if (pending.size > 0) this.observer.trouble?.(channel.problem)
+          this.observer.trouble?.(channel.problem)
           lanes.lost(channel)
           this.#lost(request, channel.problem)
         },
@@ -528,7 +527,7 @@ export class Sender {
   #take(lanes: Lanes, channel: Channel, ready: readonly Partition[], now: number): Request {
     const { acks, requestBytes, timeoutMs } = this.settings
     const batches: Batch[] = []
-    const pending = new Map<Partition, Batch>()
+    const partitions: Partition[] = []
     // Brokers that check who may be idempotent look at one batch of a request only: both kinds never share one.
     const plain = ready[0]?.plain ?? false
     const request: Request = {
@@ -537,7 +536,7 @@ export class Sender {
       answerMs: Math.min(timeoutMs, MAX_PATIENCE_MS) + LATE_MS,
       batches,
       plain,
-      pending,
+      partitions,
       lanes,
       channel,
       sentAt: now,
@@ -554,7 +553,7 @@ export class Sender {
       const batch = partition.take(request, now)
       bytes += batch.size
       batches.push(batch)
-      pending.set(partition, batch)
+      partitions.push(partition)
       events += batch.records.length
       waitMs = Math.max(waitMs, lanes.waitMsFor(partition))
       // The client of a probe does not wait for the attempt, which must show whether the partition is well.
@@ -582,12 +581,12 @@ export class Sender {
         next = Math.min(next, request.lateAt)
         continue
       }
-      const { lanes, channel, pending, sentAt } = request
+      const { lanes, channel, sentAt } = request
       request.lateAt = Infinity
       lanes.late(channel)
       const problem = `broker ${lanes.broker} has not answered for ${Math.round(now - sentAt)} ms`
       this.observer.trouble?.(problem)
-      for (const [partition, batch] of pending) partition.late(batch, request, problem, now)
+      eachPending(request, (partition, batch) => partition.late(batch, request, problem, now))
     }
     return next
   }
@@ -596,44 +595,53 @@ export class Sender {
   #answered(request: Request, response: ProduceResponse | undefined): void {
     if (this.#state === 'closed') return
     const now = this.clock.now()
-    const { lanes, pending, sentAt } = request
+    const { lanes, batches, partitions, sentAt } = request
     const slow = response?.results.reduce((count, { code }) => count + (code === 7 ? 1 : 0), 0) ?? 0
-    const isShort = lanes.answered(request, now - sentAt, pending.size, slow)
+    const isShort = lanes.answered(request, now - sentAt, batches.length, slow)
     const quickMs = lanes.quickMs(request.plain)
     if (!response) {
       this.lastStoredAt = now
-      for (const [partition, batch] of pending)
-        partition.answered(batch, request, WRITTEN, now, quickMs, false)
+      eachPending(request, (partition, batch) =>
+        partition.answered(batch, request, WRITTEN, now, quickMs, false),
+      )
       return
     }
     lanes.throttledUntil = Math.max(lanes.throttledUntil, now + response.throttleMs)
     for (const result of response.results) {
       if (fateOf(result.code, result.baseOffset) === 'stored') this.lastStoredAt = now
       const partition = this.#directory.get(result.topic)?.partitions[result.partition]
-      const batch = partition && pending.get(partition)
-      if (!batch) continue
-      pending.delete(partition)
-      partition.answered(batch, request, result, now, quickMs, isShort)
+      const index = partitions.indexOf(partition)
+      if (!partition || index < 0) continue
+      partitions[index] = undefined
+      partition.answered(batches[index] as Batch, request, result, now, quickMs, isShort)
     }
-    if (pending.size > 0) this.#lost(request, 'the broker did not answer for it')
+    this.#lost(request, 'the broker did not answer for it')
   }
 
   /** What of a request had no answer. */
   #lost(request: Request, problem: string): void {
     if (this.#state === 'closed') return
     const now = this.clock.now()
-    for (const [partition, batch] of request.pending) partition.lost(batch, request, problem, now)
+    eachPending(request, (partition, batch) => partition.lost(batch, request, problem, now))
   }
+}
+
+function eachPending(
+  { partitions, batches }: Request,
+  act: (partition: Partition, batch: Batch) => void,
+): void {
+  for (const [index, partition] of partitions.entries())
+    if (partition) act(partition, batches[index] as Batch)
 }
 
 /** A Produce request that is out. */
 interface Request extends ProduceRequest, Attempt {
   timeoutMs: number
-  /** What it carries that is not answered. */
   readonly batches: readonly Batch[]
+  /** Theirs, until they are answered. */
+  readonly partitions: (Partition | undefined)[]
   /** Whether they have no identity. */
   readonly plain: boolean
-  readonly pending: Map<Partition, Batch>
   readonly lanes: Lanes
   readonly channel: Channel
   lateAt: number
