@@ -90,7 +90,7 @@ export function writeSchemas(folder: string): void {
   const ways = { anyOf: [way('x'), way('y')] }
   for (const [name, properties] of Object.entries(SCHEMAS))
     write(`attack/${name}`, { properties, definitions: { tree, ways } })
-  const fields = Array.from({ length: 100 }, (_, i) => [
+  const fields = Array.from({ length: 40 }, (_, i) => [
     `field_${i}`,
     { type: 'object', required: ['a'], properties: { a: text, b: { ...text, pattern: '^[a-z]+$' } } },
   ])

@@ -99,10 +99,14 @@ async function runOne(attack: Attack, random: Random, options: BystanderOptions)
     const fate = new Fate()
     await sleep(WARM_MS)
     const seconds = Math.min(attack.seconds ?? 6, options.seconds ?? Number.POSITIVE_INFINITY)
-    const until = Date.now() + seconds * 1000
+    // Their bodies are made before the first of them asks.
+    let until: number | undefined
     const target: Target = {
       ...{ port, random, fate, registry },
-      going: () => Date.now() < until && service?.ended() === undefined,
+      going: () => {
+        until ??= Date.now() + seconds * 1000
+        return Date.now() < until && service?.ended() === undefined
+      },
       metrics: () => samples(metricsPort),
     }
     try {

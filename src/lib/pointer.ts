@@ -24,19 +24,33 @@ function within(path: string, value: unknown): Step[] | undefined {
     const rest = within(path.slice(bracketed.length), value[Number(index)])
     return rest && [Number(index), ...rest]
   }
-  for (const [name, inner] of Object.entries(value)) {
-    for (const written of [`.${name}`, `['${name}']`, `['${escaped(name)}']`]) {
-      if (!path.startsWith(written)) continue
-      const rest = within(path.slice(written.length), inner)
-      if (rest) return [name, ...rest]
-    }
+  // Looked up, never searched for: a map may have hundreds of thousands of names.
+  for (const { name, length } of namesAt(path)) {
+    if (!Object.hasOwn(value, name)) continue
+    const rest = within(path.slice(length), (value as Record<string, unknown>)[name])
+    if (rest) return [name, ...rest]
   }
   return undefined
 }
 
-function escaped(name: string): string {
-  const escapes: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\f': '\\f', '\t': '\\t' }
-  return name.replace(/['\\\n\r\f\t]/g, char => escapes[char] ?? `\\${char}`)
+/** The names that a path may begin with, and what each takes of it. */
+function* namesAt(path: string): Generator<{ name: string; length: number }> {
+  if (path.startsWith('.')) {
+    for (let end = 1; end <= path.length; end++)
+      if (end === path.length || path[end] === '.' || path[end] === '[')
+        yield { name: path.slice(1, end), length: end }
+  }
+  if (!path.startsWith("['")) return
+  for (let end = path.indexOf("']", 2); end >= 0; end = path.indexOf("']", end + 1)) {
+    const written = path.slice(2, end)
+    yield { name: written, length: end + 2 }
+    if (written.includes('\\')) yield { name: unescaped(written), length: end + 2 }
+  }
+}
+
+function unescaped(written: string): string {
+  const escapes: Record<string, string> = { n: '\n', r: '\r', f: '\f', t: '\t' }
+  return written.replace(/\\(.)/gs, (_, char) => escapes[char] ?? char)
 }
 
 function byItself(path: string): Step[] {
