@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Code, GateError, quote } from './errors.js'
 import type { Context, Event, Lookups, Schema } from './eventgate.js'
@@ -70,6 +71,9 @@ const MAX_LOADING = 16
 const MAX_WAITING = 1000
 /** Looks at files alone, of one request that may ask remote repositories no more. */
 const MAX_LOCAL_LOOKUPS = 100
+/** Of reading, checking or compiling a schema; and how long others have after one, at most, milliseconds. */
+const LONG_STEP_MS = 5
+const MAX_STEP_PAUSE_MS = 100
 const MAX_FAILURES = 1000
 const MAX_WARNED = 1000
 /** Documents that one schema may pull in by `$ref`. */
@@ -379,12 +383,12 @@ export class SchemaRepository {
   }
 
   /**
-   * Nothing else runs while a schema is read, checked or compiled: one such step at most in a turn of the event loop.
-   * Time spent in line for it is no repository's fault.
+   * Nothing else runs while a schema is read, checked or compiled: one such step at most in a turn of the event loop,
+   * and after a long one others have as much time. Time spent in line for it is no repository's fault.
    */
   async #turnToWork(patience: Patience): Promise<void> {
     const begun = performance.now()
-    this.#working = this.#working.then(() => new Promise(setImmediate))
+    this.#working = this.#working.then(afterOthers)
     await this.#working
     patience.until += performance.now() - begun
   }
@@ -508,6 +512,14 @@ async function readLinked(
   const found = await read(path)
   if (typeof found !== 'string' || !/^[\w.~@+-]{1,200}\.(?:ya?ml|json)\s*$/.test(found)) return found
   return read(path.replace(/[^/]*$/, found.trim()))
+}
+
+/** Waits for the next turn of the event loop, and as long again as this one took, if it was long. */
+async function afterOthers(): Promise<void> {
+  const began = performance.now()
+  await new Promise(setImmediate)
+  const took = performance.now() - began
+  if (took > LONG_STEP_MS) await delay(Math.min(took, MAX_STEP_PAUSE_MS))
 }
 
 /** When these files were written; of what is no file nothing is known. */
