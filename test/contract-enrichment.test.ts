@@ -197,6 +197,13 @@ test('the query fills in what events lack, and only that', async t => {
   )
   assert.equal(all[1].meta.id, 'own')
 
+  await t.test('null is filled too, because the event is taken for what the query names', async () => {
+    const event = { $schema: null, meta: { stream: null, id: 'nulls' } }
+    assertAccepted(await service.post(event, { query }), 201, ONE_ACCEPTED)
+    const { $schema, meta } = service.produced().at(-1) as Stored
+    assert.deepEqual([$schema, meta.stream, meta.id], ['/test/event/1.0.0', 'from.query', 'nulls'])
+    assertFailure(await service.post(event), { status: 400, invalid: ['schema_uri_missing'] })
+  })
   await t.test('an event that says nothing of use is not helped', async () => {
     const events = [testEvent({ $schema: 7 }), testEvent({ meta: { stream: 7 } })]
     assertFailure(await service.post(events, { query }), {

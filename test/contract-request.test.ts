@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { test } from 'node:test'
@@ -70,6 +71,12 @@ test('a request', async t => {
     'application/json; charset="UTF8"',
     'application/json ; Charset=utf-8',
     'application/json; profile=x; charset=utf-8',
+    "application/json; charset='utf-8'",
+    'application/json; charset=',
+    'application/json; charset',
+    'application/json; profile="a;charset=x"',
+    'application/json; profile="a\\";charset=x"; charset=utf-8',
+    'application/json;',
     'text/plain',
     'text/plain;charset=UTF-8',
     'application/reports+json',
@@ -82,9 +89,10 @@ test('a request', async t => {
   }
   const unsupported = [
     'application/json; charset=iso-8859-1',
+    'application/json; charset=\'utf-8"',
+    'application/json; profile="a"; charset=latin1',
     'application/json; charset="latin1"',
     'application/json; charset=utf-16',
-    'application/json; charset=',
     'application/json; charset="utf-8',
     'text/plain; charset=us-ascii',
     'text/html',
@@ -137,6 +145,18 @@ test('a request', async t => {
   const corrupt: [string, string, Buffer][] = [
     ['gzip that is none', 'gzip', Buffer.from(good)],
     ['gzip that is cut off', 'gzip', gzipSync(good).subarray(0, -12)],
+    ...codings.flatMap(([coding, encode]): [string, string, Buffer][] =>
+      ['xx', '\0\0'].map(rest => [
+        `${coding} with bytes after its end`,
+        coding,
+        Buffer.concat([encode(good), Buffer.from(rest)]),
+      ]),
+    ),
+    [
+      'bare deflate with bytes after its end',
+      'deflate',
+      Buffer.concat([deflateRawSync(good), Buffer.from('xx')]),
+    ],
     ['gzip with a wrong checksum', 'gzip', flipped(gzipSync(good), -8)],
     ['gzip of nothing', 'gzip', Buffer.alloc(0)],
     ['deflate that is none', 'deflate', Buffer.from('zzzz')],
@@ -167,6 +187,23 @@ test('a request', async t => {
       )
     })
   }
+  await t.test('transfer-encoding: gzip, chunked is refused', async () => {
+    const { port } = new URL(service.url)
+    const headers = { 'content-type': 'application/json', 'transfer-encoding': 'gzip, chunked' }
+    const req = request({
+      port,
+      host: '127.0.0.1',
+      path: '/v1/events',
+      method: 'POST',
+      headers,
+      agent: false,
+    })
+    req.end(gzipSync(good))
+    const [res] = await once(req, 'response')
+    res.resume()
+    assert.equal(res.statusCode, 415)
+    await assertAlive(service)
+  })
   for (const coding of ['zstd', 'compress', 'gzip, gzip', 'constructor', '__proto__']) {
     await t.test(`content-encoding ${coding} is refused`, () =>
       refused(
@@ -410,6 +447,11 @@ test('query parameters that name schema and stream', async t => {
     })
   }
 })
+
+/** An event that stays large when it is compressed. */
+function noise(): string {
+  return JSON.stringify(testEvent({ test: randomBytes(20_000).toString('hex') }))
+}
 
 function flipped(bytes: Buffer, at: number): Buffer {
   const copy = Buffer.from(bytes)

@@ -117,7 +117,7 @@ test('a map declares its fields', () => {
 
 test('what stands in the way is left for validation to judge', () => {
   for (const obstacle of ['text', 5, null, [], true]) {
-    const event = { $schema: obstacle, meta: obstacle, http: obstacle }
+    const event = { $schema: obstacle ?? '/x/1', meta: obstacle, http: obstacle }
     assert.deepEqual(enriched(event), event)
     const deeper = {
       $schema: '/x/1',

@@ -39,21 +39,24 @@ export function makeEnrich(options: EnrichOptions): Enrich {
   const fill = (
     path: string | undefined,
     value: (context: Context, index: number) => unknown,
-    overwrite = false,
+    isMissing: (found: unknown) => boolean = found => found === undefined,
   ) => {
     if (path === undefined) return
     const field = new Field(path)
     fills.push((event, schema, context, index) => {
-      if (!overwrite && field.get(event) !== undefined) return
+      if (!isMissing(field.get(event))) return
       if (!schema.declares(path)) return
       const filled = value(context, index)
       if (filled !== undefined) field.set(event, filled)
     })
   }
 
-  fill(options.schemaUriField, context => context.schemaUri)
-  fill(options.streamField, context => context.stream)
-  fill(options.dtField, context => isoTime(context.receivedAt), options.overwriteDt)
+  // What is null has no schema and no stream either: those of the query have been taken for it.
+  const isNothing = (found: unknown) => found === undefined || found === null
+  fill(options.schemaUriField, context => context.schemaUri, isNothing)
+  fill(options.streamField, context => context.stream, isNothing)
+  const replacesDt = options.overwriteDt ? () => true : undefined
+  fill(options.dtField, context => isoTime(context.receivedAt), replacesDt)
   fill(options.idField, (context, index) =>
     options.idFromRequest && context.headers['x-request-id'] !== undefined
       ? idOf(context, index)

@@ -174,7 +174,10 @@ async function openSink(path: string): Promise<Sink> {
   try {
     return await open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK)
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ENXIO') throw error
+    const { code } = error as NodeJS.ErrnoException
+    // A pipe of another user's: it is open already, and cannot be opened anew.
+    if (path === '/dev/stdout' && code !== 'ENXIO') return STDOUT
+    if (code !== 'ENXIO') throw error
     throw new Error(`${path} is a pipe that nobody reads`, { cause: error })
   }
 }

@@ -57,6 +57,12 @@ export class BodyReader {
   open(req: IncomingMessage, res: ServerResponse, delivery: Delivery): IncomingBody {
     this.#checkContentType(req.headers['content-type'])
     const coding = codingOf(req.headers['content-encoding'])
+    const transfer = req.headers['transfer-encoding'] ?? 'chunked'
+    if (transfer.trim().toLowerCase() !== 'chunked')
+      throw new GateError(
+        'content_encoding_unsupported',
+        `transfer-encoding ${quote(transfer)} is not supported: send chunked`,
+      )
     const length = Number(req.headers['content-length'] ?? 0)
     if (length > this.#maxBytes) throw this.#tooLarge(`${length} bytes`)
     return {
@@ -143,18 +149,31 @@ export class BodyReader {
 /** Media types whose body is JSON (CONTRACT 1.1): beacons of plain strings are sent as text. */
 const MEDIA_TYPES = new Set(['application/json', 'text/plain', 'application/reports+json'])
 
+/** A parameter of a media type; its value may be quoted, and hold a `;` then. */
+const PARAMETER = /;\s*([^=;\s]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^;]*))?/g
+
 function isSupported(contentType: string): boolean {
-  const [type = '', ...parameters] = contentType.split(';')
-  if (!MEDIA_TYPES.has(type.trim().toLowerCase())) return false
-  return parameters.every(parameter => {
-    const [name = '', value = ''] = parameter.split('=')
-    return name.trim().toLowerCase() !== 'charset' || /^\s*("?)utf-?8\1\s*$/i.test(value)
+  if (!MEDIA_TYPES.has(contentType.replace(/;.*/s, '').trim().toLowerCase())) return false
+  return [...contentType.matchAll(PARAMETER)].every(([, name = '', value = '']) => {
+    if (name.toLowerCase() !== 'charset') return true
+    // Some agents quote it as in a shell, or say nothing, and mean UTF-8.
+    return /^(?:utf-?8)?$/i.test(value.trim().replace(/^(["'])(.*)\1$/, '$2'))
   })
 }
 
+/** What has decoded a body; `bytesWritten` are those up to the body's end. */
+interface Engine {
+  bytesWritten: number
+}
+
 interface Decoder {
-  create(bytes: Buffer): Transform
-  now(bytes: Buffer, options: { maxOutputLength: number }): Buffer
+  create(bytes: Buffer): Transform & Engine
+  now(bytes: Buffer, options: { maxOutputLength: number; info: true }): Buffer
+}
+
+/** What follows is damage, or a second message, and nobody should have to guess. */
+function refuseRest(bytes: Buffer, { bytesWritten }: Engine): void {
+  if (bytesWritten < bytes.length) throw new Error(`${bytes.length - bytesWritten} bytes follow its end`)
 }
 
 const GZIP: Decoder = { create: () => createGunzip(), now: gunzipSync }
@@ -176,13 +195,21 @@ const DECODERS = new Map<string, Decoder | undefined>([
 ])
 
 /** A small body that stays small is decoded at once: it neither waits for large ones nor costs a stream. */
-const AT_ONCE = { maxBytes: 4096, maxOutputLength: 64 * 1024 }
+const AT_ONCE = { maxBytes: 4096, maxOutputLength: 64 * 1024, info: true } as const
+
+interface Decoded {
+  buffer: Buffer
+  engine: Engine
+}
 
 /** Undefined for one that is not small. Throws where it is not of this coding. */
 function decodeAtOnce(bytes: Buffer, coding: string): Buffer | undefined {
   if (bytes.length > AT_ONCE.maxBytes) return undefined
   try {
-    return DECODERS.get(coding)?.now(bytes, AT_ONCE)
+    // With `info` the answer is another than its type says.
+    const { buffer, engine } = DECODERS.get(coding)?.now(bytes, AT_ONCE) as unknown as Decoded
+    refuseRest(bytes, engine)
+    return buffer
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') return undefined
     throw error
@@ -204,7 +231,7 @@ async function decode(
   coding: string,
   grow: (total: number, added: number) => Promise<void>,
 ): Promise<Buffer> {
-  const stream = DECODERS.get(coding)?.create(bytes) as Transform
+  const stream = DECODERS.get(coding)?.create(bytes) as Transform & Engine
   stream.end(bytes)
   const chunks: Buffer[] = []
   let total = 0
@@ -213,6 +240,7 @@ async function decode(
     await grow(total, chunk.length)
     chunks.push(chunk)
   }
+  refuseRest(bytes, stream)
   return chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks, total)
 }
 
