@@ -60,7 +60,7 @@ test('validate: verdicts of files and of the standard input, and an exit code', 
   const path = (name: string) => join(folder, name)
   const good = eventgate(['validate', path('good.json'), path('one.json')])
   assert.deepEqual([good.status, good.stderr], [0, ''])
-  assert.match(good.stdout, /^accepted .*good\.json:1 \/test\/event\/1\.0\.0 → eventgate\.test\.event\n/)
+  assert.match(good.stdout, /^accepted .*good\.json:2 \/test\/event\/1\.0\.0 → eventgate\.test\.event\n/)
   assert.match(good.stdout, /3 events: 3 would be accepted, 0 refused\n$/)
 
   const mixed = eventgate(['validate', path('mixed.ndjson')])

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { type Config, readConf, readConfigFile } from '../lib/config.js'
 import { DryRun, type Prospect } from '../lib/dry-run.js'
-import { GateError } from '../lib/errors.js'
 import { Explainer } from '../lib/explain.js'
 import { applyFactory } from '../lib/factory.js'
 import { readBody } from '../lib/http/body.js'
 import { makeLog } from '../lib/log.js'
 import { knownTo, makeSchemas, makeSteps, openStreamConfigs, readInfo } from '../parts.js'
+import { batchesOf, type Read } from './read-events.js'
 import { UsageError } from './usage.js'
 
 export interface ValidateOptions {
@@ -19,27 +20,12 @@ export interface ValidateOptions {
   json?: boolean | undefined
 }
 
-/** Where an event stands. */
-interface Place {
-  file: string
-  /** From 1. */
-  line: number
-}
-
-interface Read extends Place {
-  /** Its place in its file. */
-  index: number
-  event: unknown
-  text: string
-}
-
-/** Events that are taken together: as many as are explained of one request. */
-const CHUNK = 100
-
 /** Writes what would become of events, and gives the exit code. */
 export async function validate(options: ValidateOptions): Promise<number> {
   const { conf, config } = readOptions(options)
-  const events = (options.files.length > 0 ? options.files : ['-']).flatMap(read)
+  const files = options.files.length > 0 ? options.files : ['-']
+  // Said before anything is judged.
+  for (const file of files) if (file !== '-') statSync(file)
   const { judge, close } = await open(conf, config, options)
   const print = options.json ? printJson : printer(process.stdout.hasColors?.() ?? false)
   const counts = { accepted: 0, refused: 0, failed: 0 }
@@ -50,12 +36,15 @@ export async function validate(options: ValidateOptions): Promise<number> {
     process.exit(2)
   })
   try {
-    for (let start = 0; start < events.length; start += CHUNK) {
-      const chunk = events.slice(start, start + CHUNK)
-      for (const [i, prospect] of (await judge(chunk)).entries()) {
-        counts[prospect.outcome]++
-        const { file, line, index } = chunk[i] as Read
-        print({ file, line }, { ...prospect, index })
+    for (const file of files) {
+      for await (const batch of batchesOf(file)) {
+        const prospects = await judge(batch)
+        const text = prospects.map((prospect, i) => {
+          counts[prospect.outcome]++
+          const { file, line, index } = batch[i] as Read
+          return print({ file, line }, { ...prospect, index })
+        })
+        if (!process.stdout.write(text.join(''))) await once(process.stdout, 'drain')
       }
     }
   } finally {
@@ -65,7 +54,7 @@ export async function validate(options: ValidateOptions): Promise<number> {
     const { accepted, refused, failed } = counts
     const unknown = failed > 0 ? `, of ${failed} it could not be found out` : ''
     process.stdout.write(
-      `${events.length} events: ${accepted} would be accepted, ${refused} refused${unknown}\n`,
+      `${accepted + refused + failed} events: ${accepted} would be accepted, ${refused} refused${unknown}\n`,
     )
   }
   return codeOf(counts)
@@ -131,49 +120,13 @@ async function open(
   }
 }
 
-/** The events of a file: JSON if it is that as a whole, else a JSON value a line. */
-function read(file: string): Read[] {
-  const bytes = readFileSync(file === '-' ? 0 : file)
-  const name = file === '-' ? 'stdin' : file
-  const lines = bytes.toString().split('\n')
-  const found =
-    isJson(bytes.toString()) || !lines.some(isEventByItself)
-      ? eventsOf(bytes, { file: name, line: 1 })
-      : lines.flatMap((line, i) =>
-          line.trim() === '' ? [] : eventsOf(Buffer.from(line), { file: name, line: i + 1 }),
-        )
-  return found.map((one, index) => ({ ...one, index }))
+type Place = Pick<Read, 'file' | 'line'>
+
+function printJson({ file, line }: Place, prospect: Prospect): string {
+  return `${JSON.stringify({ file, line, ...prospect })}\n`
 }
 
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
-/** Lines of one document are none, or begin with blanks. */
-function isEventByItself(line: string): boolean {
-  return line.startsWith('{') && isJson(line)
-}
-
-/** What cannot be taken stands in the place of its event as the reason. */
-function eventsOf(bytes: Buffer, place: Place): Omit<Read, 'index'>[] {
-  try {
-    const { events, textOf } = readBody(bytes)
-    return events.map((event, i) => ({ ...place, event, text: textOf(i) }))
-  } catch (error) {
-    return [{ ...place, event: GateError.from(error), text: bytes.toString() }]
-  }
-}
-
-function printJson({ file, line }: Place, prospect: Prospect): void {
-  process.stdout.write(`${JSON.stringify({ file, line, ...prospect })}\n`)
-}
-
-function printer(colours: boolean): (place: Place, prospect: Prospect) => void {
+function printer(colours: boolean): (place: Place, prospect: Prospect) => string {
   const painted = (code: number) => (text: string) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text)
   const [bold, red, green, yellow, dim] = [1, 31, 32, 33, 2].map(painted) as [
     Paint,
@@ -192,7 +145,7 @@ function printer(colours: boolean): (place: Place, prospect: Prospect) => void {
       lines.push(suggestion ? `    ${green('would pass:')} ${suggestion.text}` : `    ${dim(why_not ?? '')}`)
     }
     if (error && error.details.length === 0) lines.push(`  ${error.message}`)
-    process.stdout.write(`${lines.join('\n')}\n`)
+    return `${lines.join('\n')}\n`
   }
 }
 
