@@ -32,6 +32,13 @@ const FORGET_MS = 15 * 60_000
 const MAX_TOPICS = 20_000
 const MAX_UNKNOWN = 1000
 const MAX_ASKED = 100
+/**
+ * A known topic of which brokers say for so long that it does not exist was deleted. It is asked for in a way that may
+ * create it, once in this time, while events come for it.
+ */
+const GONE_MS = 5000
+const LATELY_MS = 20_000
+const UNKNOWN_TOPIC = 3
 /** Questions in a row without an answer, each to another broker: one that is silent is no outage. */
 const FEW = 3
 /** In an outage they come more often than that, where any breaker is open; later nobody knows. */
@@ -40,8 +47,8 @@ const LATE_MS = 30_000
 /**
  * The topics that are produced to, and who leads their partitions. Asks for metadata one request at a time.
  *
- * Only topics that were never known are asked for in a way that may create them, each time an event waits for
- * one; what was known and is gone was deleted by somebody, and is not to be brought back by us.
+ * Topics that were never known are asked for in a way that may create them, each time an event waits for one. So are
+ * those that were deleted, after a while: brokers that restart do not know a topic for a moment.
  */
 export class Directory {
   readonly #topics = new Map<string, Topic>()
@@ -178,11 +185,20 @@ export class Directory {
       for (const name of this.#topics.keys()) this.#wanted.add(name)
     }
     const known = [...this.#wanted].filter(name => this.#topics.get(name)?.known)
+    const gone = known.filter(name => this.#isGone(name, now)).slice(0, MAX_ASKED)
     this.#wanted.clear()
-    if (known.length > 0) this.#ask(known, false)
+    if (gone.length > 0) {
+      for (const name of known) if (!gone.includes(name)) this.#wanted.add(name)
+      this.#ask(gone, true)
+    } else if (known.length > 0) this.#ask(known, false)
     return known.length > 0
       ? Infinity
       : now + (unknown.length > 0 ? PAUSE_MS : this.settings.metadataMaxAgeMs)
+  }
+
+  #isGone(name: string, now: number): boolean {
+    const { goneSince = now, used } = this.#topics.get(name) as Topic
+    return now - goneSince >= GONE_MS && now - used < LATELY_MS
   }
 
   #ask(topics: readonly string[], asNew: boolean): void {
@@ -203,7 +219,7 @@ export class Directory {
         (error: Error) => {
           const misfit = isMisfit(error)
           this.host.trouble(`no metadata: ${error.message}`, misfit)
-          if (!asNew) for (const name of topics) this.#wanted.add(name)
+          for (const name of topics) if (this.#topics.get(name)?.known) this.#wanted.add(name)
           this.#problem = error.message
           this.#failedAt = this.clock.now()
           for (const topic of this.#unknown) {
@@ -229,6 +245,8 @@ export class Directory {
     if (topic.update(answer)) this.#seekPause = PAUSE_MS
     const now = this.clock.now()
     if (topic.known) {
+      if (answer.code !== UNKNOWN_TOPIC) topic.goneSince = undefined
+      else if (asNew || topic.goneSince === undefined) topic.goneSince = now
       this.#unknown.delete(topic)
       for (const record of [...topic.takeWaiting(), ...topic.takeStranded()])
         this.host.place(topic.choose(record.key, now), record)

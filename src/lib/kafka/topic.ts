@@ -36,6 +36,8 @@ export class Topic {
   used = 0
   /** When it may be asked about again while it is unknown. */
   askAt = 0
+  /** Since when brokers say that it does not exist, though it did. */
+  goneSince: number | undefined
   /** How often it was asked about in vain. */
   asked = 0
   /** Since when there has always been an event that waits. */
