@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs'
-import { readBody } from '../lib/body.js'
 import { GateError } from '../lib/errors.js'
+import { readBody } from '../lib/http/body.js'
 
 /** An event as it was read, and where it begins. */
 export interface Read {

@@ -207,7 +207,8 @@ function decodeAtOnce(bytes: Buffer, coding: string): Buffer | undefined {
   if (bytes.length > AT_ONCE.maxBytes) return undefined
   try {
     // With `info` the answer is another than its type says.
-    const { buffer, engine } = DECODERS.get(coding)?.now(bytes, AT_ONCE) as unknown as Decoded
+    const decoder = DECODERS.get(coding) as Decoder
+    const { buffer, engine } = decoder.now(bytes, AT_ONCE) as unknown as Decoded
     refuseRest(bytes, engine)
     return buffer
   } catch (error) {
