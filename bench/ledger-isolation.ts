@@ -108,7 +108,8 @@ export async function run(say: (line: string) => void): Promise<Result> {
         say(`${sickness.what}, ${flood}`)
         const row = await measure(kafka, sickness, flood)
         rows.push(row)
-        say(lineOf(row, undefined, []))
+        const broken: string[] = []
+        say([lineOf(row, undefined, broken), ...broken].join('\n'))
       }
     say('all brokers are restarted')
     const rolled = await roll(kafka)
@@ -244,7 +245,11 @@ function lineOf(
   const promise = (isKept: boolean, text: string) => {
     if (!isKept) broken.push(`beside ${what} (${flood}): ${text}`)
   }
-  promise(answered.length === asked.length, `${asked.length - answered.length} events were not answered 201`)
+  const codes = new Set(asked.flatMap(({ verdict, code }) => (verdict === 'stored' ? [] : [code])))
+  promise(
+    answered.length === asked.length,
+    `${asked.length - answered.length} events were not answered 201 (${[...codes].join(', ')})`,
+  )
   promise(p50 <= 3 * p50Before + 5, `p50 ${ms(p50)} after ${ms(p50Before)}`)
   promise(p99 <= 1000, `p99 ${ms(p99)}`)
   promise(refused === 0, `${refused} hasty events were refused`)

@@ -1,23 +1,17 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PROPERTIES, type Property, play, type Report, SAFETY } from './simulation/run.js'
+import { PROPERTIES, type Property, play, type Report } from './simulation/run.js'
 import { SCENES } from './simulation/scenes.js'
 
 const SEEDS = Array.from({ length: 12 }, (_, index) => index + 1)
 
-/**
- * `liveness` and `isolation` are not among them yet: partitions with different faults share connections, lanes
- * and room. `npm run simulate -- --hours 10` asserts them as well.
- */
-const ASSERTED: readonly Property[] = SAFETY
-
 function broken({ seed, violations }: Report): string[] {
-  return violations
-    .filter(({ property }) => ASSERTED.includes(property))
-    .map(({ property, text }) => `npm run simulate -- --seed ${seed}: ${property}: ${text}`)
+  return violations.map(({ property, text }) => `npm run simulate -- --seed ${seed}: ${property}: ${text}`)
 }
 
-test('two simulated hours of random faults: every answer is true', { timeout: 600_000 }, async t => {
+test('two simulated hours of random faults: every answer is true, and partitions that are well are quick', {
+  timeout: 600_000,
+}, async t => {
   const outcomes = { delivered: 0, not_stored: 0, unknown: 0 }
   let asked = 0
   for (const seed of SEEDS) {
@@ -27,7 +21,7 @@ test('two simulated hours of random faults: every answer is true', { timeout: 60
     for (const name of ['delivered', 'not_stored', 'unknown'] as const)
       outcomes[name] += report.outcomes[name]
   }
-  t.diagnostic(`asserted: ${ASSERTED}; ${JSON.stringify(outcomes)}; isolation was asked of ${asked} events`)
+  t.diagnostic(`${JSON.stringify(outcomes)}; isolation was asked of ${asked} events`)
   // The faults must neither be so rare nor so frequent that nothing was shown.
   for (const [outcome, count] of Object.entries(outcomes)) assert.ok(count > 100, `${outcome}: ${count}`)
   assert.ok(asked > 1000, `${asked}`)
