@@ -65,6 +65,11 @@ export function fateOf(code: number, baseOffset: number): Fate {
   return baseOffset >= 0 && fate !== 'stored' ? 'appended' : fate
 }
 
+/** Whether an attempt that was answered so has surely stored nothing. */
+export function isRefusal(fate: Fate): boolean {
+  return fate !== 'stored' && fate !== 'appended' && fate !== 'open'
+}
+
 /** A code for a person: `7 REQUEST_TIMED_OUT`. */
 export function describe(code: number): string {
   const name = TABLE[code]?.[0]

@@ -1,7 +1,7 @@
 import { GateError } from '../errors.js'
 import { Batch, isWhole, type Pending, sizeOf } from './batch.js'
 import { CircuitBreaker } from './circuit-breaker.js'
-import { describe, type Fate, fateOf } from './fates.js'
+import { describe, fateOf, isRefusal } from './fates.js'
 import { Pace } from './lanes.js'
 import type { PartitionResult } from './protocol.js'
 import { NOBODY, type Plainness, Sequence } from './sequence.js'
@@ -433,7 +433,7 @@ export class Partition {
     const { code, baseOffset } = result
     const fate = fateOf(code, baseOffset)
     batch.awaited--
-    if (REFUSED.has(fate)) batch.open--
+    if (isRefusal(fate)) batch.open--
     if (fate === 'stored') {
       if (!batch.isStored) this.#stored(batch, now, now - request.sentAt, quickMs)
       return
@@ -465,6 +465,8 @@ export class Partition {
         this.#backOff(batch, now)
         break
       case 'corrupt':
+        // It may have been made wrong.
+        batch.encoded = undefined
         if (++batch.corrupt < MAX_CORRUPT) this.#backOff(batch, now)
         // An old broker says so of a record that it cannot take, as of one without a key on a compacted topic.
         else if (result.recordErrors === undefined) this.#split(batch, 'record_refused')
@@ -746,7 +748,8 @@ export class Partition {
       if (!record || record.settled) continue
       refused++
       const { problem } = this.breaker
-      const reason = message ? `${problem}: ${message}` : problem
+      // A broker may say the same of the batch and of its only bad record.
+      const reason = message && !problem.includes(message) ? `${problem}: ${message}` : problem
       this.ledger.settle(
         record,
         new GateError('record_refused', `the broker refused this event for ${this.topic}: ${reason}`),
@@ -761,21 +764,6 @@ export class Partition {
   }
 }
 
-/** The fates by which an attempt has surely stored nothing. */
-const REFUSED: ReadonlySet<Fate> = new Set<Fate>([
-  'moved',
-  'wait',
-  'corrupt',
-  'too_large',
-  'records',
-  'topic',
-  'configuration',
-  'no_identity',
-  'old_format',
-  'sequence',
-  'epoch',
-])
-
 type Refusal = keyof typeof OUTCOMES
 
 const OUTCOMES = {
@@ -786,6 +774,6 @@ const OUTCOMES = {
   produce_unknown: 'not acknowledged: the event may have been stored, or may yet be',
   event_too_large: 'the event is larger than the broker takes',
   record_refused: 'the broker refused the event',
-  topic_refused: 'this service may not produce to the topic: the event is not stored',
+  topic_refused: 'the topic does not take what this service sends: the event is not stored',
   kafka_misconfigured: 'Kafka refuses what this service sends: the event is not stored',
 } as const

@@ -218,6 +218,6 @@ export class Topic {
 
 const OUTCOMES = {
   deadline_not_stored: 'not produced in time',
-  topic_refused: 'this service may not produce to the topic',
+  topic_refused: 'the topic does not take what this service sends',
   kafka_misconfigured: 'nothing can be sent to this Kafka',
 } as const
