@@ -4,6 +4,9 @@ import { runBystanders } from '../bench/fuzz-bystanders.js'
 
 /** Of each kind one; `npm run fuzz -- --bystanders` runs all of them, for longer, and looks at the time as well. */
 const ATTACKS = [
+  'an inexact number and five million others, gzip, hasty',
+  '50,000 empty events, their answer read at once',
+  '17 and 40 requests in one write',
   'long names in paths of errors, wide characters',
   'an error event that would be larger than a message',
   'a registry that says sorry with status 200',

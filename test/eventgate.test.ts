@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Code, GateError } from '#src/lib/errors.js'
+import { type Code, type Details, GateError } from '#src/lib/errors.js'
 import { type Context, type Event, EventGate, type Outcome, type Steps } from '#src/lib/eventgate.js'
 
 const schema = { uri: '/s/1.0.0', title: undefined, declares: () => true, validate() {} }
@@ -43,6 +43,18 @@ const numbered = (count: number): Event[] => Array.from({ length: count }, (_, n
 const codeOf = (outcome: Outcome | undefined) =>
   outcome && ('error' in outcome ? outcome.error.code : outcome.fate)
 const pause = (ms: number) => new Promise<void>(resolve => setTimeout(resolve, ms))
+
+test('the events of a request share what explanations may cost, and those of another do not', async () => {
+  const seen: unknown[] = []
+  const gate = new EventGate(
+    steps({ schemaFor: () => ({ ...schema, validate: (_event, details) => void seen.push(details) }) }),
+  )
+  for (let i = 0; i < 2; i++) await gate.process(numbered(3), context())
+  const [one, , , other] = seen as Details[]
+  assert.deepEqual(seen, [one, one, one, other, other, other])
+  assert.notEqual(one, other)
+  assert.ok(one && one.left > 0)
+})
 
 test('an event goes its way in the order of the steps, and is validated as it will be stored', async () => {
   const seen: string[] = []

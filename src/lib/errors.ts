@@ -144,8 +144,8 @@ export interface Details {
   left: number
 }
 
-/** Events explained and what is said of them, for one request: a hundred of ten kilobytes, or thousands of small ones. */
-export const detailsOfRequest = (): Details => ({ left: 1024 * 1024 })
+/** Characters of events explained and of what is said of them, for one request: thousands of small ones. */
+export const MAX_DETAILS = 1024 * 1024
 
 /** Characters of one path or name in a message, and of a whole message. */
 const MAX_PART = 1000

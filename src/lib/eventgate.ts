@@ -1,4 +1,4 @@
-import { type Details, GateError } from './errors.js'
+import { type Details, GateError, MAX_DETAILS } from './errors.js'
 
 /** A JSON object as its client sent it. The gate owns it from `process` on and fills in fields in place. */
 export type Event = Record<string, unknown>
@@ -281,7 +281,7 @@ export class EventGate {
       schema = steps.schemaFor(event, context)
       stream = steps.streamFor(event, schema, context)
       steps.enrich(event, schema, stream, context, index)
-      this.#validate(event, schema, stream, context, index)
+      this.#validate(event, schema, stream, context, index, outcomes)
       const route = steps.route(event, schema, stream, context)
       const destination = context.trace ? { ...route, trace: context.trace } : route
       handedOver = performance.now()
@@ -295,20 +295,29 @@ export class EventGate {
     }
   }
 
-  #validate(event: Event, schema: Schema, stream: Stream, context: Context, index: number): void {
+  #validate(
+    event: Event,
+    schema: Schema,
+    stream: Stream,
+    context: Context,
+    index: number,
+    details: Details,
+  ): void {
     try {
-      schema.validate(event)
+      schema.validate(event, details)
     } catch (thrown) {
       const refused = GateError.from(thrown)
       const received = () => context.textOf(index)
       if (!this.#steps.takeBack?.(event, stream, refused, received)) throw thrown
-      schema.validate(event)
+      schema.validate(event, details)
     }
   }
 }
 
 /** The outcomes of one request as they come in, until all are there or its deadline has passed. */
-class Outcomes {
+class Outcomes implements Details {
+  /** What explanations of refused events may still cost. */
+  left = MAX_DETAILS
   readonly all: Promise<Outcome[]>
   /** False once `all` is settled: what comes later changes nothing. */
   open = true
@@ -317,11 +326,11 @@ class Outcomes {
   readonly #outcomes: (Outcome | undefined)[]
   readonly #timer: NodeJS.Timeout | undefined
   #resolve!: (outcomes: Outcome[]) => void
-  #left: number
+  #missing: number
 
   constructor(count: number, deadline: number) {
     this.#outcomes = new Array(count)
-    this.#left = count
+    this.#missing = count
     this.all = new Promise(resolve => {
       this.#resolve = resolve
     })
@@ -336,7 +345,7 @@ class Outcomes {
   set(index: number, outcome: Outcome): void {
     if (!this.open) return
     this.#outcomes[index] = outcome
-    if (--this.#left === 0) this.#close()
+    if (--this.#missing === 0) this.#close()
   }
 
   /** What has no outcome gets one: of unknown fate if it was begun, else it never will be. */
