@@ -1065,6 +1065,65 @@ test('a topic that does not exist yet is waited for, and asked for in a way that
   assert.ok(creating.length >= 1 && creating.length <= 3, `${creating.length}`)
 })
 
+test('metadata that is out of date does not bring an old leader back, unless two brokers say the same', async () => {
+  const { clock, cluster, send, outcome } = setUp()
+  const tell = (leader: number, epoch: number, from: string) =>
+    cluster.metadataAs.set('t', {
+      topic: 't',
+      code: 0,
+      from,
+      partitions: [{ partition: 0, code: 0, leader, epoch }],
+    })
+  const lead = (leader: number) => cluster.move(cluster.partition('t'), leader, true)
+  tell(0, 5, 'a:1')
+  send('first')
+  await clock.runUntil(100)
+  // The leader moves, one broker knows it, and then one does not.
+  lead(1)
+  tell(1, 6, 'b:2')
+  send('moved')
+  await clock.runUntil(1000)
+  tell(0, 5, 'a:1')
+  await clock.runUntil(301_000)
+  const asked = cluster.asked.length
+  send('stale')
+  await clock.runUntil(302_000)
+  assert.deepEqual(
+    cluster.asked.slice(asked).map(({ broker }) => broker),
+    [1],
+  )
+  // Made anew, a topic counts from 0.
+  lead(2)
+  tell(2, 0, 'a:1')
+  send('anew')
+  clock.at(302_500, () => tell(2, 0, 'b:2'))
+  await clock.runUntil(304_000)
+  assert.deepEqual(['first', 'moved', 'stale', 'anew'].map(outcome), ['stored', 'stored', 'stored', 'stored'])
+})
+
+test('only the topics in trouble are asked about, and rather not their leader', async () => {
+  const { clock, cluster, send } = setUp()
+  const avoided: (number | undefined)[] = []
+  const { metadata } = cluster
+  cluster.metadata = (topics, create, avoid?: number) => {
+    avoided.push(avoid)
+    return metadata.call(cluster, topics, create)
+  }
+  for (let i = 0; i < 20; i++) cluster.create(`well${i}`, 1)
+  cluster.create('sick', 1, () => 2)
+  for (let i = 0; i < 20; i++) send(`w${i}`, { topic: `well${i}` })
+  send('before', { topic: 'sick' })
+  await clock.runUntil(500)
+  const before = cluster.metadataRequests.length
+  cluster.partition('sick').leader = 1
+  send('x', { topic: 'sick' })
+  await clock.runUntil(2000)
+  const asked = cluster.metadataRequests.slice(before)
+  assert.ok(asked.length > 0)
+  for (const { topics } of asked) assert.deepEqual(topics, ['sick'])
+  assert.equal(avoided[before], 2)
+})
+
 test('a topic that is refused fails its own events only', async () => {
   const { clock, send, outcome, cluster } = setUp(
     {},
