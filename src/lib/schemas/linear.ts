@@ -12,6 +12,8 @@ const N = namesModule.default
 const MAX_STEPS = 5_000_000
 /** Of one that finds all complaints, whose errors are steps as well: each is an object, and goes up level by level. */
 const MAX_STEPS_OF_ALL = 200_000
+/** Of a complaint of a branch that fails: it is copied at each level that it goes up. */
+const STEPS_OF_ERROR = 4
 /** Complaints that are kept of the branches of one `anyOf` or `oneOf`. */
 const MAX_OF_BRANCHES = 500
 const CHARACTERS_A_STEP = 16
@@ -102,7 +104,7 @@ function union(cxt: KeywordCxt, original: Generate, effort: Effort): void {
   const before = gen.const('before', N.errors)
   const trim = (errors: unknown[] | null, before: number): number => {
     if (errors === null) return before
-    effort.spend(errors.length - before)
+    effort.spend(STEPS_OF_ERROR * (errors.length - before))
     errors.length = Math.min(errors.length, before + MAX_OF_BRANCHES)
     return errors.length
   }
