@@ -389,6 +389,7 @@ const SCHEMAS: Row = {
       queries: [
         [worst(`eventgate_stream_config_streams{${OWN}}`, 'service'), 'most'],
         [`min by (service) (eventgate_stream_config_streams{${OWN}})`, 'least'],
+        [worst(`eventgate_stream_config_refused_streams{${OWN}}`, 'service'), 'refused'],
       ],
     },
   ],
