@@ -1246,6 +1246,26 @@ for (const [delivery, settings] of [
       for (let i = 0; i < 400; i++) assert.equal(outcome(`w${i}${padding}`), 'stored', `w${i}`)
     })
 
+test('beside a flood to a sick topic, one whose replicas need a moment now and then is refused nothing', async () => {
+  const { clock, cluster, send, outcome, sender } = setUp(
+    { maxQueuedBytes: 3_000_000 },
+    {
+      batch: (_broker, { topic }) => {
+        if (topic === 'sick') return { code: 19 }
+        return clock.time > 7000 && clock.time % 2000 < 500 ? { waitMs: 120 } : undefined
+      },
+    },
+  )
+  cluster.create('sick', 1, () => 1)
+  const padding = 'x'.repeat(1000)
+  for (let i = 0; i < 10_000; i++) clock.at(i * 2, () => send(`s${i}${padding}`, { topic: 'sick' }))
+  for (let i = 0; i < 1000; i++) clock.at(i * 20, () => send(`w${i}${padding}`))
+  await clock.runUntil(8000)
+  assert.ok(sender.queuedBytes > 2_200_000, `the flood has what it may have: ${sender.queuedBytes}`)
+  await clock.runUntil(40_000)
+  for (let i = 0; i < 1000; i++) assert.equal(outcome(`w${i}${padding}`), 'stored', `w${i}`)
+})
+
 test('a topic in which events have waited for ten seconds takes no more than an eighth of the room', async () => {
   const { clock, cluster, send, outcome, sender } = setUp({ timeoutMs: 300_000, maxQueuedBytes: 1_000_000 })
   cluster.partition('t').starved = true

@@ -154,9 +154,8 @@ export class Partition {
 
   /** Whether it may take an event of this size: what is not well holds only a part of the room. */
   hasRoom(bytes: number, now: number): boolean {
-    if (!this.keepsUp(now)) return this.share.mayTake(bytes, false, this.#stalledMs(now) >= LONG_MS)
-    this.share.update(true)
-    return true
+    const stalledMs = this.#stalledMs(now)
+    return this.share.mayTake(bytes, this.keepsUp(now), stalledMs >= LONG_MS, stalledMs < SLOW_MS)
   }
 
   updateShare(now: number): void {

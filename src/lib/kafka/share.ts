@@ -8,6 +8,8 @@ interface Held {
 const SICK_PART = 3 / 4
 /** And this part one topic in which events have waited for long. A failover takes 8 to 12 s, and all may wait for that. */
 const TOPIC_PART = 1 / 8
+/** A topic that has stalled for a moment at most may always hold this part: each is slow for a moment now and then. */
+const MOMENT_PART = 1 / 64
 /** What has waited so long, and for the whole timeout at most, has waited for long. */
 export const LONG_MS = 10_000
 
@@ -21,9 +23,10 @@ export class Room {
   ) {}
 
   /** Whether something that is not well may take an event. */
-  hasPlace(topic: Held, bytes: number, hasWaitedLong: boolean): boolean {
+  hasPlace(topic: Held, bytes: number, hasWaitedLong: boolean, isBrief: boolean): boolean {
     return (
-      this.#fits(this.sick, bytes, SICK_PART) && !(hasWaitedLong && !this.#fits(topic, bytes, TOPIC_PART))
+      (isBrief && this.#fits(topic, bytes, MOMENT_PART)) ||
+      (this.#fits(this.sick, bytes, SICK_PART) && !(hasWaitedLong && !this.#fits(topic, bytes, TOPIC_PART)))
     )
   }
 
@@ -44,10 +47,10 @@ export class Share {
     readonly topic: Held,
   ) {}
 
-  /** Tells whether who holds it is well, and answers whether it may take an event. */
-  mayTake(bytes: number, isWell: boolean, hasWaitedLong: boolean): boolean {
+  /** Tells whether its holder is well. Answers whether it may take an event; `isBrief`: it has stalled for a moment at most. */
+  mayTake(bytes: number, isWell: boolean, hasWaitedLong: boolean, isBrief = false): boolean {
     this.update(isWell)
-    return isWell || this.room.hasPlace(this.topic, bytes, hasWaitedLong)
+    return isWell || this.room.hasPlace(this.topic, bytes, hasWaitedLong, isBrief)
   }
 
   update(isWell: boolean): void {
