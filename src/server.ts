@@ -132,7 +132,7 @@ function readFile(path: string, warnings: string[]): ConfigFile {
 
 /**
  * The configuration as service-runner is to see it. Its logger, bunyan, writes through ours. Its metrics go
- * nowhere: its Prometheus client is a nested one with a registry and a server of its own (MEASURED 4). Its
+ * nowhere: its Prometheus client is a nested one with a registry and a server of its own. Its
  * patch of `dns.lookup` is off unless asked for.
  */
 function forServiceRunner(file: ConfigFile, service: ConfigFile['services'][number], log: Log): object {

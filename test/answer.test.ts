@@ -21,7 +21,7 @@ function reply({ status, reason, body, retryAfter }: Answer) {
   return { status, reason, body, headers, json: () => JSON.parse(body) }
 }
 
-test('whatever became of the events, the rules of CONTRACT 1.2 hold', () => {
+test('whatever became of the events, the rules of contract 1.2 hold', () => {
   const code = fc.constantFrom<Code>(...CODES)
   const message = fc.string({ minLength: 1, unit: 'binary' })
   const outcome = fc.oneof(

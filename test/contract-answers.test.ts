@@ -16,7 +16,7 @@ import {
   repository,
 } from './http-helpers.js'
 
-// CONTRACT 1.2: the table of statuses, the bodies, and that a client's mistake is never 5xx.
+// contract 1.2: the table of statuses, the bodies, and that a client's mistake is never 5xx.
 
 const invalid = testEvent({ test: 42 })
 const unavailable = { $schema: '/elsewhere/1.0.0', meta: { stream: 'eventgate.test.event' } }

@@ -13,7 +13,7 @@ import {
   stored,
 } from './http-helpers.js'
 
-// CONTRACT 2.1 and the query parameters of 1.1: what the gate fills in. The defaults for meta.dt, meta.id and
+// contract 2.1 and the query parameters of 1.1: what the gate fills in. The defaults for meta.dt, meta.id and
 // the headers are in contract-event.test.ts.
 
 const text = { type: 'string' }

@@ -7,7 +7,7 @@ import { GateError } from '#src/lib/errors.js'
 import { type Service, startService, temporary, testEvent } from './helpers.js'
 import { eventually, freePort, samples } from './http-helpers.js'
 
-// CONTRACT 6: an event for each one that fails validation.
+// contract 6: an event for each one that fails validation.
 
 const refused = (more: object = {}) => testEvent({ meta: { stream: 's', domain: 'd.org' }, test: 1, ...more })
 

@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import { startService, testEvent } from './helpers.js'
 import { assertAccepted, assertFailure, postBytes, repository, type Stored, stored } from './http-helpers.js'
 
-// CONTRACT 2: what the gate fills in, and what it leaves as it was.
+// contract 2: what the gate fills in, and what it leaves as it was.
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/

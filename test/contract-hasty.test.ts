@@ -18,7 +18,7 @@ import {
   samples,
 } from './http-helpers.js'
 
-// CONTRACT 1.3.
+// contract 1.3.
 
 const HASTY = { query: '?hasty=true' }
 const path = '/v1/events?hasty=true'

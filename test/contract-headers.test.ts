@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { type Reply, send, startService, testEvent } from './helpers.js'
 import { assertFailure, connect, head, parseAnswers, postBytes } from './http-helpers.js'
 
-// CONTRACT 1.4.
+// contract 1.4.
 
 const SECURITY = ['x-xss-protection', 'x-content-type-options', 'x-frame-options', 'content-security-policy']
 const CORS = [

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { send, startService, testEvent } from './helpers.js'
 import { eventually, freePort, postBytes, samples } from './http-helpers.js'
 
-// CONTRACT 7: names and labels that dashboards and alerts are made of, with counts that are true.
+// contract 7: names and labels that dashboards and alerts are made of, with counts that are true.
 
 const REQUESTS = 'express_router_request_duration_seconds'
 

@@ -13,7 +13,7 @@ import {
   topicName,
 } from './real-kafka.js'
 
-// CONTRACT 5, and the topics of 2 and 4: what stands in Kafka, as Java's consumer reads it.
+// contract 5, and the topics of 2 and 4: what stands in Kafka, as Java's consumer reads it.
 
 const text = { type: 'string' }
 const PARTITIONS = 7

@@ -17,7 +17,7 @@ import {
   repository,
 } from './http-helpers.js'
 
-// CONTRACT 1.1, claim by claim, against one service.
+// contract 1.1, claim by claim, against one service.
 
 const MAX_BODY = 10_000
 

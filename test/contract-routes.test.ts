@@ -10,7 +10,7 @@ import { ROOT, type Service, send, startService, temporary, testEvent } from './
 import { assertAlive, assertFailure, postBytes } from './http-helpers.js'
 import { monitor } from './monitoring.js'
 
-// CONTRACT 1.5, and the document that the service gives of itself.
+// contract 1.5, and the document that the service gives of itself.
 
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete', 'options', 'trace']
 

@@ -9,7 +9,7 @@ import { StreamConfigs } from '#src/lib/streams.js'
 import { startService, temporary, testEvent } from './helpers.js'
 import { eventually, freePort, samples } from './http-helpers.js'
 
-// CONTRACT 4: streams, and what is configured for them.
+// contract 4: streams, and what is configured for them.
 
 const SETTINGS = { schema_title: 'test/event' }
 

@@ -21,7 +21,7 @@ export interface Failure {
 export type Entry = any
 
 /**
- * Asserts what every client's parser relies on in a failing answer (CONTRACT 1.2), and what is expected of
+ * Asserts what every client's parser relies on in a failing answer (contract 1.2), and what is expected of
  * this one. Gives its entries.
  */
 export function assertFailure(reply: Reply, expected: Failure): Entry[] {

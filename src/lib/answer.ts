@@ -5,7 +5,7 @@ import type { Delivery, Outcome } from './eventgate.js'
 /** An HTTP answer. */
 export interface Answer {
   status: number
-  /** The reason phrase; clients log it, and read nothing else on success (CONTRACT 1.2). */
+  /** The reason phrase; clients log it, and read nothing else on success (docs/contract.md 1.2). */
   reason: string
   /** JSON, or empty. */
   body: string

@@ -449,7 +449,7 @@ export const OPTIONS = {
   },
 } as const
 
-/** Fields that request headers fill unless the configuration says otherwise (CONTRACT 2.1). */
+/** Fields that request headers fill unless the configuration says otherwise (docs/contract.md 2.1). */
 const HEADERS_TO_FIELDS = {
   'x-request-id': 'meta.request_id',
   'user-agent': 'http.request_headers.user-agent',

@@ -32,7 +32,7 @@ interface Pausable {
 
 /**
  * The connections that are open. One is ended with an answer, never between them: a client whose connection
- * ends without an answer may take that for success (CONTRACT 1.2).
+ * ends without an answer may take that for success (docs/contract.md 1.2).
  */
 export class Connections {
   /** On shutdown: every answer is its connection's last. */

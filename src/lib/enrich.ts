@@ -31,7 +31,7 @@ export type Enrich = (event: Event, schema: Schema, stream: Stream, context: Con
 type Fill = (event: Event, schema: Schema, context: Context, index: number) => void
 
 /**
- * Makes the function that fills in, in place, what the event lacks and its schema declares (CONTRACT 2.1).
+ * Makes the function that fills in, in place, what the event lacks and its schema declares (docs/contract.md 2.1).
  * Pure but for the ids.
  */
 export function makeEnrich(options: EnrichOptions): Enrich {

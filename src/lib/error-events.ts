@@ -56,7 +56,7 @@ export interface Refusal {
 }
 
 /**
- * Produces an event for each one that fails validation (CONTRACT 6): in the background, at most once a
+ * Produces an event for each one that fails validation (docs/contract.md 6): in the background, at most once a
  * failure, bounded. Never a loop, for it hears nothing of what becomes of its own events.
  */
 export class ErrorEvents {

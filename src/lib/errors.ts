@@ -84,7 +84,7 @@ export const FAULTS: readonly { code: Code; fate: Row['fate'] }[] = CODES.flatMa
   TABLE[code].kind === 'error' ? { code, fate: TABLE[code].fate } : [],
 )
 
-/** One thing that is wrong with an event by its schema, in the form of Ajv 6, which clients read (CONTRACT 1.2). */
+/** One thing that is wrong with an event by its schema, in the form of Ajv 6, which clients read (docs/contract.md 1.2). */
 export interface SchemaError {
   keyword: string
   /** Where in the event: `.meta.uri`, `.tags[0]`, `['a key']`; empty at its root. */

@@ -26,7 +26,7 @@ const PROBE_PAUSE_MS = 1000
 
 /**
  * What the service knows of its own state. Readiness asks nothing of anybody, and least of all a produce: in
- * production a slow broker once made every pod unready at the same moment (CONTRACT 1.5).
+ * production a slow broker once made every pod unready at the same moment (docs/contract.md 1.5).
  */
 export class Health {
   readonly #sources: HealthSources

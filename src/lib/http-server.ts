@@ -35,7 +35,7 @@ export interface Handlers {
 export interface Timeouts {
   /** In which every guaranteed request is answered. */
   request: number
-  /** How long a connection may be idle: longer than the proxies in front have it, so that they close it, not we (CONTRACT 1.4). */
+  /** How long a connection may be idle: longer than the proxies in front have it, so that they close it, not we (docs/contract.md 1.4). */
   keepAlive: number
 }
 
@@ -53,7 +53,7 @@ export interface GateServer extends Server {
 
 /**
  * Events go straight to their handler: walking through Express costs more than all else that is done for one,
- * for it sets the prototype of each request and response (MEASURED 1).
+ * for it sets the prototype of each request and response.
  */
 export function createServer(handlers: Handlers, { request, keepAlive }: Timeouts): GateServer {
   const { web, events, responder, connections, unreadable } = handlers

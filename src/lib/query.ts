@@ -11,7 +11,7 @@ const HASTY: Record<string, Delivery> = {
   ...{ false: 'guaranteed', 0: 'guaranteed', no: 'guaranteed', '': 'guaranteed' },
 }
 
-/** Query parsers do not tell a bare `?hasty`, which is hasty, from `?hasty=`, which is not (CONTRACT 1.1). */
+/** Query parsers do not tell a bare `?hasty`, which is hasty, from `?hasty=`, which is not (docs/contract.md 1.1). */
 export function makeQueryReader(
   config: Pick<Config, 'schema_uri_query_param' | 'stream_query_param'>,
 ): QueryReader {

@@ -20,7 +20,7 @@ export function makeRoute(dtField: string | undefined): Route {
   })
 }
 
-/** A JSON object in the order of the configuration, whatever the names (CONTRACT 5). */
+/** A JSON object in the order of the configuration, whatever the names (docs/contract.md 5). */
 function keyOf(event: Event, fields: NonNullable<Stream['key']>): string {
   const members = fields.map(({ name, field }) => {
     const value = field.get(event)

@@ -146,7 +146,7 @@ export class BodyReader {
   }
 }
 
-/** Media types whose body is JSON (CONTRACT 1.1): beacons of plain strings are sent as text. */
+/** Media types whose body is JSON (docs/contract.md 1.1): beacons of plain strings are sent as text. */
 const MEDIA_TYPES = new Set(['application/json', 'text/plain', 'application/reports+json'])
 
 /** A parameter of a media type; its value may be quoted, and hold a `;` then. */

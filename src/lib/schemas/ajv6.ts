@@ -33,7 +33,7 @@ RULES.delete('additionalItems')
  * Makes an Ajv 8 complain in the order of Ajv 6 and with its paths.
  *
  * It spares one thing: what is far beyond a bound of its schema is not searched any further. A schema is
- * secure because of its bounds (CONTRACT 3), and with `allErrors` they would hold nothing back.
+ * secure because of its bounds (docs/contract.md 3), and with `allErrors` they would hold nothing back.
  */
 export function behaveAsAjv6(ajv: Ajv): void {
   const groups = ajv.RULES.rules
@@ -180,7 +180,7 @@ function boundOf({ keyword, data, parentSchema }: KeywordCxt): Code | undefined 
     : _`Object.keys(${data}).every(name => name.length <= ${beyond(bound)})`
 }
 
-/** A complaint as Ajv 6 words it (CONTRACT 1.2): `dataPath`, *should*, and its own texts; each of them bounded. */
+/** A complaint as Ajv 6 words it (docs/contract.md 1.2): `dataPath`, *should*, and its own texts; each of them bounded. */
 export function asAjv6(complaint: ComplaintOfAjv8): SchemaError {
   const { keyword, instancePath, propertyName, message = '' } = complaint
   const params = bounded(complaint.params)

@@ -48,7 +48,7 @@ const META_SCHEMAS: Record<Dialect, string> = {
   'draft-07': 'ajv/lib/refs/json-schema-draft-07.json',
 }
 
-/** Errors listed for one event (CONTRACT 1.2), and the characters of all of them and of their text. */
+/** Errors listed for one event (docs/contract.md 1.2), and the characters of all of them and of their text. */
 const MAX_ERRORS = 16
 const MAX_ERRORS_LENGTH = 16 * 1024
 /** Of an event's only complaint, once its request has had its details. */

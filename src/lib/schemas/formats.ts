@@ -9,7 +9,7 @@ const UNCHANGED = [
 
 /**
  * The formats of Ajv 6, as lenient as they were there, for stricter ones would refuse real traffic: a
- * uri-reference may hold any character but spaces, and a time needs no zone (CONTRACT 3). Formats that Ajv 6
+ * uri-reference may hold any character but spaces, and a time needs no zone (docs/contract.md 3). Formats that Ajv 6
  * did not know are not checked.
  */
 export const formats: Record<string, Format> = {

@@ -33,7 +33,7 @@ export function isLegalTopic(topic: string): boolean {
   return LEGAL_TOPIC.test(topic)
 }
 
-/** Streams named `eventlogging_…` take no prefix (CONTRACT 4). */
+/** Streams named `eventlogging_…` take no prefix (docs/contract.md 4). */
 export function topicOf(stream: string, prefix: string): string {
   return stream.startsWith('eventlogging_') ? stream : prefix + stream
 }
