@@ -124,7 +124,7 @@ class Summary {
 ${hours.toFixed(1)} simulated hours in ${this.#runs} runs, ${seconds.toFixed(0)} s: ${(seconds / hours).toFixed(2)} s an hour
 ${this.#events} events: ${delivered} stored, ${not_stored} surely not stored, ${unknown} of unknown fate
 isolation was asked of ${isolation} events, liveness of ${liveness}; the slowest of them took ${Math.round(this.#slowest)} ms
-without a key, beside a partition that is not well: ${this.#unkeyed.quick} of ${this.#unkeyed.all} stored within 100 ms`)
+without a key, beside a partition that is not well: ${this.#unkeyed.quick} of ${this.#unkeyed.all} stored within 100 ms and its linger`)
     for (const property of this.only) {
       const runs = this.#violated.get(property) ?? 0
       console.log(

@@ -309,7 +309,11 @@ class Run {
       if (well.length > 0)
         return () => {
           this.unkeyed.all++
-          if (event.outcome === 'delivered' && event.answeredAt - sentAt <= QUICK_MS) this.unkeyed.quick++
+          if (
+            event.outcome === 'delivered' &&
+            event.answeredAt - sentAt <= QUICK_MS + this.setup.sender.lingerMs
+          )
+            this.unkeyed.quick++
         }
       return undefined
     }
