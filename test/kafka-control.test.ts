@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Control, type ControlSession, Unanswered } from '#src/lib/kafka/control.js'
-import { KafkaError, Misfit } from '#src/lib/kafka/fates.js'
+import { KafkaError, Misfit } from '#src/lib/kafka/response-codes.js'
 import { FakeClock } from './kafka-fake.js'
 
 /** What a broker does with a connection and a question. */

@@ -1,5 +1,5 @@
-import { KafkaError, Misfit } from '#src/lib/kafka/fates.js'
 import type { PartitionResult, ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
+import { KafkaError, Misfit } from '#src/lib/kafka/response-codes.js'
 import type { Clock, Lane, Link, OutgoingBatch, ProduceRequest, Transport } from '#src/lib/kafka/transport.js'
 
 /** Time that passes when it is told to. */

@@ -1,5 +1,5 @@
-import { isMisfit } from './fates.js'
 import type { ProduceResponse } from './protocol.js'
+import { isMisfit } from './response-codes.js'
 import type { Clock, Lane, Link, ProduceRequest, Transport } from './transport.js'
 
 /** A connection that is not there after this long may never be. */

@@ -4,7 +4,6 @@ import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { type Reach, Reached } from '../reach.js'
 import { Connection } from './connection.js'
 import { Control, type ControlSession } from './control.js'
-import { Misfit } from './fates.js'
 import {
   type ClusterMetadata,
   decodeInitProducerId,
@@ -19,6 +18,7 @@ import {
   type TopicMetadata,
 } from './protocol.js'
 import type { EncodeBatch } from './records.js'
+import { Misfit } from './response-codes.js'
 import {
   type Lane,
   type Link,

@@ -1,5 +1,5 @@
-import { KafkaError, Misfit } from './fates.js'
 import type { ClusterMetadata, TopicMetadata } from './protocol.js'
+import { KafkaError, Misfit } from './response-codes.js'
 import type { Clock } from './transport.js'
 
 /** A connection to one broker, for questions that any broker can answer. */

@@ -1,7 +1,7 @@
 import type { Pending } from './batch.js'
-import { describe, fateOf, isMisfit } from './fates.js'
 import type { Partition } from './partition.js'
 import type { TopicMetadata } from './protocol.js'
+import { describe, fateOf, isMisfit } from './response-codes.js'
 import type { Topic } from './topic.js'
 import type { Clock, Transport } from './transport.js'
 

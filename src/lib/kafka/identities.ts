@@ -1,4 +1,4 @@
-import { isMisfit, KafkaError, Misfit } from './fates.js'
+import { isMisfit, KafkaError, Misfit } from './response-codes.js'
 import type { Issued, Plainness, Sequence } from './sequence.js'
 import type { Clock, Transport } from './transport.js'
 

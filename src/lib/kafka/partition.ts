@@ -1,9 +1,9 @@
 import { GateError } from '../errors.js'
 import { Batch, isWhole, type Pending, sizeOf } from './batch.js'
 import { CircuitBreaker } from './circuit-breaker.js'
-import { describe, fateOf, isRefusal } from './fates.js'
 import { Pace } from './lanes.js'
 import type { PartitionResult } from './protocol.js'
+import { describe, fateOf, isRefusal } from './response-codes.js'
 import { NOBODY, type Plainness, Sequence } from './sequence.js'
 import { LONG_MS, type Share } from './share.js'
 

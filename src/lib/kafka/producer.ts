@@ -4,7 +4,7 @@ import type { Producer, ProducerState } from '../producer.js'
 import { Cluster } from './cluster.js'
 import { ANSWER_MARGIN_MS, type ProducerSettings } from './conf.js'
 import { Unanswered } from './control.js'
-import { isMisfit } from './fates.js'
+import { isMisfit } from './response-codes.js'
 import { Sender, type SenderObserver } from './sender.js'
 import { type Clock, REAL_CLOCK } from './transport.js'
 
