@@ -230,7 +230,7 @@ const WRONG: Record<string, [files: Record<string, unknown>, codes: string[]]> =
     { 'streams.yaml': { '/^page\\..+$/': STREAMS.page, '/^page\\.a$/': STREAMS.page } },
     ['expressions_overlap'],
   ],
-  'topics that collide': [{ 'streams.yaml': { 'a.b': STREAMS.page, a_b: STREAMS.page } }, ['topics_collide']],
+  'topics that collide': [{ 'streams.yaml': { 'a.b': STREAMS.page, a_b: STREAMS.page } }, ['stream_refused']],
 }
 
 for (const [name, [files, codes]] of Object.entries(WRONG)) {

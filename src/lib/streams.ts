@@ -5,7 +5,7 @@ import type { StreamConfigs } from './streams/configs.js'
 import { isLegalTopic, topicOf } from './streams/table.js'
 
 export { type StreamConfigObserver, type StreamConfigOptions, StreamConfigs } from './streams/configs.js'
-export { StreamTable, topicOf } from './streams/table.js'
+export { StreamTable } from './streams/table.js'
 
 /** How streams are named and configured. */
 export interface StreamOptions {

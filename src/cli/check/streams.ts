@@ -1,6 +1,6 @@
 import type { Config } from '../../lib/config.js'
 import type { Mender, SubSchema } from '../../lib/schemas.js'
-import { StreamTable, topicOf } from '../../lib/streams.js'
+import { StreamTable } from '../../lib/streams.js'
 import { lineOf, type SourceFile } from './files.js'
 import type { Problem } from './report.js'
 import type { CheckedSchemas } from './schemas.js'
@@ -77,7 +77,6 @@ export function checkStreams(
     add('stream_schema_missing', first, `stream ${first}${others} ${title}, of which there is no version`)
   }
   overlaps(table, add)
-  collisions(table, config.topic_prefix, add)
   return { problems, streams: table.size }
 }
 
@@ -115,20 +114,6 @@ function matches(expression: string, name: string): boolean {
     return new RegExp(expression.slice(1, -1)).test(name)
   } catch {
     return false
-  }
-}
-
-/** Kafka refuses a topic whose name differs from another's in `.` and `_` only, because its metrics would collide. */
-function collisions(table: StreamTable, prefix: string, add: Add): void {
-  const topics = new Map<string, string>()
-  for (const name of Object.keys(table.settings)) {
-    if (isExpression(name)) continue
-    const topic = topicOf(name, prefix)
-    const folded = topic.replaceAll('.', '_')
-    const other = topics.get(folded)
-    if (other !== undefined && other !== topic)
-      add('topics_collide', name, `the topics ${other} and ${topic} collide: Kafka takes only one of them`)
-    topics.set(folded, topic)
   }
 }
 
