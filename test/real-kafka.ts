@@ -678,8 +678,9 @@ class Cluster extends Client implements KafkaCluster {
   async addPartitions(topic: string, count: number): Promise<void> {
     await this.ask(`more partitions of ${topic}`, async admin => {
       // An answer that came too late may have made them.
-      if ((await states(admin, topic)).length >= count) return
-      await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+      if ((await states(admin, topic)).length < count)
+        await admin.createPartitions({ topicPartitions: [{ topic, count }] })
+      return true
     })
   }
 
