@@ -43,7 +43,7 @@ function setUp(brokers: Record<string, FakeBroker> = {}) {
         asked({
           clusterId,
           brokers: ADDRESSES.map((each, id) => ({ id, host: each.slice(0, 1), port: Number(each.slice(2)) })),
-          topics: topics.map(topic => ({ topic, code: 0, partitions: [] })),
+          topics: (topics ?? ['listed']).map(topic => ({ topic, code: 0, partitions: [] })),
         }),
       producerId: () => asked({ code: idCode, producerId: 7, epoch: 0 }),
       close: () => void seen.open.delete(address),
@@ -145,4 +145,10 @@ test('credentials that one broker refuses are no final refusal, those that all r
   some.control.note('c:3', dialError)
   const ended = await some.ask(some.control.metadata([], false), 100)
   assert.ok(ended?.error && !(ended.error instanceof Misfit))
+})
+
+test('the names of all topics are asked of one broker, and of the next where that says nothing', async () => {
+  const { control, seen, ask } = setUp({ 'a:1': { dialMs: 3500 } })
+  assert.deepEqual((await ask(control.topicNames(), 1500))?.answer, ['listed'])
+  assert.deepEqual(seen.asked, ['b:2'])
 })

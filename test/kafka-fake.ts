@@ -189,6 +189,10 @@ export class FakeCluster implements Transport {
   /** What brokers believe a topic's metadata to be, where it is not what it is. */
   readonly metadataAs = new Map<string, TopicMetadata>()
   connections = 0
+  /** Whether brokers create topics that are asked for. */
+  createsTopics = false
+  /** When all topics were asked for. */
+  readonly listed: number[] = []
   throttleMs = 0
   /** By their numbers, as far as they are special. */
   readonly brokers = new Map<number, Partial<FakeBroker>>()
@@ -276,6 +280,8 @@ export class FakeCluster implements Transport {
     return topics.map(topic => {
       const other = this.metadataAs.get(topic)
       if (other) return other
+      if (create && this.createsTopics && !this.topics.has(topic) && !this.#collides(topic))
+        this.create(topic, 1)
       const partitions = this.topics.get(topic)
       if (!partitions) return { topic, code: 3, partitions: [] }
       return {
@@ -288,6 +294,18 @@ export class FakeCluster implements Transport {
         })),
       }
     })
+  }
+
+  /** Brokers create no topic whose name differs from another one's only in `.` and `_`; they say that it is unknown. */
+  #collides(topic: string): boolean {
+    const like = (name: string) => name.replaceAll('.', '_')
+    return [...this.topics.keys()].some(other => like(other) === like(topic))
+  }
+
+  async topicNames(): Promise<string[]> {
+    this.listed.push(this.clock.time)
+    await this.clock.sleep(this.faults.latency())
+    return [...this.topics.keys()]
   }
 
   async brokerIds(): Promise<number[]> {

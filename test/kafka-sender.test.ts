@@ -436,6 +436,50 @@ test('a producer whose batches brokers do not recognise sends nothing again whil
   assert.deepEqual(cluster.stored('t'), [['first', 'late']])
 })
 
+test('a probe that brokers would not recognise is waited for, and nothing that comes later is stored before it', async () => {
+  let slow = false
+  const { clock, cluster, send, outcome } = setUp({ idempotent: false }, { latency: () => (slow ? 8000 : 1) })
+  cluster.partition('t').leader = -1
+  send('trips')
+  await clock.runUntil(TIMEOUT + 1)
+  assert.equal(outcome('trips'), 'deadline_not_stored')
+  cluster.partition('t').leader = 0
+  await clock.runUntil(12_000)
+  slow = true
+  send('probe')
+  await clock.runUntil(12_010)
+  slow = false
+  // Its answer is late after two seconds.
+  for (let i = 0; i < 8; i++) clock.at(12_500 + i * 500, () => send(`v${i}`))
+  await clock.runUntil(19_000)
+  assert.equal(outcome('probe'), 'deadline_unknown')
+  for (let i = 0; i < 8; i++) assert.equal(outcome(`v${i}`), 'partition_unavailable')
+  await clock.runUntil(21_000)
+  send('after')
+  await clock.runUntil(22_000)
+  assert.deepEqual(cluster.stored('t'), [['probe', 'after']])
+})
+
+test('a refusal of what brokers would not recognise counts, though another broker was said to lead meanwhile', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    { idempotent: false, metadataMaxAgeMs: 100 },
+    { batch: () => ({ code: 10 }), latency: () => (clock.time > 10 && clock.time < 20 ? 500 : 1) },
+  )
+  await clock.runUntil(1)
+  send('known')
+  await clock.runUntil(15)
+  send('x')
+  await clock.runUntil(25)
+  cluster.metadataAs.set('t', {
+    topic: 't',
+    code: 0,
+    partitions: [{ partition: 0, code: 0, leader: 1, epoch: undefined }],
+  })
+  await clock.runUntil(3000)
+  assert.equal(outcome('x'), 'event_too_large')
+  assert.equal(cluster.asked.filter(({ batch }) => batch.records[0]?.value === 'x').length, 1)
+})
+
 for (const [answerMs, share] of [
   [3950, 1],
   [6000, 0.9],
@@ -1338,3 +1382,33 @@ test('a sender at rest does nothing', async () => {
   assert.equal(cluster.metadataRequests.length, 2)
   assert.equal(cluster.connections, connections)
 })
+
+for (const createsTopics of [true, false])
+  test(`a topic that collides with another is soon refused, ${createsTopics ? 'though brokers create topics' : 'also where brokers create none'}`, async () => {
+    const { clock, cluster, send, answers, outcome } = setUp()
+    cluster.createsTopics = createsTopics
+    cluster.create('a.b', 1)
+    for (let i = 0; i < 100; i++) send(`made up ${i}`, { topic: `made-up_${i}`, timeoutMs: 20 })
+    send('x', { topic: 'a_b' })
+    await clock.runUntil(2500)
+    assert.equal(outcome('x'), 'topic_refused')
+    assert.match(answers.get('x')?.error?.message ?? '', /a_b: .* differs from that of a\.b only/)
+    send('y', { topic: 'a_b' })
+    await clock.runUntil(2510)
+    assert.equal(outcome('y'), 'topic_refused')
+    assert.equal(cluster.listed.length, 1, 'nobody asks again for each topic')
+    // Many events of many topics for a minute: the question stays seldom.
+    for (let i = 0; i < 600; i++)
+      clock.at(3000 + i * 100, () => send(`z${i}`, { topic: i % 2 ? 'a_b' : `new_${i}` }))
+    await clock.runUntil(63_000)
+    assert.ok(cluster.listed.length <= 7, `${cluster.listed.length} questions`)
+    assert.ok(cluster.listed.every((time, i, all) => time - (all[i - 1] ?? -Infinity) >= 10_000))
+    for (let i = 1; i < 600; i += 2) assert.equal(outcome(`z${i}`), 'topic_refused')
+
+    cluster.topics.delete('a.b')
+    if (!createsTopics) cluster.create('a_b', 1)
+    await clock.runUntil(75_000)
+    send('later', { topic: 'a_b' })
+    await clock.runUntil(76_000)
+    assert.equal(outcome('later'), 'stored')
+  })

@@ -54,6 +54,10 @@ export class SimClient implements Transport {
     return this.#control.metadata(topics, create, avoid)
   }
 
+  topicNames(): Promise<string[]> {
+    return this.#control.topicNames()
+  }
+
   brokerIds(): Promise<number[]> {
     return this.#control.brokerIds()
   }
@@ -107,14 +111,14 @@ class SimSession implements ControlSession {
     return this.connection.isOpen
   }
 
-  metadata(topics: readonly string[], create: boolean): Promise<ClusterMetadata> {
+  metadata(topics: readonly string[] | undefined, create: boolean): Promise<ClusterMetadata> {
     return this.#ask(broker => ({
       clusterId: 'simulated',
       brokers: [...broker.addresses].map(([id, address]) => {
         const [host = '', port] = address.split(':')
         return { id, host, port: Number(port) }
       }),
-      topics: topics.map(topic => this.client.describe(broker, topic, create)),
+      topics: (topics ?? [...broker.topics.keys()]).map(topic => this.client.describe(broker, topic, create)),
     }))
   }
 

@@ -155,6 +155,10 @@ export class Cluster implements Transport {
     return this.#control.metadata(topics, create, avoid)
   }
 
+  topicNames(): Promise<string[]> {
+    return this.#control.topicNames()
+  }
+
   brokerIds(): Promise<number[]> {
     return this.#control.brokerIds()
   }
@@ -198,7 +202,7 @@ class Questions implements ControlSession {
     return isUsable(this.session)
   }
 
-  async metadata(topics: readonly string[], create: boolean): Promise<ClusterMetadata> {
+  async metadata(topics: readonly string[] | undefined, create: boolean): Promise<ClusterMetadata> {
     const { metadata, trueEpochs } = this.session.versions
     const { clientId } = this.settings
     const body = await this.#ask(id => encodeMetadata(metadata, id, clientId, topics, create))

@@ -5,8 +5,8 @@ import type { Clock } from './transport.js'
 /** A connection to one broker, for questions that any broker can answer. */
 export interface ControlSession {
   readonly open: boolean
-  /** Rejects when there is no answer; the session is then closed. */
-  metadata(topics: readonly string[], create: boolean): Promise<ClusterMetadata>
+  /** Of all topics, where none is named. Rejects when there is no answer; the session is then closed. */
+  metadata(topics: readonly string[] | undefined, create: boolean): Promise<ClusterMetadata>
   producerId(): Promise<{ code: number; producerId: number; epoch: number }>
   close(): void
 }
@@ -92,6 +92,14 @@ export class Control {
       for (const { id, host, port } of answer.brokers) this.#addresses.set(id, `${host}:${port}`)
       for (const topic of answer.topics) topic.from = address
       return answer.topics
+    })
+  }
+
+  topicNames(): Promise<string[]> {
+    return this.#ask(undefined, async (session, address) => {
+      const answer = await session.metadata(undefined, false)
+      this.#checkCluster(answer, address)
+      return answer.topics.map(({ topic }) => topic)
     })
   }
 

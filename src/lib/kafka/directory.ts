@@ -39,6 +39,10 @@ const MAX_ASKED = 100
 const GONE_MS = 5000
 const LATELY_MS = 20_000
 const UNKNOWN_TOPIC = 3
+/** A topic that is still unknown so long after its creation was asked for may collide with another one. */
+const COLLIDES_MS = 1000
+/** Between two questions for the names of all topics. */
+const NAMES_MS = 10_000
 /** Questions in a row without an answer, each to another broker: one that is silent is no outage. */
 const FEW = 3
 /** In an outage they come more often than that, where any breaker is open; later nobody knows. */
@@ -72,6 +76,8 @@ export class Directory {
   #failedAt = -Infinity
   #problem = ''
   #refreshedAt: number
+  /** When the names of all topics may be asked for; Infinity while they are. */
+  #namesAt = 0
 
   constructor(
     readonly settings: DirectorySettings,
@@ -129,8 +135,11 @@ export class Directory {
 
   /** Keeps an event until its topic's partitions are known. */
   await(topic: Topic, record: Pending): void {
-    topic.wait(record, this.clock.now())
+    const now = this.clock.now()
+    topic.wait(record, now)
     this.#unknown.add(topic)
+    // Later the other topic may be gone.
+    if (now < this.#namesAt) topic.refuseBesideRival()
   }
 
   /** Whether no broker can be reached, as far as is known: the last few questions, of late, were not answered. */
@@ -253,8 +262,33 @@ export class Directory {
     } else if (asNew) {
       topic.breaker.problem = answer.code === 0 ? 'it has no partitions yet' : describe(answer.code)
       topic.askAt = now + Math.min(PAUSE_MS * 2 ** Math.min(topic.asked++, 20), MAX_PAUSE_MS)
+      topic.unknownSince ??= now
+      if (now - topic.unknownSince >= COLLIDES_MS && /[._]/.test(topic.name)) this.#findRivals(now)
       if (fateOf(answer.code, -1) === 'topic') topic.fail('topic_refused', topic.takeWaiting())
     }
+  }
+
+  /**
+   * Brokers create no topic whose name differs from another one's only in `.` and `_`, and newer ones do not say so.
+   * One question serves all unknown topics: clients may make up names.
+   */
+  #findRivals(now: number): void {
+    if (now < this.#namesAt) return
+    this.#namesAt = Infinity
+    this.transport
+      .topicNames()
+      .catch(() => [])
+      .then(names => {
+        this.#namesAt = this.clock.now() + NAMES_MS
+        const byLikeness = new Map(names.map(name => [likeness(name), name]))
+        for (const topic of this.#topics.values()) {
+          if (topic.known) continue
+          const other = byLikeness.get(likeness(topic.name))
+          topic.rival = other === topic.name ? undefined : other
+          topic.refuseBesideRival()
+        }
+        this.host.turn()
+      })
   }
 
   /** Their partitions, should they come back, count from 0 again: the host must give them another identity. */
@@ -266,4 +300,9 @@ export class Directory {
       this.host.forgotten()
     }
   }
+}
+
+/** The same for topics of which brokers create one only. */
+function likeness(name: string): string {
+  return name.replaceAll('.', '_')
 }

@@ -124,20 +124,23 @@ export function decodeProduce(version: number, body: Buffer): ProduceResponse {
   return { results, throttleMs: version >= PRODUCE_PAUSE_TO_COME ? throttleMs : 0 }
 }
 
-/** Asks for `topics` alone; with `create`, brokers that may create topics do so for those that do not exist. */
+/**
+ * Asks for `topics` alone, or without a list for all; with `create`, brokers that may create topics do so for those that
+ * do not exist.
+ */
 export function encodeMetadata(
   version: number,
   correlationId: number,
   clientId: string,
-  topics: readonly string[],
+  topics: readonly string[] | undefined,
   create: boolean,
 ): Buffer {
   const asksOperations = version >= 8
   let size = 4 + (asksOperations ? 3 : 1)
-  for (const topic of topics) size += 2 + Buffer.byteLength(topic)
+  for (const topic of topics ?? []) size += 2 + Buffer.byteLength(topic)
   const { buffer, at: start } = request(METADATA, version, correlationId, clientId, size)
-  let at = buffer.writeInt32BE(topics.length, start)
-  for (const topic of topics) at = writeString(buffer, at, topic)
+  let at = buffer.writeInt32BE(topics?.length ?? -1, start)
+  for (const topic of topics ?? []) at = writeString(buffer, at, topic)
   buffer[at++] = create ? 1 : 0
   // No authorized operations, neither of the cluster nor of the topics.
   if (asksOperations) buffer.writeInt16BE(0, at)

@@ -36,6 +36,10 @@ export class Topic {
   used = 0
   /** When it may be asked about again while it is unknown. */
   askAt = 0
+  /** Since when brokers say that it does not exist, though they were asked to create it. */
+  unknownSince: number | undefined
+  /** A topic beside which brokers do not create this one. */
+  rival: string | undefined
   /** Since when brokers say that it does not exist, though it did. */
   goneSince: number | undefined
   /** How often it was asked about in vain. */
@@ -143,6 +147,8 @@ export class Topic {
     this.#count = metadata.partitions.length
     this.breaker.succeed()
     this.asked = 0
+    this.unknownSince = undefined
+    this.rival = undefined
     if (this.#sticky && this.#sticky.index >= this.#count) this.#sticky = undefined
     return changed
   }
@@ -204,6 +210,13 @@ export class Topic {
       this.ledger.tripped()
     }
     this.fail('deadline_not_stored', due)
+  }
+
+  /** Refuses what waits for a topic that brokers do not create. */
+  refuseBesideRival(): void {
+    if (!this.rival) return
+    this.breaker.problem = `brokers do not create it: its name differs from that of ${this.rival} only in "." and "_"`
+    this.fail('topic_refused', this.takeWaiting())
   }
 
   /** Answers events that were never sent. */

@@ -57,6 +57,8 @@ export interface Transport {
    * brokers allow it.
    */
   metadata(topics: readonly string[], create: boolean, avoid?: number): Promise<TopicMetadata[]>
+  /** The names of all topics that this client may know of, as any broker says. */
+  topicNames(): Promise<string[]>
   /** The brokers that there are, as any of them says. */
   brokerIds(): Promise<number[]>
   /** A new producer id, of any broker. Rejects with a KafkaError where a broker refuses. */
