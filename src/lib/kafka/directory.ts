@@ -1,7 +1,7 @@
 import type { Pending } from './batch.js'
 import type { Partition } from './partition.js'
 import type { TopicMetadata } from './protocol.js'
-import { describe, fateOf, isMisfit } from './response-codes.js'
+import { describe, isMisfit, meaningOf } from './response-codes.js'
 import type { Topic } from './topic.js'
 import type { Clock, Transport } from './transport.js'
 
@@ -264,7 +264,7 @@ export class Directory {
       topic.askAt = now + Math.min(PAUSE_MS * 2 ** Math.min(topic.asked++, 20), MAX_PAUSE_MS)
       topic.unknownSince ??= now
       if (now - topic.unknownSince >= COLLIDES_MS && /[._]/.test(topic.name)) this.#findRivals(now)
-      if (fateOf(answer.code, -1) === 'topic') topic.fail('topic_refused', topic.takeWaiting())
+      if (meaningOf(answer.code).error === 'topic_refused') topic.fail('topic_refused', topic.takeWaiting())
     }
   }
 

@@ -3,7 +3,7 @@ import { Batch, isWhole, type Pending, sizeOf } from './batch.js'
 import { CircuitBreaker } from './circuit-breaker.js'
 import { Pace } from './lanes.js'
 import type { PartitionResult } from './protocol.js'
-import { describe, fateOf, isRefusal } from './response-codes.js'
+import { describe, meaningOf } from './response-codes.js'
 import { NOBODY, type Plainness, Sequence } from './sequence.js'
 import { LONG_MS, type Share } from './share.js'
 
@@ -429,80 +429,76 @@ export class Partition {
     quickMs: number,
     isWaitTooShort: boolean,
   ): void {
-    const { code, baseOffset } = result
-    const fate = fateOf(code, baseOffset)
+    const { code, baseOffset, recordErrors } = result
+    const { effect, next, error } = meaningOf(code, baseOffset)
     batch.awaited--
-    if (isRefusal(fate)) batch.open--
-    if (fate === 'stored') {
+    if (effect === 'stored') {
       if (!batch.isStored) this.#stored(batch, now, now - request.sentAt, quickMs)
       return
     }
+    if (effect === 'refused') batch.open--
     if (!this.#landed(batch, request)) return
-    this.#mayLose = true
-    this.breaker.problem = describe(code) + (result.message ? ` (${result.message})` : '')
-    this.breaker.unreachable()
-    switch (fate) {
-      case 'appended':
-        if (code === 7) this.#waitLonger(batch, now, isWaitTooShort)
-        else {
-          this.pace.slowDown(now, batch.plain)
-          this.#backOff(batch, now)
-        }
+    this.#failed(describe(code) + (result.message ? ` (${result.message})` : ''))
+    switch (next) {
+      case 'wait_longer':
+        this.#waitLonger(batch, now, isWaitTooShort)
         break
-      case 'open':
-        if (code === -1) this.#suspectHeaders(batch)
+      case 'slow_lane':
+        this.pace.slowDown(now, batch.plain)
+        this.#backOff(batch, now)
+        break
+      case 'doubt_headers':
+        this.#doubtHeaders(batch)
         this.ledger.refresh(this)
         this.#backOff(batch, now)
         break
-      case 'moved':
+      case 'refresh':
         this.ledger.refresh(this)
         // A probe that went to the wrong broker tells nothing: it may ask the right one.
-        if (batch.probe && batch.attempts < MAX_PROBE_ATTEMPTS && !batch.answered) this.#delay(now)
+        if (effect === 'refused' && batch.probe && batch.attempts < MAX_PROBE_ATTEMPTS && !batch.answered)
+          this.#delay(now)
         else this.#backOff(batch, now)
         break
-      case 'wait':
+      case 'back_off':
         this.#backOff(batch, now)
         break
-      case 'corrupt':
+      case 'encode':
         // It may have been made wrong.
         batch.encoded = undefined
         if (++batch.corrupt < MAX_CORRUPT) this.#backOff(batch, now)
         // An old broker says so of a record that it cannot take, as of one without a key on a compacted topic.
-        else if (result.recordErrors === undefined) this.#split(batch, 'record_refused')
-        else this.#fail(batch, 'produce_failed')
+        else if (recordErrors === undefined) this.#split(batch, 'record_refused')
+        else this.#fail(batch, error)
         break
-      case 'too_large':
+      case 'split':
         if (batch.records.length > 1) this.#batchBytes = Math.min(this.#batchBytes, batch.size / 2)
-        this.#split(batch, 'event_too_large')
+        this.#split(batch, error)
         break
-      case 'records':
-        this.#refuseRecords(batch, result.recordErrors)
+      case 'refuse_records':
+        this.#refuseRecords(batch, error, recordErrors)
         break
-      case 'topic':
-        this.#fail(batch, 'topic_refused')
-        break
-      case 'no_identity':
+      case 'plain':
         if (!batch.plain && this.ledger.deny(this.breaker.problem)) this.#sendPlain(batch)
-        else this.#misfit(batch)
+        else this.#fail(batch, error)
         break
-      case 'old_format':
-        if (batch.plain || this.settings.requiresIdempotence) this.#fail(batch, 'topic_refused')
+      case 'plain_topic':
+        if (batch.plain || this.settings.requiresIdempotence) this.#fail(batch, error)
         else {
           this.#demote({ plain: true, bare: true }, 'idempotence and headers')
           this.#sendPlain(batch)
         }
         break
-      case 'configuration':
-        this.#misfit(batch)
-        break
-      case 'sequence':
-      case 'epoch':
-        this.sequence.nextEpoch(fate === 'epoch')
+      case 'new_epoch':
+      case 'new_id':
+        this.sequence.nextEpoch(next === 'new_id')
         if (batch.probe && batch.attempts >= MAX_PROBE_ATTEMPTS) this.#backOff(batch, now)
         else {
           this.#delay(now)
           this.#dissolve(batch)
         }
+        break
+      case 'fail':
+        this.#fail(batch, error)
         break
     }
   }
@@ -519,11 +515,15 @@ export class Partition {
   lost(batch: Batch, request: Attempt, problem: string, now: number): void {
     batch.awaited--
     if (!this.#landed(batch, request)) return
+    this.#failed(problem)
+    this.ledger.refresh(this)
+    this.#backOff(batch, now)
+  }
+
+  #failed(problem: string): void {
     this.#mayLose = true
     this.breaker.problem = problem
     this.breaker.unreachable()
-    this.ledger.refresh(this)
-    this.#backOff(batch, now)
   }
 
   /** Answers the events whose deadline has come. */
@@ -657,11 +657,6 @@ export class Partition {
     if (rest) this.#queue.unshift(rest)
   }
 
-  #misfit(batch: Batch): void {
-    this.ledger.complain(`${this}: ${this.breaker.problem}: the configuration does not fit this cluster`)
-    this.#fail(batch, 'kafka_misconfigured')
-  }
-
   /** Sends a batch again without the identity that was refused. What an earlier attempt may have stored may be stored twice. */
   #sendPlain(batch: Batch): void {
     // What comes with an identity again must not continue what this one began.
@@ -676,7 +671,7 @@ export class Partition {
   }
 
   /** An old message format has no headers, and a batch that has some is answered like any that the broker cannot store. */
-  #suspectHeaders(batch: Batch): void {
+  #doubtHeaders(batch: Batch): void {
     if (!batch.plain || batch.bare || ++batch.unexplained < MAX_UNEXPLAINED) return
     batch.bare = batch.records.some(({ headers }) => headers)
   }
@@ -702,6 +697,8 @@ export class Partition {
 
   /** Answers a batch for good: its events are not stored, by `code`, unless an attempt at it is still open. */
   #fail(batch: Batch, code: Refusal): void {
+    if (code === 'kafka_misconfigured')
+      this.ledger.complain(`${this}: ${this.breaker.problem}: the configuration does not fit this cluster`)
     this.#queue.shift()
     this.#settle(batch, code)
   }
@@ -736,9 +733,9 @@ export class Partition {
   }
 
   /** Refuses the records that a broker names. One that names none is asked again about each half. */
-  #refuseRecords(batch: Batch, errors: PartitionResult['recordErrors'] = []): void {
+  #refuseRecords(batch: Batch, code: Refusal, errors: PartitionResult['recordErrors'] = []): void {
     if (batch.open > 0 || errors.length === 0) {
-      this.#split(batch, 'record_refused')
+      this.#split(batch, code)
       return
     }
     let refused = 0
@@ -751,11 +748,11 @@ export class Partition {
       const reason = message && !problem.includes(message) ? `${problem}: ${message}` : problem
       this.ledger.settle(
         record,
-        new GateError('record_refused', `the broker refused this event for ${this.topic}: ${reason}`),
+        new GateError(code, `the broker refused this event for ${this.topic}: ${reason}`),
       )
     }
     if (refused > 0) this.#dissolve(batch)
-    else this.#split(batch, 'record_refused')
+    else this.#split(batch, code)
   }
 
   #error(code: Refusal): GateError {

@@ -1,73 +1,109 @@
 /**
- * What a broker's answer for one batch means.
- *
- * `stored`: it is. `appended`: the leader has it, the replicas may not. `open`: who knows. The others are
- * refusals of this one attempt, which leave open whatever earlier attempts left open:
- * `moved`: another broker leads the partition, or nobody does. `wait`: too few replicas at the moment.
- * `corrupt`: its checksum did not match. `too_large`. `records`: some records are not acceptable.
- * `topic`: this topic takes nothing from us. `configuration`: nor does this cluster, the way we are set up.
- * `no_identity`: the cluster takes no batch by which it could know duplicates. `old_format`: nor does this topic.
- * `sequence`: not the one that the broker expects next. `epoch`: the producer id is not valid any more.
+ * What becomes of the attempt that was answered. `stored`: the batch is. `open`: it may be, now or later. `refused`:
+ * this attempt stored nothing, which leaves open what earlier ones left open.
  */
-export type Fate =
-  | 'stored'
-  | 'appended'
-  | 'open'
-  | 'moved'
-  | 'wait'
-  | 'corrupt'
-  | 'too_large'
-  | 'records'
-  | 'topic'
-  | 'configuration'
-  | 'no_identity'
-  | 'old_format'
-  | 'sequence'
-  | 'epoch'
+export type Effect = 'stored' | 'open' | 'refused'
 
-/** Kafka's codes that a sender tells apart. A code that is not here leaves the attempt open. */
-const TABLE: Readonly<Record<number, readonly [name: string, fate: Fate]>> = {
+/**
+ * What to do next with a batch that is not stored.
+ *
+ * `wait_longer`: the leader has it, and the replicas took longer than the broker might wait. `slow_lane`: the leader
+ * has it, and too few replicas. `refresh`: look for the leader, and try again. `doubt_headers`: as `refresh`, but if
+ * it happens again leave the headers out. `back_off`: try again later. `encode`: as `back_off`, encoded anew. `split`:
+ * try smaller batches. `refuse_records`: refuse the records that the broker names. `plain`: the cluster takes no batch
+ * that has an identity; `plain_topic`: nor does this topic. `new_epoch`, `new_id`: begin the sequence anew. `fail`.
+ */
+export type NextStep =
+  | 'wait_longer'
+  | 'slow_lane'
+  | 'refresh'
+  | 'doubt_headers'
+  | 'back_off'
+  | 'encode'
+  | 'split'
+  | 'refuse_records'
+  | 'plain'
+  | 'plain_topic'
+  | 'new_epoch'
+  | 'new_id'
+  | 'fail'
+
+/** What events are answered that are surely not stored, and that the next step cannot help. */
+type ErrorCode =
+  | 'produce_failed'
+  | 'event_too_large'
+  | 'record_refused'
+  | 'topic_refused'
+  | 'kafka_misconfigured'
+
+type Row = readonly [name: string, effect: Effect, next?: NextStep, error?: ErrorCode]
+
+/** Kafka's codes that a sender tells apart. */
+const TABLE: Readonly<Record<number, Row>> = {
   0: ['NONE', 'stored'],
   46: ['DUPLICATE_SEQUENCE_NUMBER', 'stored'],
-  7: ['REQUEST_TIMED_OUT', 'appended'],
-  20: ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'appended'],
-  [-1]: ['UNKNOWN_SERVER_ERROR', 'open'],
-  56: ['KAFKA_STORAGE_ERROR', 'open'],
-  3: ['UNKNOWN_TOPIC_OR_PARTITION', 'moved'],
-  5: ['LEADER_NOT_AVAILABLE', 'moved'],
-  6: ['NOT_LEADER_OR_FOLLOWER', 'moved'],
-  8: ['BROKER_NOT_AVAILABLE', 'moved'],
-  9: ['REPLICA_NOT_AVAILABLE', 'moved'],
-  19: ['NOT_ENOUGH_REPLICAS', 'wait'],
-  2: ['CORRUPT_MESSAGE', 'corrupt'],
-  10: ['MESSAGE_TOO_LARGE', 'too_large'],
-  18: ['RECORD_LIST_TOO_LARGE', 'too_large'],
-  32: ['INVALID_TIMESTAMP', 'records'],
-  87: ['INVALID_RECORD', 'records'],
-  17: ['INVALID_TOPIC_EXCEPTION', 'topic'],
-  29: ['TOPIC_AUTHORIZATION_FAILED', 'topic'],
-  43: ['UNSUPPORTED_FOR_MESSAGE_FORMAT: the topic has a message format older than 0.11', 'old_format'],
-  76: ['UNSUPPORTED_COMPRESSION_TYPE', 'topic'],
-  21: ['INVALID_REQUIRED_ACKS', 'configuration'],
-  31: ['CLUSTER_AUTHORIZATION_FAILED: the right IdempotentWrite on the cluster is missing', 'no_identity'],
-  35: ['UNSUPPORTED_VERSION', 'configuration'],
-  42: ['INVALID_REQUEST', 'configuration'],
-  45: ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'sequence'],
-  59: ['UNKNOWN_PRODUCER_ID', 'sequence'],
-  47: ['INVALID_PRODUCER_EPOCH', 'epoch'],
-  33: ['UNSUPPORTED_SASL_MECHANISM', 'configuration'],
-  58: ['SASL_AUTHENTICATION_FAILED', 'configuration'],
+  7: ['REQUEST_TIMED_OUT', 'open', 'wait_longer'],
+  20: ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'open', 'slow_lane'],
+  [-1]: ['UNKNOWN_SERVER_ERROR', 'open', 'doubt_headers'],
+  56: ['KAFKA_STORAGE_ERROR', 'open', 'refresh'],
+  3: ['UNKNOWN_TOPIC_OR_PARTITION', 'refused', 'refresh'],
+  5: ['LEADER_NOT_AVAILABLE', 'refused', 'refresh'],
+  6: ['NOT_LEADER_OR_FOLLOWER', 'refused', 'refresh'],
+  8: ['BROKER_NOT_AVAILABLE', 'refused', 'refresh'],
+  9: ['REPLICA_NOT_AVAILABLE', 'refused', 'refresh'],
+  19: ['NOT_ENOUGH_REPLICAS', 'refused', 'back_off'],
+  2: ['CORRUPT_MESSAGE', 'refused', 'encode'],
+  10: ['MESSAGE_TOO_LARGE', 'refused', 'split', 'event_too_large'],
+  18: ['RECORD_LIST_TOO_LARGE', 'refused', 'split', 'event_too_large'],
+  32: ['INVALID_TIMESTAMP', 'refused', 'refuse_records', 'record_refused'],
+  87: ['INVALID_RECORD', 'refused', 'refuse_records', 'record_refused'],
+  17: ['INVALID_TOPIC_EXCEPTION', 'refused', 'fail', 'topic_refused'],
+  29: ['TOPIC_AUTHORIZATION_FAILED', 'refused', 'fail', 'topic_refused'],
+  43: [
+    'UNSUPPORTED_FOR_MESSAGE_FORMAT: the topic has a message format older than 0.11',
+    'refused',
+    'plain_topic',
+    'topic_refused',
+  ],
+  76: ['UNSUPPORTED_COMPRESSION_TYPE', 'refused', 'fail', 'topic_refused'],
+  21: ['INVALID_REQUIRED_ACKS', 'refused', 'fail', 'kafka_misconfigured'],
+  31: [
+    'CLUSTER_AUTHORIZATION_FAILED: the right IdempotentWrite on the cluster is missing',
+    'refused',
+    'plain',
+    'kafka_misconfigured',
+  ],
+  35: ['UNSUPPORTED_VERSION', 'refused', 'fail', 'kafka_misconfigured'],
+  42: ['INVALID_REQUEST', 'refused', 'fail', 'kafka_misconfigured'],
+  45: ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'refused', 'new_epoch'],
+  59: ['UNKNOWN_PRODUCER_ID', 'refused', 'new_epoch'],
+  47: ['INVALID_PRODUCER_EPOCH', 'refused', 'new_id'],
+  33: ['UNSUPPORTED_SASL_MECHANISM', 'refused', 'fail', 'kafka_misconfigured'],
+  58: ['SASL_AUTHENTICATION_FAILED', 'refused', 'fail', 'kafka_misconfigured'],
 }
 
-/** An error with an offset says that the leader appended the batch all the same: leadership moved while it waited. */
-export function fateOf(code: number, baseOffset: number): Fate {
-  const fate = TABLE[code]?.[1] ?? 'open'
-  return baseOffset >= 0 && fate !== 'stored' ? 'appended' : fate
+export interface Meaning {
+  readonly effect: Effect
+  readonly next: NextStep
+  readonly error: ErrorCode
 }
 
-/** Whether an attempt that was answered so has surely stored nothing. */
-export function isRefusal(fate: Fate): boolean {
-  return fate !== 'stored' && fate !== 'appended' && fate !== 'open'
+const MEANINGS = new Map(
+  Object.entries(TABLE).map(([code, [, effect, next = 'fail', error = 'produce_failed']]) => [
+    Number(code),
+    { effect, next, error } satisfies Meaning as Meaning,
+  ]),
+)
+const UNKNOWN: Meaning = { effect: 'open', next: 'refresh', error: 'produce_failed' }
+
+/**
+ * What a broker's answer for a batch means. An error with an offset says that the leader has the batch all the same:
+ * leadership moved while it waited. A code that nobody knows says nothing.
+ */
+export function meaningOf(code: number, baseOffset = -1): Meaning {
+  const meaning = MEANINGS.get(code) ?? UNKNOWN
+  if (baseOffset < 0 || meaning.effect === 'stored' || meaning.next === 'wait_longer') return meaning
+  return MEANINGS.get(20) as Meaning
 }
 
 /** A code for a person: `7 REQUEST_TIMED_OUT`. */
@@ -98,5 +134,5 @@ export class Misfit extends KafkaError {
 
 /** Whether a broker has refused for good what is no batch, as far as brokers can tell. */
 export function isMisfit(error: unknown): boolean {
-  return error instanceof KafkaError && ['configuration', 'no_identity'].includes(fateOf(error.code, -1))
+  return error instanceof KafkaError && meaningOf(error.code).error === 'kafka_misconfigured'
 }

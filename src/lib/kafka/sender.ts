@@ -9,7 +9,7 @@ import { Lanes, MAX_PATIENCE_MS } from './lanes.js'
 import type { Attempt, Ledger, Partition } from './partition.js'
 import type { ProduceResponse } from './protocol.js'
 import { BATCH_OVERHEAD } from './records.js'
-import { describe, fateOf } from './response-codes.js'
+import { describe, meaningOf } from './response-codes.js'
 import { Room, type Share } from './share.js'
 import { Topic, type TopicSettings } from './topic.js'
 import type { Acks, Clock, ProduceRequest, Transport } from './transport.js'
@@ -596,7 +596,11 @@ export class Sender {
     if (this.#state === 'closed') return
     const now = this.clock.now()
     const { lanes, batches, partitions, sentAt } = request
-    const slow = response?.results.reduce((count, { code }) => count + (code === 7 ? 1 : 0), 0) ?? 0
+    const slow =
+      response?.results.reduce(
+        (count, { code }) => count + (meaningOf(code).next === 'wait_longer' ? 1 : 0),
+        0,
+      ) ?? 0
     const isShort = lanes.answered(request, now - sentAt, batches.length, slow)
     const quickMs = lanes.quickMs(request.plain)
     if (!response) {
@@ -608,7 +612,7 @@ export class Sender {
     }
     lanes.throttledUntil = Math.max(lanes.throttledUntil, now + response.throttleMs)
     for (const result of response.results) {
-      if (fateOf(result.code, result.baseOffset) === 'stored') this.lastStoredAt = now
+      if (meaningOf(result.code, result.baseOffset).effect === 'stored') this.lastStoredAt = now
       const partition = this.#directory.get(result.topic)?.partitions[result.partition]
       const index = partitions.indexOf(partition)
       if (!partition || index < 0) continue
