@@ -110,7 +110,7 @@ function repeated(post: () => Post, connections = 1, pauseMs = 5): Attack['run']
 function madeUpSchemas(count: number, random: Random): string {
   const world = random.int(1e9).toString(36)
   const events = Array.from({ length: count }, (_, i) => `{"$schema":"/${world}/${i}"}`)
-  return `[${events.join(',')},{"p":${array('{}', 499_995 - 2 * count)}}]`
+  return `[${events.join(',')},{"p":${array('{}', 499_996 - 2 * count)}}]`
 }
 
 const hog =
