@@ -382,7 +382,11 @@ class FakeLink implements Link {
     if (fault === 'zombie') await clock.sleep(timeoutMs + 2000 + 5000 * (faults.latency() / 10))
     const results = await Promise.all(batches.map(batch => this.#store(batch, timeoutMs)))
     if (fault === 'unanswered') throw new Error('connection reset')
-    if (acks === 0) return undefined
+    if (acks === 0) {
+      // It is all that a broker says of a failure.
+      if (results.some(result => result && result.code !== 0)) this.open = false
+      return undefined
+    }
     const answered = results.filter(result => result !== undefined)
     if (produce < 8) for (const result of answered) result.recordErrors = undefined
     if (produce >= 6) return { results: answered, throttleMs: cluster.throttleMs }

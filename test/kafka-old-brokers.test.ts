@@ -310,6 +310,23 @@ for (const denies of [false, true])
     assert.deepEqual(cluster.stored('t'), [['a', 'b']])
   })
 
+test('while a broker holds its answers back, a few batches are sent again at first, and none later', async () => {
+  const { clock, cluster, send, outcome } = setUp()
+  cluster.upgrade({ produce: 5 })
+  cluster.throttleMs = 4000
+  for (let i = 0; i < 100; i++) clock.at(i * 500, () => send(`v${i}`))
+  await clock.runUntil(65_000)
+  for (let i = 0; i < 100; i++) assert.equal(outcome(`v${i}`), 'stored', `v${i}`)
+  assert.equal(cluster.stored('t')[0]?.length, 100)
+  const times = new Map<unknown, number[]>()
+  for (const { time, batch } of cluster.asked) {
+    const first = batch.records[0]?.value
+    times.set(first, [...(times.get(first) ?? []), time])
+  }
+  const copies = [...times.values()].flatMap(([, ...again]) => again)
+  assert.ok(copies.length <= 4, `sent again at ${copies}`)
+})
+
 test('without idempotence a batch is out once at a time, whatever is slow, moves or is given up', async () => {
   const random = randomFrom(5)
   const { clock, cluster, send } = setUp(

@@ -50,6 +50,7 @@ function setUp(
   const seen = {
     late: 0,
     complaints: [] as string[],
+    troubles: [] as string[],
     requests: [] as [number, number][],
     ended: [] as Ended[],
   }
@@ -58,6 +59,7 @@ function setUp(
       seen.late += count
     },
     complain: message => seen.complaints.push(message),
+    trouble: message => seen.troubles.push(message),
     sent: (batches, events) => seen.requests.push([batches, events]),
     begin: batches => {
       const ended: Ended = {
@@ -1254,6 +1256,31 @@ test('a broker that asks for a pause gets it', async () => {
   assert.ok((answers.get('b')?.at ?? 0) >= first + 700)
 })
 
+test('a pause is kept on all connections to the broker that asks for it', async () => {
+  let isSlow = true
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    { batch: (_broker, { topic }) => (isSlow && topic === 'slow' ? { waitMs: 600 } : undefined) },
+  )
+  cluster.create('slow', 1, () => 0)
+  for (let i = 0; i < 8; i++) clock.at(i * 700, () => send(`s${i}`, { topic: 'slow' }))
+  await clock.runUntil(6000)
+  assert.equal(cluster.asked.at(-1)?.lane, 'slow')
+  isSlow = false
+  cluster.throttleMs = 3000
+  send('x')
+  await clock.runUntil(6010)
+  assert.equal(outcome('x'), 'stored')
+  cluster.throttleMs = 0
+  const before = cluster.asked.length
+  send('y')
+  send('s', { topic: 'slow' })
+  await clock.runUntil(8990)
+  assert.equal(cluster.asked.length, before)
+  await clock.runUntil(9100)
+  assert.deepEqual(['y', 's'].map(outcome), ['stored', 'stored'])
+})
+
 test('acks 0 is answered when all is written', async () => {
   const { clock, send, outcome, cluster } = setUp({ acks: 0, idempotent: false })
   send('x')
@@ -1261,6 +1288,29 @@ test('acks 0 is answered when all is written', async () => {
   assert.equal(outcome('x'), 'stored')
   assert.equal(cluster.asked[0]?.batch.identity?.producerId, -1)
 })
+
+for (const acks of [0, 1] as const)
+  test(`acks ${acks}: a leader that has moved is found, and what was lost by then is told`, async () => {
+    const { clock, cluster, send, outcome, seen } = setUp({ acks, idempotent: false, timeoutMs: 300_000 })
+    for (let i = 0; i < 100; i++) clock.at(i * 100, () => send(`v${i}`))
+    clock.at(3050, () => cluster.move(cluster.partition('t'), 1, true))
+    await clock.runUntil(15_000)
+    for (let i = 0; i < 100; i++) assert.equal(outcome(`v${i}`), 'stored', `v${i}`)
+    // With acks 0 a broker says nothing but that it closes the connection.
+    const lost = acks === 0 ? ['v31'] : []
+    const stored = new Set(cluster.stored('t')[0])
+    assert.deepEqual(
+      Array.from({ length: 100 }, (_, i) => `v${i}`).filter(value => !stored.has(value)),
+      lost,
+    )
+    assert.deepEqual(
+      seen.troubles,
+      lost.map(
+        () => 'broker 0 has closed the connection, and may not have stored what was sent last (acks 0)',
+      ),
+    )
+    assert.ok(cluster.metadataRequests.length <= 4, `${cluster.metadataRequests.length} questions`)
+  })
 
 for (const [delivery, settings] of [
   ['hasty', { timeoutMs: 300_000, maxInFlight: { bytes: 1_000_000, messages: 20_000 } }],
