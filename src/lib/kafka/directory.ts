@@ -3,7 +3,7 @@ import type { Partition } from './partition.js'
 import type { TopicMetadata } from './protocol.js'
 import { describe, isMisfit, meaningOf } from './response-codes.js'
 import type { Topic } from './topic.js'
-import type { Clock, Transport } from './transport.js'
+import type { Clock, Transport, Waker } from './transport.js'
 
 export interface DirectorySettings {
   /** Metadata is asked for at least this often. */
@@ -11,7 +11,7 @@ export interface DirectorySettings {
 }
 
 /** What the directory needs of the sender. */
-export interface DirectoryHost {
+export interface DirectoryHost extends Waker {
   make(topic: string): Topic
   /** The partition of an event that has waited for that is known. */
   place(partition: Partition, record: Pending): void
@@ -19,8 +19,6 @@ export interface DirectoryHost {
   forgotten(): void
   /** No broker could be asked; `misfit`: for good, as far as brokers can tell. */
   trouble(message: string, misfit: boolean): void
-  /** Called when an answer has come. */
-  turn(): void
 }
 
 /** Between two requests for metadata. */
@@ -119,18 +117,19 @@ export class Directory {
 
   /**
    * As `refresh`, for what no event waits for: more and more seldom while nothing changes, for an outage may be
-   * long. Answers when it does so next.
+   * long.
    */
-  seek(topic: string, now: number, failed?: number): number {
+  seek(topic: string, now: number, failed?: number): void {
     this.#sought.add(topic)
     if (failed !== undefined) this.#avoid = failed
-    if (now < this.#seekAt) return this.#seekAt
-    if (now > this.#seekAt + MAX_PAUSE_MS) this.#seekPause = PAUSE_MS
-    for (const name of this.#sought) this.#wanted.add(name)
-    this.#sought.clear()
-    this.#seekAt = now + this.#seekPause
-    this.#seekPause = Math.min(2 * this.#seekPause, MAX_PAUSE_MS)
-    return this.#seekAt
+    if (now >= this.#seekAt) {
+      if (now > this.#seekAt + MAX_PAUSE_MS) this.#seekPause = PAUSE_MS
+      for (const name of this.#sought) this.#wanted.add(name)
+      this.#sought.clear()
+      this.#seekAt = now + this.#seekPause
+      this.#seekPause = Math.min(2 * this.#seekPause, MAX_PAUSE_MS)
+    }
+    this.host.wake(this.#seekAt)
   }
 
   /** Keeps an event until its topic's partitions are known. */
@@ -153,15 +152,13 @@ export class Directory {
     this.#unknown.add(topic)
   }
 
-  /** Answers the waiting events whose deadline has come; answers when the next one's does. */
-  expire(now: number): number {
-    let next = Infinity
+  /** Answers the waiting events whose deadline has come. */
+  expire(now: number): void {
     for (const topic of this.#unknown) {
       topic.expire(now)
       if (topic.waiting.length === 0 && !topic.breaker.needsProbe) this.#unknown.delete(topic)
-      next = Math.min(next, topic.deadline)
+      this.host.wake(topic.deadline)
     }
-    return next
   }
 
   /** Answers all that wait. */
@@ -169,24 +166,28 @@ export class Directory {
     for (const topic of this.#unknown) topic.fail('deadline_not_stored', topic.takeWaiting())
   }
 
-  /** Asks for metadata, if any is wanted and it may. Answers when to try again, where no answer will say so. */
-  learn(now: number): number {
-    if (this.#asking) return Infinity
+  /** Asks for metadata, if any is wanted and it may. */
+  learn(now: number): void {
+    if (this.#asking) return
     const unknown: string[] = []
     const allAt = this.#refreshedAt + this.settings.metadataMaxAgeMs
-    let next = this.#wanted.size > 0 ? Math.min(allAt, this.#refreshNotBefore) : allAt
-    const refresh = next <= now
+    const refreshAt = this.#wanted.size > 0 ? Math.min(allAt, this.#refreshNotBefore) : allAt
+    const refresh = refreshAt <= now
+    let next = refreshAt
     for (const topic of this.#unknown) {
       if (topic.askAt <= now && unknown.length < MAX_ASKED) unknown.push(topic.name)
       else next = Math.min(next, topic.askAt)
     }
-    if (unknown.length === 0 && !refresh) return next
-    if (this.#notBefore > now) return this.#notBefore
+    const isWanted = unknown.length > 0 || refresh
+    if (!isWanted || this.#notBefore > now) {
+      this.host.wake(isWanted ? this.#notBefore : next)
+      return
+    }
     // By turns, so that neither kind keeps the other from being asked.
     this.#lastForNew = unknown.length > 0 && !(refresh && this.#lastForNew)
     if (this.#lastForNew) {
       this.#ask(unknown, true)
-      return Infinity
+      return
     }
     if (allAt <= now) {
       this.#refreshedAt = now
@@ -200,9 +201,7 @@ export class Directory {
       for (const name of known) if (!gone.includes(name)) this.#wanted.add(name)
       this.#ask(gone, true)
     } else if (known.length > 0) this.#ask(known, false)
-    return known.length > 0
-      ? Infinity
-      : now + (unknown.length > 0 ? PAUSE_MS : this.settings.metadataMaxAgeMs)
+    else this.host.wake(now + (unknown.length > 0 ? PAUSE_MS : this.settings.metadataMaxAgeMs))
   }
 
   #isGone(name: string, now: number): boolean {

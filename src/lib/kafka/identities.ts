@@ -1,6 +1,6 @@
 import { isMisfit, KafkaError, Misfit } from './response-codes.js'
 import type { Issued, Plainness, Sequence } from './sequence.js'
-import type { Clock, Transport } from './transport.js'
+import type { Clock, Transport, Waker } from './transport.js'
 
 export interface IdentitySettings {
   /** Whether brokers are to recognise what is sent again. */
@@ -11,9 +11,7 @@ export interface IdentitySettings {
   readonly retryBackoffMaxMs: number
 }
 
-export interface IdentityHost {
-  /** Called when an answer has come. */
-  turn(): void
+export interface IdentityHost extends Waker {
   /** Batches go without an identity from now on, or with one again. */
   warn(message: string): void
 }
@@ -73,13 +71,16 @@ export class Identities implements Plainness {
 
   /** While batches go without an identity because it was refused: asks from time to time whether that is over. */
   recheck(now: number): void {
-    if (this.plain && this.settings.idempotent) this.ask(now)
+    if (this.plain && this.settings.idempotent && this.#notBefore <= now) this.ask(now)
   }
 
-  /** Asks for a new id, unless that is under way. Answers when to try again, where no answer will say so. */
-  ask(now: number): number {
-    if (this.#asking) return Infinity
-    if (this.#notBefore > now) return this.#notBefore
+  /** Asks for a new id, unless that is under way. */
+  ask(now: number): void {
+    if (this.#asking) return
+    if (this.#notBefore > now) {
+      this.host.wake(this.#notBefore)
+      return
+    }
     this.#asking = true
     this.refused = false
     this.transport
@@ -106,7 +107,6 @@ export class Identities implements Plainness {
         this.#asking = false
         this.host.turn()
       })
-    return Infinity
   }
 }
 

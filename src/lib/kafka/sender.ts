@@ -95,7 +95,7 @@ export class Sender {
       Math.min(maxQueuedBytes, maxInFlight?.bytes ?? Infinity),
       Math.min(maxQueuedMessages, maxInFlight?.messages ?? Infinity),
     )
-    const turn = () => this.#turnSoon()
+    const host = { turn: () => this.#turnSoon(), wake: (time: number) => this.#wake(time) }
     const ledger: Ledger = {
       settle: (record, error) => this.#settle(record, error),
       late: count => observer.late?.(count),
@@ -113,9 +113,9 @@ export class Sender {
       place: (partition, record) => this.#append(partition, record, clock.now()),
       forgotten: () => this.#identities.renew(),
       trouble: (message, misfit) => (misfit ? observer.complain : observer.trouble)?.(message),
-      turn,
+      ...host,
     })
-    this.#identities = new Identities(settings, transport, clock, { turn, warn: ledger.warn })
+    this.#identities = new Identities(settings, transport, clock, { ...host, warn: ledger.warn })
   }
 
   /**
@@ -349,7 +349,8 @@ export class Sender {
 
   #turn(now: number): void {
     this.#identities.recheck(now)
-    let next = Math.min(this.#directory.expire(now), this.#findLate(now))
+    this.#directory.expire(now)
+    this.#findLate(now)
     const lingering = this.#state === 'open' && this.#lingers
     const ready = new Map<Channel, { lanes: Lanes; partitions: Partition[] }>()
     const needsId: Partition[] = []
@@ -360,17 +361,16 @@ export class Sender {
         continue
       }
       partition.updateShare(now)
-      next = Math.min(next, partition.deadline)
+      this.#wake(partition.deadline)
       if (partition.out) {
         // It may be out for long at a broker that leads no more.
-        if (partition.breaker.failures > 0)
-          next = Math.min(next, this.#directory.seek(partition.topic, now, partition.leader))
+        if (partition.breaker.failures > 0) this.#directory.seek(partition.topic, now, partition.leader)
         continue
       }
       if (partition.mayLose) this.#placeAnew(partition, now)
       const readyAt = partition.readyAt(lingering)
       if (readyAt > now) {
-        next = Math.min(next, readyAt)
+        this.#wake(readyAt)
         continue
       }
       if (partition.leader === undefined) {
@@ -401,12 +401,10 @@ export class Sender {
       if (same) same.partitions.push(partition)
       else ready.set(channel, { lanes, partitions: [partition] })
     }
-    for (const [channel, { lanes, partitions }] of ready)
-      next = Math.min(next, this.#dispatch(lanes, channel, partitions, now))
-    if (needsId.length > 0) next = Math.min(next, this.#identify(needsId, now))
-    if (this.#state === 'open') next = Math.min(next, this.#seek(now))
-    next = Math.min(next, this.#directory.learn(now))
-    this.#wake(next)
+    for (const [channel, { lanes, partitions }] of ready) this.#dispatch(lanes, channel, partitions, now)
+    if (needsId.length > 0) this.#identify(needsId, now)
+    if (this.#state === 'open') this.#seek(now)
+    this.#directory.learn(now)
   }
 
   /** Events without a key leave a partition that fails for one that is well. */
@@ -419,46 +417,42 @@ export class Sender {
 
   /**
    * Looks for the way to the leaders of partitions whose breaker is open, so that no client's event need wait to
-   * find out that there is none. Answers when to try again, where no answer will say so.
+   * find out that there is none.
    */
-  #seek(now: number): number {
-    let next = Infinity
+  #seek(now: number): void {
     for (const partition of this.#tripped) {
       const topic = this.#directory.get(partition.topic)
       // A topic that was forgotten, and is known again, has other ones.
       if (partition.breaker.isClosed || topic?.partitions[partition.index] !== partition)
         this.#tripped.delete(partition)
-      else if (partition.needsProbe && topic.has(partition))
-        next = Math.min(next, this.#seekLeader(partition, now))
+      else if (partition.needsProbe && topic.has(partition)) this.#seekLeader(partition, now)
     }
-    return next
   }
 
-  #seekLeader(partition: Partition, now: number): number {
+  #seekLeader(partition: Partition, now: number): void {
     if (partition.leader === undefined) {
       partition.breaker.problem = NO_LEADER
-      return this.#directory.seek(partition.topic, now)
+      this.#directory.seek(partition.topic, now)
+      return
     }
     const channel = this.#lanes(partition.leader).channelFor(partition, now)
     const readyAt = Math.max(partition.notBefore, channel.readyAt)
-    let next = Infinity
     if (channel.failures > 0) partition.breaker.note(channel.problem)
-    if (readyAt <= now && channel.connected) partition.breaker.reachable()
-    else if (readyAt > now) next = readyAt
+    if (readyAt > now) this.#wake(readyAt)
+    else if (channel.connected) partition.breaker.reachable()
     else this.#connect(channel)
-    return channel.connected ? next : Math.min(next, this.#directory.seek(partition.topic, now))
+    if (!channel.connected) this.#directory.seek(partition.topic, now)
   }
 
   /** Has an id asked for. Partitions that cannot have one say why; when that is for good, to their events. */
-  #identify(needy: readonly Partition[], now: number): number {
-    const next = this.#identities.ask(now)
+  #identify(needy: readonly Partition[], now: number): void {
+    this.#identities.ask(now)
     const { problem, refused } = this.#identities
     for (const partition of needy) {
       if (problem) partition.breaker.problem = problem
       if (refused) partition.abandon('kafka_misconfigured')
     }
     if (refused) this.observer.complain?.(`no producer id can be had: ${problem}`)
-    return next
   }
 
   // Requests.
@@ -480,17 +474,18 @@ export class Sender {
     })
   }
 
-  /** Sends what is ready for a channel, if it is free. Answers when to try again, where no answer will say so. */
-  #dispatch(lanes: Lanes, channel: Channel, ready: readonly Partition[], now: number): number {
+  /** Sends what is ready for a channel, if it is free. */
+  #dispatch(lanes: Lanes, channel: Channel, ready: readonly Partition[], now: number): void {
     const readyAt = Math.max(channel.readyAt, lanes.throttledUntil)
     if (readyAt > now) {
       if (lanes.throttledUntil > now) for (const { breaker } of ready) breaker.problem = lanes.throttled(now)
-      return readyAt
+      this.#wake(readyAt)
+      return
     }
     if (!channel.connected) {
       if (this.settings.acks === 0 && channel.broken) this.#hungUp(channel, ready, now)
       this.#connect(channel)
-      return Infinity
+      return
     }
     const request = this.#take(lanes, channel, ready, now)
     const end = this.observer.begin?.(request.batches)
@@ -513,7 +508,6 @@ export class Sender {
         },
       )
       .then(() => this.#turnSoon())
-    return Infinity
   }
 
   /** With acks 0 what was sent last may be lost: the leaders are looked for before anything else is sent. */
@@ -572,13 +566,12 @@ export class Sender {
 
   /**
    * What is out for too long may be sent again by another connection, which others need not wait for either; the
-   * answer counts all the same. Tells when the next answer is late.
+   * answer counts all the same.
    */
-  #findLate(now: number): number {
-    let next = Infinity
+  #findLate(now: number): void {
     for (const request of this.#requests) {
       if (request.lateAt > now) {
-        next = Math.min(next, request.lateAt)
+        this.#wake(request.lateAt)
         continue
       }
       const { lanes, channel, sentAt } = request
@@ -588,7 +581,6 @@ export class Sender {
       this.observer.trouble?.(problem)
       eachPending(request, (partition, batch) => partition.late(batch, request, problem, now))
     }
-    return next
   }
 
   /** A missing response is what acks 0 gets: all is written, and that is all there is to know. */

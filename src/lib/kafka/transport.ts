@@ -75,6 +75,14 @@ export interface Clock {
   soon(callback: () => void): void
 }
 
+/** How a part of the sender asks for a turn, which looks at everything. */
+export interface Waker {
+  /** Now: an answer has come. */
+  turn(): void
+  /** At this time, if nothing brings one before. */
+  wake(time: number): void
+}
+
 export const REAL_CLOCK: Clock = {
   now: () => performance.now(),
   at(time, callback) {
