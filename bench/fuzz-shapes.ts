@@ -155,6 +155,13 @@ const mutated: Make = (random, corpus) =>
 const names: Make = (random, corpus) =>
   whole(random, { kind: 'schema or stream', body: events(random, () => misnamed(random, corpus)) })
 
+/** More schemas that no file has than one request may have fetched. */
+const manyNames: Make = random =>
+  whole(random, {
+    kind: 'many schemas',
+    body: `[${Array.from({ length: 17 + random.int(20) }, () => `{"$schema":"/made/up/${random.int(1e9)}"}`).join()}]`,
+  })
+
 const coded: Make = random =>
   whole(random, {
     kind: 'reason of its own',
@@ -710,6 +717,7 @@ const MIX: readonly (readonly [number, Make])[] = [
   [0.4, bomb],
   [0.6, width],
   [0.6, (random, corpus) => random.pick(slow)(random, corpus)],
+  [3, manyNames],
 ]
 
 /** Every so many requests is a good one: whatever came before, the service does its work. */

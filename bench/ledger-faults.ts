@@ -416,7 +416,7 @@ export async function run(say: (line: string) => void, options: FaultsOptions = 
       ...(network && { through: (_, address) => network.before(address) }),
     })
     const bootstrap = network ? kafka.bootstrapThrough : kafka.bootstrap
-    const conf = { request_timeout_ms: deadlineMs, ...options.conf }
+    const conf = { request_timeout_ms: deadlineMs, shutdown_timeout_ms: 10_000, ...options.conf }
     const start = (port: number, metricsPort?: number) =>
       naive ? startNaive(bootstrap, port) : startGate(bootstrap, { port, ...conf }, metricsPort)
     await createLedgerTopics(kafka, TOPICS)
@@ -468,7 +468,7 @@ function resultOf(
   const { healthy, healthyBefore } = neighbours
   if (!(healthy.p50 < Math.max(50, healthyBefore.p50)))
     broken.push('healthy partitions wait for a stopped follower of others')
-  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION}, replication 3, \`min.insync.replicas\` 2, \`request_timeout_ms\` ${deadlineMs}. Events come at a steady rate, a tenth of the requests an array of five, a quarter hasty, for which \`queue.buffering.max.ms\` is ${HASTY_LINGER_MS}; none is sent twice.${hasNetwork ? ' Between gate and brokers stands toxiproxy.' : ''}
+  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION}, replication 3, \`min.insync.replicas\` 2, \`request_timeout_ms\` ${deadlineMs}, \`shutdown_timeout_ms\` 10000. Events come at a steady rate, a tenth of the requests an array of five, a quarter hasty, for which \`queue.buffering.max.ms\` is ${HASTY_LINGER_MS}; none is sent twice.${hasNetwork ? ' Between gate and brokers stands toxiproxy.' : ''}
 
 ${table(report)}
 

@@ -4,7 +4,7 @@ import { readConf } from '#src/lib/config.js'
 import { shutdownTimes } from '#src/lib/shutdown.js'
 
 test('if nobody says how long the process has, requests are answered within two seconds, and hasty events have ten', () => {
-  assert.deepEqual(shutdownTimes(undefined), { idleMs: 500, answerMs: 1500, endMs: 8000 })
+  assert.deepEqual(shutdownTimes(undefined), { idleMs: 1200, answerMs: 1500, endMs: 8000 })
   assert.deepEqual(readConf({}).shutdown, shutdownTimes(undefined))
   assert.equal(readConf({}).shutdown_timeout_ms, 10_000)
 })

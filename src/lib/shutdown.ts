@@ -22,7 +22,7 @@ const FINISH_MS = 5000
 const IDLE_SHARE = 0.1
 /** Charts made for the original leave two seconds, and say so nowhere. */
 const UNTOLD_ANSWER_MS = 1500
-const UNTOLD_IDLE_MS = 500
+const UNTOLD_IDLE_MS = 1200
 
 /**
  * A kill leaves clients without an answer, which some take for success. If nobody has said how long the process
