@@ -10,6 +10,8 @@ export interface Pending extends RecordData {
   deadline: number
   /** Of the request that it came with. */
   readonly trace?: Trace | undefined
+  /** What it takes of a batch, at most. */
+  readonly size: number
   /** What it holds room of until it has its outcome. */
   share: Share | undefined
   /** How long it had until then when it was accepted. */
@@ -21,8 +23,8 @@ export interface Pending extends RecordData {
 }
 
 /** What a record takes of a batch, at most. */
-export function sizeOf(record: RecordData): number {
-  return RECORD_OVERHEAD + record.valueBytes + (record.key?.length ?? 0) + (record.headers?.length ?? 0)
+export function sizeOf(valueBytes: number, key: RecordData['key'], headers: RecordData['headers']): number {
+  return RECORD_OVERHEAD + valueBytes + (key?.length ?? 0) + (headers?.length ?? 0)
 }
 
 /** Whether an event had as good as the whole timeout: one that came with its deadline near proves nothing by it. */
@@ -78,7 +80,7 @@ export class Batch {
 
   add(record: Pending): void {
     this.records.push(record)
-    this.size += sizeOf(record)
+    this.size += record.size
     this.deadline = Math.min(this.deadline, record.deadline)
     this.latest = Math.max(this.latest, record.deadline)
   }
@@ -93,7 +95,7 @@ export class Batch {
       this.answered = true
       this.#noteDeadlines(rest)
     } else {
-      for (const record of due) this.size -= sizeOf(record)
+      for (const record of due) this.size -= record.size
       this.#keep(rest)
     }
     return due

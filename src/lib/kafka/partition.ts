@@ -1,5 +1,5 @@
 import { GateError } from '../errors.js'
-import { Batch, isWhole, type Pending, sizeOf } from './batch.js'
+import { Batch, isWhole, type Pending } from './batch.js'
 import { CircuitBreaker } from './circuit-breaker.js'
 import { Pace } from './lanes.js'
 import type { PartitionResult } from './protocol.js'
@@ -154,12 +154,14 @@ export class Partition {
 
   /** Whether it may take an event of this size: what is not well holds only a part of the room. */
   hasRoom(bytes: number, now: number): boolean {
+    if (this.updateShare(now)) return true
     const stalledMs = this.#stalledMs(now)
-    return this.share.mayTake(bytes, this.keepsUp(now), stalledMs >= LONG_MS, stalledMs < SLOW_MS)
+    return this.share.hasPlace(bytes, stalledMs >= LONG_MS, stalledMs < SLOW_MS)
   }
 
-  updateShare(now: number): void {
-    this.share.update(this.keepsUp(now))
+  /** Answers whether it is well. */
+  updateShare(now: number): boolean {
+    return this.share.update(this.keepsUp(now))
   }
 
   /** Well, and what is out has not been out for long, by which that may turn out to be otherwise. */
@@ -218,7 +220,7 @@ export class Partition {
       batch !== undefined &&
       !batch.closed &&
       batch.records.length < batchMessages &&
-      batch.size + sizeOf(record) <= this.#batchBytes &&
+      batch.size + record.size <= this.#batchBytes &&
       now - batch.since <= Math.max(lingerMs, timeoutMs * GROWTH)
     if (!batch || !fits) {
       if (batch) batch.closed = true

@@ -131,85 +131,56 @@ export class Sender {
     timeoutMs = Infinity,
     trace?: Trace,
   ): Promise<void> {
-    const { settings } = this
+    const { settings, queuedMessages, queuedBytes } = this
     const now = this.clock.now()
     const patience = Math.min(settings.timeoutMs, timeoutMs)
     const valueBytes = Buffer.byteLength(value)
-    const size = valueBytes + (key?.length ?? 0)
-    if (this.#state !== 'open')
-      return Promise.reject(new GateError('draining', 'the service is shutting down'))
+    const headers = trace && headersOf(trace)
+    const size = sizeOf(valueBytes, key, headers)
+    if (this.#state !== 'open') return refused('draining', 'the service is shutting down')
     if (!(timestamp >= 0 && timestamp <= MAX_TIMESTAMP && Number.isInteger(timestamp)))
-      return Promise.reject(
-        new GateError('timestamp_unparsable', `${timestamp} is no time that Kafka can store`),
+      return refused('timestamp_unparsable', `${timestamp} is no time that Kafka can store`)
+    if (BATCH_OVERHEAD + size > settings.maxRequestBytes)
+      return refused(
+        'event_too_large',
+        `the event has ${valueBytes + (key?.length ?? 0)} bytes, and message.max.bytes is ${settings.maxRequestBytes}`,
       )
-    const record: Pending = {
-      key,
-      value,
-      valueBytes,
-      timestamp,
-      headers: trace && headersOf(trace),
-      trace,
-      deadline: now + patience,
-      patience,
-      share: undefined,
-      settled: false,
-      resolve: nothing,
-      reject: nothing,
-    }
-    const bytes = sizeOf(record)
-    if (BATCH_OVERHEAD + bytes > settings.maxRequestBytes)
-      return Promise.reject(
-        new GateError(
-          'event_too_large',
-          `the event has ${size} bytes, and message.max.bytes is ${settings.maxRequestBytes}`,
-        ),
-      )
-    if (
-      this.queuedMessages >= settings.maxQueuedMessages ||
-      this.queuedBytes + bytes > settings.maxQueuedBytes
-    )
-      return Promise.reject(
-        new GateError(
-          'producer_full',
-          `Kafka does not keep up: ${this.queuedMessages} events, ${this.queuedBytes} bytes wait for it`,
-        ),
+    if (queuedMessages >= settings.maxQueuedMessages || queuedBytes + size > settings.maxQueuedBytes)
+      return refused(
+        'producer_full',
+        `Kafka does not keep up: ${queuedMessages} events, ${queuedBytes} bytes wait for it`,
       )
     const topic = this.#directory.topic(topicName)
-    if (!topic)
-      return Promise.reject(
-        new GateError('producer_full', 'too many topics that Kafka does not know are waited for'),
-      )
+    if (!topic) return refused('producer_full', 'too many topics that Kafka does not know are waited for')
     topic.used = now
     const partition = topic.known ? topic.choose(key, now) : undefined
-    this.#tripEarly(topic, partition, now)
-    if ((partition ?? topic).rejects && !partition?.hasYoungProbe(now))
-      return Promise.reject(
-        new GateError(
-          'partition_unavailable',
-          `${partition ?? topicName}: nothing could be stored for ${settings.timeoutMs} ms ` +
-            `(${(partition ?? topic).breaker.problem})`,
-        ),
-      )
     const holder = partition ?? topic
-    if (!holder.hasRoom(bytes, now))
-      return Promise.reject(
-        new GateError(
-          'partition_unavailable',
-          `${partition ?? topicName}: too many events wait for it already (${holder.breaker.problem})`,
-        ),
-      )
-    if (partition && partition.foreseen(now) > record.deadline)
-      return Promise.reject(
-        new GateError(
-          'partition_unavailable',
-          `${partition}: Kafka is too slow for the event to be stored within ${Math.round(patience)} ms`,
-        ),
-      )
+    const unavailable = (problem: string) => refused('partition_unavailable', `${holder}: ${problem}`)
+    this.#tripEarly(topic, partition, now)
+    if (holder.rejects && !partition?.hasYoungProbe(now))
+      return unavailable(`nothing could be stored for ${settings.timeoutMs} ms (${holder.breaker.problem})`)
+    if (!holder.hasRoom(size, now))
+      return unavailable(`too many events wait for it already (${holder.breaker.problem})`)
+    if (partition && partition.foreseen(now) > now + patience)
+      return unavailable(`Kafka is too slow for the event to be stored within ${Math.round(patience)} ms`)
     this.queuedMessages++
-    this.queuedBytes += bytes
+    this.queuedBytes += size
     return new Promise((resolve, reject) => {
-      record.resolve = resolve
-      record.reject = reject
+      const record: Pending = {
+        key,
+        value,
+        valueBytes,
+        timestamp,
+        headers,
+        trace,
+        size,
+        deadline: now + patience,
+        patience,
+        share: undefined,
+        settled: false,
+        resolve,
+        reject,
+      }
       if (partition) this.#append(partition, record, now)
       else this.#await(topic, record)
     })
@@ -272,7 +243,7 @@ export class Sender {
   #settle(record: Pending, error: GateError | undefined): void {
     record.settled = true
     this.queuedMessages--
-    this.queuedBytes -= sizeOf(record)
+    this.queuedBytes -= record.size
     this.#hold(record, undefined)
     if (error) record.reject(error)
     else record.resolve()
@@ -281,7 +252,7 @@ export class Sender {
 
   /** An event holds room of `share`, and no longer of another. */
   #hold(record: Pending, share: Share | undefined): void {
-    const bytes = sizeOf(record)
+    const bytes = record.size
     record.share?.add(-bytes, -1)
     share?.add(bytes, 1)
     record.share = share
@@ -611,7 +582,7 @@ export class Sender {
       partitions[index] = undefined
       partition.answered(batches[index] as Batch, request, result, now, quickMs, isShort)
     }
-    this.#lost(request, 'the broker did not answer for it')
+    if (partitions.some(Boolean)) this.#lost(request, 'the broker did not answer for it')
   }
 
   /** What of a request had no answer. */
@@ -620,6 +591,10 @@ export class Sender {
     const now = this.clock.now()
     eachPending(request, (partition, batch) => partition.lost(batch, request, problem, now))
   }
+}
+
+function refused(...why: ConstructorParameters<typeof GateError>): Promise<never> {
+  return Promise.reject(new GateError(...why))
 }
 
 function eachPending(
@@ -655,5 +630,3 @@ function problemOf(response: ProduceResponse | undefined): string | undefined {
 const NO_LEADER = 'it has no leader'
 
 const WRITTEN = { topic: '', partition: 0, code: 0, baseOffset: -1, recordErrors: [], message: null }
-
-function nothing(): void {}

@@ -47,16 +47,18 @@ export class Share {
     readonly topic: Held,
   ) {}
 
-  /** Tells whether its holder is well. Answers whether it may take an event; `isBrief`: it has stalled for a moment at most. */
-  mayTake(bytes: number, isWell: boolean, hasWaitedLong: boolean, isBrief = false): boolean {
-    this.update(isWell)
-    return isWell || this.room.hasPlace(this.topic, bytes, hasWaitedLong, isBrief)
+  /** Whether its holder, which is not well, may take an event; `isBrief`: it has stalled for a moment at most. */
+  hasPlace(bytes: number, hasWaitedLong: boolean, isBrief: boolean): boolean {
+    return this.room.hasPlace(this.topic, bytes, hasWaitedLong, isBrief)
   }
 
-  update(isWell: boolean): void {
-    if (this.#isSick !== isWell) return
-    this.#isSick = !isWell
-    this.#count(isWell ? -this.#bytes : this.#bytes, isWell ? -this.#messages : this.#messages)
+  /** Tells whether its holder is well; answers the same. */
+  update(isWell: boolean): boolean {
+    if (this.#isSick === isWell) {
+      this.#isSick = !isWell
+      this.#count(isWell ? -this.#bytes : this.#bytes, isWell ? -this.#messages : this.#messages)
+    }
+    return isWell
   }
 
   add(bytes: number, messages: number): void {

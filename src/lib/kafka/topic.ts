@@ -71,12 +71,16 @@ export class Topic {
   /** As a partition's. A new topic is known within a moment. */
   hasRoom(bytes: number, now: number): boolean {
     const waited = this.waiting.length > 0 ? now - this.#waitingSince : 0
-    return this.share.mayTake(bytes, waited < NEW_MS, waited >= LONG_MS)
+    return this.share.update(waited < NEW_MS) || this.share.hasPlace(bytes, waited >= LONG_MS, false)
   }
 
   /** Whether it refuses an event while it is unknown. */
   get rejects(): boolean {
     return this.breaker.rejects(this.waiting.length > 0)
+  }
+
+  toString(): string {
+    return this.name
   }
 
   get idle(): boolean {
