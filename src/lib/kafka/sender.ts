@@ -155,14 +155,19 @@ export class Sender {
     topic.used = now
     const partition = topic.known ? topic.choose(key, now) : undefined
     const holder = partition ?? topic
-    const unavailable = (problem: string) => refused('partition_unavailable', `${holder}: ${problem}`)
     this.#tripEarly(topic, partition, now)
     if (holder.rejects && !partition?.hasYoungProbe(now))
-      return unavailable(`nothing could be stored for ${settings.timeoutMs} ms (${holder.breaker.problem})`)
+      return unavailable(
+        holder,
+        `nothing could be stored for ${settings.timeoutMs} ms (${holder.breaker.problem})`,
+      )
     if (!holder.hasRoom(size, now))
-      return unavailable(`too many events wait for it already (${holder.breaker.problem})`)
+      return unavailable(holder, `too many events wait for it already (${holder.breaker.problem})`)
     if (partition && partition.foreseen(now) > now + patience)
-      return unavailable(`Kafka is too slow for the event to be stored within ${Math.round(patience)} ms`)
+      return unavailable(
+        holder,
+        `Kafka is too slow for the event to be stored within ${Math.round(patience)} ms`,
+      )
     this.queuedMessages++
     this.queuedBytes += size
     return new Promise((resolve, reject) => {
@@ -559,11 +564,8 @@ export class Sender {
     if (this.#state === 'closed') return
     const now = this.clock.now()
     const { lanes, batches, partitions, sentAt } = request
-    const slow =
-      response?.results.reduce(
-        (count, { code }) => count + (meaningOf(code).next === 'wait_longer' ? 1 : 0),
-        0,
-      ) ?? 0
+    let slow = 0
+    for (const { code } of response?.results ?? []) if (meaningOf(code).next === 'wait_longer') slow++
     const isShort = lanes.answered(request, now - sentAt, batches.length, slow)
     const quickMs = lanes.quickMs(request.plain)
     if (!response) {
@@ -597,12 +599,17 @@ function refused(...why: ConstructorParameters<typeof GateError>): Promise<never
   return Promise.reject(new GateError(...why))
 }
 
+function unavailable(holder: Partition | Topic, problem: string): Promise<never> {
+  return refused('partition_unavailable', `${holder}: ${problem}`)
+}
+
 function eachPending(
   { partitions, batches }: Request,
   act: (partition: Partition, batch: Batch) => void,
 ): void {
-  for (const [index, partition] of partitions.entries())
+  partitions.forEach((partition, index) => {
     if (partition) act(partition, batches[index] as Batch)
+  })
 }
 
 /** A Produce request that is out. */
