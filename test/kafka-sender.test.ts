@@ -1289,6 +1289,38 @@ test('acks 0 is answered when all is written', async () => {
   assert.equal(cluster.asked[0]?.batch.identity?.producerId, -1)
 })
 
+for (const lingerMs of [5, 500, 3000])
+  test(`with a linger of ${lingerMs} ms a partition that was stuck takes events again as soon as it is well`, async () => {
+    const { clock, cluster, send, outcome } = setUp({ lingerMs }, { latency: () => 20 })
+    send('first')
+    await clock.runUntil(5000)
+    cluster.move(cluster.partition('t'), -1, true)
+    send('trips')
+    await clock.runUntil(5000 + TIMEOUT)
+    assert.equal(outcome('trips'), 'deadline_not_stored')
+    cluster.move(cluster.partition('t'), 0, true)
+    await clock.runUntil(20_000)
+    send('probe')
+    clock.at(20_005, () => send('follows'))
+    await clock.runUntil(20_200)
+    assert.deepEqual(['probe', 'follows'].map(outcome), ['stored', 'stored'])
+  })
+
+test('no linger takes more than half of the time that an event has', async () => {
+  const { clock, send, answers, outcome } = setUp({ lingerMs: 3000 })
+  send('known')
+  await clock.runUntil(5000)
+  send('hurried', { timeoutMs: 1000 })
+  send('shares')
+  await clock.runUntil(10_000)
+  assert.deepEqual(['hurried', 'shares'].map(outcome), ['stored', 'stored'])
+  assert.ok((answers.get('hurried')?.at ?? Infinity) < 5600)
+  clock.at(11_000, () => send('first'))
+  clock.at(12_000, () => send('hurried later', { timeoutMs: 500 }))
+  await clock.runUntil(20_000)
+  assert.deepEqual(['first', 'hurried later'].map(outcome), ['stored', 'stored'])
+})
+
 for (const acks of [0, 1] as const)
   test(`acks ${acks}: a leader that has moved is found, and what was lost by then is told`, async () => {
     const { clock, cluster, send, outcome, seen } = setUp({ acks, idempotent: false, timeoutMs: 300_000 })

@@ -203,7 +203,7 @@ export class Partition {
     return batch !== undefined && !batch.closed && !this.#full(batch)
   }
 
-  /** Takes an event. Answers whether a batch is full, and need not linger. */
+  /** Takes an event. Answers whether a batch need not linger: it is full, or a client waits to see whether it can be stored. */
   append(record: Pending, now: number): boolean {
     const { batchMessages, lingerMs, timeoutMs } = this.settings
     if (!this.breaker.isClosed) {
@@ -229,7 +229,7 @@ export class Partition {
       this.#queue.push(batch)
     }
     batch.add(record)
-    return this.#queue.length > 1 || this.#full(batch)
+    return this.#queue.length > 1 || batch.probe || this.#full(batch)
   }
 
   /**
@@ -249,8 +249,8 @@ export class Partition {
     // Of what may be sent no more an answer may still come, and of what would be stored twice.
     if (!batch || batch.answered || (batch.plain && batch.awaited > 0)) return Infinity
     const linger =
-      lingering && !batch.closed && this.#queue.length === 1 && !this.#full(batch)
-        ? this.settings.lingerMs
+      lingering && !batch.closed && !batch.probe && this.#queue.length === 1 && !this.#full(batch)
+        ? Math.min(this.settings.lingerMs, (batch.deadline - batch.since) / 2)
         : 0
     return Math.max(this.#notBefore, batch.since + linger)
   }

@@ -139,7 +139,7 @@ export const PROPERTIES: Readonly<Record<string, Property>> = {
   ),
   'retry.backoff.max.ms': number('The longest such wait.', [1, 300_000], 1000),
   'queue.buffering.max.ms': number(
-    'How long an event waits for others to be sent with. librdkafka waits 5 ms; what arrives while a request is out shares the next one anyway.',
+    'How long an event waits for others to be sent with, half of its time at most. librdkafka waits 5 ms; what arrives while a request is out shares the next one anyway.',
     [0, 900_000],
     0,
     { aliases: ['linger.ms'], librdkafka: 5 },

@@ -235,7 +235,7 @@ export class Sender {
     if (partition.leader !== undefined && this.#lanes(partition.leader).channelFor(partition, now).busy)
       return
     if (full || this.settings.lingerMs === 0 || !this.#lingers) this.#turnSoon()
-    else this.#wake(now + this.settings.lingerMs)
+    else this.#wake(partition.readyAt(true))
   }
 
   #await(topic: Topic, record: Pending): void {
