@@ -41,6 +41,20 @@ test('responses arrive however the network cuts them', async t => {
   assert.deepEqual(answers.map(String), ['answer 1', 'answer 2', 'answer 3'])
 })
 
+test('a long response in many pieces is put together once, and what follows it is read', async t => {
+  const concat = t.mock.method(Buffer, 'concat')
+  const connection = await setUp(t, socket => {
+    const long = frame(1, 'x'.repeat(3_000_000))
+    for (let at = 0; at < long.length; at += 10_000) socket.write(long.subarray(at, at + 10_000))
+    socket.write(Buffer.concat([frame(2, 'second'), frame(3, 'third')]))
+  })
+  const [first, second, third] = await Promise.all([1, 2, 3].map(() => connection.request(ask, 5000)))
+  assert.equal(first?.length, 3_000_000)
+  assert.deepEqual([second, third].map(String), ['second', 'third'])
+  const copied = concat.mock.calls.reduce((sum, { result }) => sum + (result?.length ?? 0), 0)
+  assert.ok(copied < 4_000_000, `${copied} bytes were copied`)
+})
+
 for (const [what, answer, reason] of [
   [
     'an answer to something else',

@@ -19,7 +19,10 @@ export class Connection {
   #correlationId = 0
   /** Brokers answer in order. */
   readonly #waiting: Waiting[] = []
-  #received: Buffer = Buffer.alloc(0)
+  /** What has come of a response that is not whole, how much that is, and how much it will be at least. */
+  #pieces: Buffer[] = []
+  #received = 0
+  #expected = 4
   /** Called once, when it has failed or was closed. */
   onClosed: () => void = () => {}
 
@@ -83,18 +86,25 @@ export class Connection {
   }
 
   #read(data: Buffer): void {
-    let rest = this.#received.length > 0 ? Buffer.concat([this.#received, data]) : data
+    this.#pieces.push(data)
+    this.#received += data.length
+    if (this.#received < this.#expected) return
+    let rest = this.#pieces.length > 1 ? Buffer.concat(this.#pieces) : data
+    this.#expected = 4
     while (rest.length >= 4 && !this.#failure) {
       const length = rest.readInt32BE(0)
       if (length < 4 || length > MAX_RESPONSE_BYTES) {
         this.#fail(new Error(`what the broker answers is not Kafka's protocol (a length of ${length})`))
         return
       }
-      if (rest.length < 4 + length) break
+      this.#expected = 4 + length
+      if (rest.length < this.#expected) break
       this.#answer(rest.readInt32BE(4), rest.subarray(8, 4 + length))
       rest = rest.subarray(4 + length)
+      this.#expected = 4
     }
-    this.#received = rest
+    this.#pieces = rest.length > 0 ? [rest] : []
+    this.#received = rest.length
   }
 
   #answer(correlationId: number, body: Buffer): void {
