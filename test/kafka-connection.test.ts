@@ -86,6 +86,16 @@ for (const [what, answer, reason] of [
     assert.equal(closed, 1)
   })
 
+test('an answer that came before a timer ran late counts', async t => {
+  const connection = await setUp(t, (socket, data) => {
+    socket.write(frame(data[0] as number, 'answer'))
+    // Both the client and the server stand still until the timer is late.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200)
+  })
+  assert.equal(String(await connection.request(ask, 50)), 'answer')
+  assert.equal(connection.open, true)
+})
+
 test('a request without an answer resolves when it is written', async t => {
   let received = 0
   const connection = await setUp(t, (_socket, data) => {

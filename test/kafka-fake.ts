@@ -48,6 +48,16 @@ export class FakeClock implements Clock {
     }
     this.time = time
   }
+
+  /** The event loop stands still until `time`. Timers come before what `read` reads, as they do in Node.js. */
+  async stall(time: number, read: () => void): Promise<void> {
+    this.time = time
+    const due = this.#timers.filter(timer => timer.time <= time).sort((a, b) => a.time - b.time)
+    this.#timers = this.#timers.filter(timer => timer.time > time)
+    for (const { callback } of due) callback()
+    read()
+    await this.runUntil(time)
+  }
 }
 
 /** A pseudo-random number generator, so that a failing run can be run again (mulberry32). */

@@ -569,6 +569,38 @@ test('a batch that is too large is split; an event that is too large alone is th
   assert.equal(cluster.stored('t')[0]?.length, 3)
 })
 
+for (const closing of [false, true])
+  test(`an answer that came before a timer ran late counts${closing ? ', also at the end' : ''}`, async () => {
+    const { clock, cluster, sender, send, outcome, seen } = setUp()
+    let read = () => {}
+    const connect = cluster.connect.bind(cluster)
+    cluster.connect = async (broker, lane) => {
+      const link = await connect(broker, lane)
+      const arrived = () =>
+        new Promise<void>(resolve => {
+          read = resolve
+        })
+      return {
+        open: true,
+        broken: false,
+        produce: async request => {
+          const response = await link.produce(request)
+          await arrived()
+          return response
+        },
+        close: () => link.close(),
+      }
+    }
+    send('a')
+    await clock.runUntil(100)
+    assert.deepEqual(cluster.stored('t'), [['a']])
+    if (closing) sender.close(500)
+    await clock.stall(closing ? 1000 : 2 * TIMEOUT, read)
+    assert.equal(outcome('a'), 'stored')
+    assert.equal(seen.late, 0)
+    assert.equal(cluster.asked.length, 1)
+  })
+
 test('an old connection that ends late does not disturb the new one', async () => {
   let requests = 0
   const { clock, cluster, send, outcome } = setUp(

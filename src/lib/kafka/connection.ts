@@ -48,15 +48,10 @@ export class Connection {
       if (this.#failure) throw this.#failure
       const correlationId = this.#nextId()
       this.socket.write(encode(correlationId))
-      // After a stall of the event loop the answer may be in the socket: it is read first.
-      const timer = setTimeout(
-        () =>
-          setImmediate(() => {
-            if (this.#waiting.some(({ correlationId: id }) => id === correlationId))
-              this.#fail(new Error(`no answer within ${Math.round(timeoutMs)} ms`))
-          }),
-        timeoutMs,
-      )
+      const timer = setTimeout(() => {
+        const isWaiting = () => this.#waiting.some(({ correlationId: id }) => id === correlationId)
+        this.#failUnlessRead(isWaiting, `no answer within ${Math.round(timeoutMs)} ms`)
+      }, timeoutMs)
       this.#waiting.push({ correlationId, resolve, reject, timer })
     })
   }
@@ -65,10 +60,13 @@ export class Connection {
   write(encode: (correlationId: number) => Buffer, timeoutMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       if (this.#failure) throw this.#failure
-      const timer = setTimeout(() => {
-        this.#fail(new Error(`not taken within ${Math.round(timeoutMs)} ms`))
-      }, timeoutMs)
+      let isTaken = false
+      const timer = setTimeout(
+        () => this.#failUnlessRead(() => !isTaken, `not taken within ${Math.round(timeoutMs)} ms`),
+        timeoutMs,
+      )
       this.socket.write(encode(this.#nextId()), error => {
+        isTaken = true
         clearTimeout(timer)
         if (error) reject(error)
         else resolve()
@@ -78,6 +76,13 @@ export class Connection {
 
   close(): void {
     this.#fail(new Error('the connection was closed by us'))
+  }
+
+  /** After a stall of the event loop what is waited for may have come already: it is read first. */
+  #failUnlessRead(isWaiting: () => boolean, problem: string): void {
+    setImmediate(() => {
+      if (isWaiting()) this.#fail(new Error(problem))
+    })
   }
 
   #nextId(): number {

@@ -217,7 +217,8 @@ export class Sender {
     if (this.#state !== 'open') return this.#empty()
     this.#state = 'closing'
     this.#turnSoon()
-    const cancel = this.clock.at(this.clock.now() + graceMs, () => this.#abandon())
+    // What is late may lie in the socket: it is read first.
+    const cancel = this.clock.at(this.clock.now() + graceMs, () => this.clock.soon(() => this.#abandon()))
     await this.#empty()
     cancel()
     this.#state = 'closed'
