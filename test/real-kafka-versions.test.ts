@@ -88,14 +88,26 @@ for (const version of VERSIONS) {
         records.map(({ value }) => JSON.parse(String(value)).name),
         ways.map(([name]) => name),
       )
-      const wrong = producerFor(t, {
-        ...ssl,
-        ...sasl('SCRAM-SHA-512', 'a wrong one'),
-        'bootstrap.servers': kafka.bootstrapOf('SASL_SSL'),
-        'security.protocol': 'sasl_ssl',
-      })
-      await assert.rejects(wrong.reach(), /[Aa]uthentication failed/)
     })
+
+    for (const mechanism of ['SCRAM-SHA-512', 'PLAIN'])
+      await t.test(`wrong credentials are told soon, to clients and operators: ${mechanism}`, async t => {
+        const wrong = producerFor(t, {
+          ...ssl,
+          ...sasl(mechanism, 'a wrong one'),
+          'bootstrap.servers': kafka.bootstrapOf('SASL_SSL'),
+          'security.protocol': 'sasl_ssl',
+        })
+        await assert.rejects(wrong.reach(), /[Aa]uthentication failed/)
+        const start = performance.now()
+        await assert.rejects(wrong.produce({ n: 1 }, destination('secure', null, 1_700_000_000_000)), {
+          code: 'kafka_misconfigured',
+          message: /[Aa]uthentication failed/,
+        })
+        // Long before its deadline.
+        assert.ok(performance.now() - start < 9000)
+        assert.match(complaints.join(), /[Aa]uthentication failed/)
+      })
 
     await t.test('a record without a key fails alone on a compacted topic', async t => {
       await kafka.createTopic('compacted', { config: { 'cleanup.policy': 'compact' } })
