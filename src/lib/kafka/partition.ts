@@ -1,5 +1,6 @@
 import { GateError } from '../errors.js'
-import { Batch, isWhole, type Pending } from './batch.js'
+import { type Batch, isWhole, type Pending } from './batch.js'
+import { BatchQueue, type BatchSettings } from './batch-queue.js'
 import { CircuitBreaker } from './circuit-breaker.js'
 import { Pace } from './lanes.js'
 import type { PartitionResult } from './protocol.js'
@@ -8,13 +9,8 @@ import { NOBODY, type Plainness, Sequence } from './sequence.js'
 import { LONG_MS, type Share } from './share.js'
 
 /** The part of a sender's settings that a partition's queue goes by. */
-export interface QueueSettings {
+export interface QueueSettings extends BatchSettings {
   readonly requiresIdempotence: boolean
-  /** From an event's acceptance to its answer, milliseconds. */
-  readonly timeoutMs: number
-  readonly lingerMs: number
-  readonly batchMessages: number
-  readonly batchBytes: number
   readonly retries: number
   readonly retryBackoffMs: number
   readonly retryBackoffMaxMs: number
@@ -60,23 +56,6 @@ const SLACK = 1 / 40
 const MAX_CORRUPT = 3
 /** Attempts that a broker may answer without a reason before the headers are taken for it. */
 const MAX_UNEXPLAINED = 2
-/**
- * A batch that may be stored can be sent again only whole, so that its earliest deadline ends the sending for all
- * of its events. Those that are young shall not share the fate of one that is about to be given up: what is sent
- * together has deadlines at most this part of the time that the earliest has left apart.
- */
-const SPREAD_OF_REST = 1 / 8
-/**
- * But a partition that is well stores within milliseconds, and there it is enough that each event has this part of
- * the timeout left, which is time for another attempt. Else requests that were slow to come, between others, would
- * make a batch of every event, which makes all of them slow under load, and so on.
- */
-const ENOUGH = 1 / 8
-/**
- * For how long a batch grows at most, as a part of the timeout: in an outage each expiry looks through one. With
- * less, replicas that need a second or two would be given batches faster than they take them.
- */
-const GROWTH = 1 / 2
 /** How long the client of an event waits that is let into something stuck. */
 export const PROBE_ANSWER_MS = 1000
 
@@ -97,8 +76,7 @@ export interface Attempt {
  * that answer is late or another broker leads now. The first answer that says stored counts, whatever it answers.
  */
 export class Partition {
-  /** First in, first out. Only the first may be frozen. */
-  readonly #queue: Batch[] = []
+  readonly #queue: BatchQueue
   /** The request that carries the first batch, and whose answer must come, or be late, before another does. */
   out: Attempt | undefined
   /** The number of the broker that leads it. */
@@ -118,11 +96,6 @@ export class Partition {
   /** Whether it has failed since events without a key were last taken out. */
   #mayLose = false
   #lastSuccess = -Infinity
-  /** Since when there has always been an event. */
-  #waitingSince = 0
-  #deadline = Infinity
-  /** Less than the settings' once the broker has found a batch too large. */
-  #batchBytes: number
   readonly sequence: Sequence
 
   constructor(
@@ -134,7 +107,7 @@ export class Partition {
     readonly cluster: Plainness,
     readonly format: TopicFormat,
   ) {
-    this.#batchBytes = settings.batchBytes
+    this.#queue = new BatchQueue(topic, index, settings)
     this.sequence = new Sequence([cluster, format])
   }
 
@@ -142,9 +115,9 @@ export class Partition {
     return this.#queue.length === 0
   }
 
-  /** No event must be answered before; looked for again only by `expire`, for the queue may be long. */
+  /** No event must be answered before. */
   get deadline(): number {
-    return this.#deadline
+    return this.#queue.deadline
   }
 
   /** Whether nothing is wrong with it, so that an event that may go anywhere may go here. */
@@ -171,7 +144,7 @@ export class Partition {
 
   /** For how long an event has always waited, and none was stored. */
   #stalledMs(now: number): number {
-    return this.empty ? 0 : now - Math.max(this.#lastSuccess, this.#waitingSince)
+    return this.empty ? 0 : now - Math.max(this.#lastSuccess, this.#queue.since)
   }
 
   /**
@@ -184,7 +157,7 @@ export class Partition {
 
   /** Whether a probe has just been sent: what follows within moments waits for what it finds out. */
   hasYoungProbe(now: number): boolean {
-    return this.out !== undefined && this.#queue[0]?.probe === true && now - this.out.sentAt < YOUNG_MS
+    return this.out !== undefined && this.#queue.first?.probe === true && now - this.out.sentAt < YOUNG_MS
   }
 
   /** Whether the sender must find out if its leader can be reached, because no event does. */
@@ -199,37 +172,16 @@ export class Partition {
 
   /** Whether it has a batch that an event could share. */
   get grows(): boolean {
-    const batch = this.#queue[this.#queue.length - 1]
-    return batch !== undefined && !batch.closed && !this.#full(batch)
+    return this.#queue.grows
   }
 
   /** Takes an event. Answers whether a batch need not linger: it is full, or a client waits to see whether it can be stored. */
   append(record: Pending, now: number): boolean {
-    const { batchMessages, lingerMs, timeoutMs } = this.settings
     if (!this.breaker.isClosed) {
       const until = this.hasYoungProbe(now) && this.out ? this.out.sentAt + YOUNG_MS : now + PROBE_ANSWER_MS
       record.deadline = Math.min(record.deadline, until)
     }
-    if (this.empty) {
-      this.#waitingSince = now
-      this.#deadline = Infinity
-    }
-    this.#deadline = Math.min(this.#deadline, record.deadline)
-    let batch = this.#queue[this.#queue.length - 1]
-    const fits =
-      batch !== undefined &&
-      !batch.closed &&
-      batch.records.length < batchMessages &&
-      batch.size + record.size <= this.#batchBytes &&
-      now - batch.since <= Math.max(lingerMs, timeoutMs * GROWTH)
-    if (!batch || !fits) {
-      if (batch) batch.closed = true
-      batch = new Batch(this.topic, this.index, now)
-      batch.probe = !this.breaker.isClosed
-      this.#queue.push(batch)
-    }
-    batch.add(record)
-    return this.#queue.length > 1 || batch.probe || this.#full(batch)
+    return this.#queue.add(record, now, !this.breaker.isClosed)
   }
 
   /**
@@ -245,42 +197,36 @@ export class Partition {
 
   /** From when on the first batch may be sent, if none is out. */
   readyAt(lingering: boolean): number {
-    const batch = this.#queue[0]
+    const batch = this.#queue.first
     // Of what may be sent no more an answer may still come, and of what would be stored twice.
     if (!batch || batch.answered || (batch.plain && batch.awaited > 0)) return Infinity
     const linger =
-      lingering && !batch.closed && !batch.probe && this.#queue.length === 1 && !this.#full(batch)
+      lingering && this.#queue.lingers
         ? Math.min(this.settings.lingerMs, (batch.deadline - batch.since) / 2)
         : 0
     return Math.max(this.#notBefore, batch.since + linger)
   }
 
-  /** Another event like those that it has would not fit. */
-  #full({ records, size }: Batch): boolean {
-    const { length } = records
-    return length >= this.settings.batchMessages || size + size / length > this.#batchBytes
-  }
-
   /** The size of what `take` would take. */
   get nextSize(): number {
-    return this.#queue[0]?.size ?? 0
+    return this.#queue.first?.size ?? 0
   }
 
   /** Whether the next batch goes without an identity. */
   get plain(): boolean {
-    const batch = this.#queue[0]
+    const batch = this.#queue.first
     return batch?.identity ? batch.plain : this.sequence.plain
   }
 
   /** The first batch, frozen, to be sent by `request`: an attempt is open from here on. */
   take(request: Attempt, now: number): Batch {
-    const batch = this.#queue[0] as Batch
+    const batch = this.#queue.first as Batch
     if (!batch.identity) {
       if (this.#latencyMs >= SLOW_MS) {
-        this.#merge(batch)
+        this.#queue.merge(batch)
         this.#refuseLate(batch, now)
       }
-      this.#cut(batch, now)
+      this.#queue.cut(batch, now, this.breaker.failures === 0)
       batch.closed = true
       batch.identity = this.sequence.identity
       batch.bare = this.format.bare
@@ -290,18 +236,6 @@ export class Partition {
     batch.attempts++
     this.out = request
     return batch
-  }
-
-  /** Adds what follows a batch, if all of it fits: where answers are slow each counts. */
-  #merge(batch: Batch): void {
-    const { batchMessages } = this.settings
-    for (let next = this.#queue[1]; next; next = this.#queue[1]) {
-      const size = batch.size + next.size
-      const count = batch.records.length + next.records.length
-      if (batch.attempts + next.attempts > 0 || count > batchMessages || size > this.#batchBytes) return
-      for (const record of next.records) batch.add(record)
-      this.#queue.splice(1, 1)
-    }
   }
 
   /** Answers events whose answer would most likely come too late, unless that is all of them. */
@@ -315,29 +249,6 @@ export class Partition {
       `${this}: ${OUTCOMES.deadline_not_stored} (it takes Kafka ${Math.round(this.#latencyMs)} ms)`,
     )
     for (const record of late) this.ledger.settle(record, error)
-  }
-
-  /**
-   * Leaves for the next batch what may not share the first event's fate, and all that comes after it, whatever
-   * its deadlines: events are stored in the order in which they were accepted.
-   */
-  #cut(batch: Batch, now: number): void {
-    if (this.#mayShare(batch.deadline, batch.latest, now)) return
-    let earliest = Infinity
-    let latest = -Infinity
-    const count = batch.records.findIndex(({ deadline }) => {
-      earliest = Math.min(earliest, deadline)
-      latest = Math.max(latest, deadline)
-      return !this.#mayShare(earliest, latest, now)
-    })
-    this.#queue.splice(1, 0, batch.cut(count))
-  }
-
-  #mayShare(earliest: number, latest: number, now: number): boolean {
-    if (earliest === latest) return true
-    const left = earliest - now
-    if (this.breaker.failures === 0 && left >= this.settings.timeoutMs * ENOUGH) return true
-    return latest - earliest <= left * SPREAD_OF_REST
   }
 
   /** Who leads it. What another leader was asked in vain need not hold back a new one. Answers whether it is one. */
@@ -374,17 +285,15 @@ export class Partition {
   takeOut(isWanted: (record: Pending) => boolean): Pending[] {
     this.#mayLose = false
     const taken: Pending[] = []
-    for (let i = 0; i < this.#queue.length; i++) {
-      const batch = this.#queue[i] as Batch
-      if (batch.open > 0 || batch.probe) continue
+    this.#queue.replace(batch => {
+      if (batch.open > 0 || batch.probe) return batch
       const rest: Pending[] = []
       const before = taken.length
       for (const record of batch.records) if (!record.settled) (isWanted(record) ? taken : rest).push(record)
-      if (taken.length === before) continue
+      if (taken.length === before) return batch
       this.#leave(batch)
-      if (rest.length > 0) this.#queue[i] = batch.again(rest)
-      else this.#queue.splice(i--, 1)
-    }
+      return batch.again(rest)
+    })
     return taken
   }
 
@@ -401,7 +310,7 @@ export class Partition {
 
   /** The first batch need not wait for the answer to what is out: it may be sent again before. */
   #release(): void {
-    const batch = this.#queue[0]
+    const batch = this.#queue.first
     // Without an identity a second copy would be stored, too.
     if (!batch?.identity || batch.plain || batch.answered) return
     if (batch.attempts <= this.settings.retries) this.out = undefined
@@ -409,7 +318,7 @@ export class Partition {
 
   /** A request's answer is late. */
   late(batch: Batch, request: Attempt, problem: string, now: number): void {
-    if (batch !== this.#queue[0] || request !== this.out) return
+    if (batch !== this.#queue.first || request !== this.out) return
     this.breaker.fail(problem)
     this.#mayLose = true
     this.ledger.refresh(this)
@@ -473,7 +382,7 @@ export class Partition {
         else this.#fail(batch, error)
         break
       case 'split':
-        if (batch.records.length > 1) this.#batchBytes = Math.min(this.#batchBytes, batch.size / 2)
+        this.#queue.isTooLarge(batch)
         this.#split(batch, error)
         break
       case 'refuse_records':
@@ -530,16 +439,12 @@ export class Partition {
 
   /** Answers the events whose deadline has come. */
   expire(now: number): void {
-    for (let i = 0; i < this.#queue.length; i++) {
-      const batch = this.#queue[i] as Batch
-      if (!this.#expireIn(batch, now)) continue
+    this.#queue.replace(batch => {
+      if (!this.#expireIn(batch, now)) return batch
       // An answer may still come for what is left of it.
-      if (batch.awaited > 0 && (batch.plain || batch.probe || batch.deadline < Infinity)) continue
-      const rest = batch.identity ? this.#takeBack(batch) : batch
-      if (rest && rest.records.length > 0) this.#queue[i] = rest
-      else this.#queue.splice(i--, 1)
-    }
-    this.#deadline = this.#queue.reduce((first, { deadline }) => Math.min(first, deadline), Infinity)
+      if (batch.awaited > 0 && (batch.plain || batch.probe || batch.deadline < Infinity)) return batch
+      return batch.identity ? this.#takeBack(batch) : batch
+    })
   }
 
   /** Answers those of a batch's events whose deadline has come; false if there are none. */
@@ -570,7 +475,7 @@ export class Partition {
 
   /** Answers everything now; what was never sent, or surely not stored, by `code`. */
   abandon(code: Refusal): void {
-    for (const batch of this.#queue.splice(0)) this.#settle(batch, code)
+    for (const batch of this.#queue.takeAll()) this.#settle(batch, code)
     this.out = undefined
   }
 
@@ -581,7 +486,7 @@ export class Partition {
 
   /** Whether the end of a request decides what becomes of the first batch: it is the latest that carries it. */
   #landed(batch: Batch, request: Attempt): boolean {
-    if (batch !== this.#queue[0]) return false
+    if (batch !== this.#queue.first) return false
     if (request === this.out) {
       this.out = undefined
       return true
@@ -599,7 +504,7 @@ export class Partition {
     this.breaker.succeed()
     this.#notBefore = 0
     this.#lastSuccess = now
-    if (batch === this.#queue[0]) {
+    if (batch === this.#queue.first) {
       this.#queue.shift()
       this.out = undefined
       if (!batch.plain) this.sequence.advance(batch.records.length)
@@ -625,7 +530,7 @@ export class Partition {
   /** Answers a probe, and what came soon after it. */
   #failProbe(batch: Batch): void {
     this.#fail(batch, 'partition_unavailable')
-    for (let next = this.#queue[0]; next?.probe && !next.identity; next = this.#queue[0])
+    for (let next = this.#queue.first; next?.probe && !next.identity; next = this.#queue.first)
       this.#fail(next, 'partition_unavailable')
   }
 
