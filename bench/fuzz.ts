@@ -252,7 +252,8 @@ export async function runFuzz(options: FuzzOptions): Promise<FuzzReport> {
     const service = await startWatched(folder, mainConf(corpus, sources.url, file), { metricsPort, heapMb })
     try {
       log(`${corpus.examples.length} examples, ${corpus.schemaUris.length} schemas`)
-      const warm = Math.ceil(count / 10)
+      // By then most schemas are compiled, and explained.
+      const warm = Math.max(Math.ceil(count / 10), Math.min(1000, Math.ceil(count / 3)))
       const start = Date.now()
       await sendAll(options, { from: 0, to: warm }, corpus, service, tally)
       if (count >= LONG_RUN) await sendLarge(service, tally)
