@@ -152,3 +152,34 @@ test('the names of all topics are asked of one broker, and of the next where tha
   assert.deepEqual((await ask(control.topicNames(), 1500))?.answer, ['listed'])
   assert.deepEqual(seen.asked, ['b:2'])
 })
+
+test('brokers that all take seconds for an answer are waited for longer and longer', async () => {
+  const { clock, control, ask } = setUp({
+    'a:1': { answerMs: 6000 },
+    'b:2': { answerMs: 6000 },
+    'c:3': { answerMs: 6000 },
+  })
+  const first = await ask(control.metadata(['t'], true), 10_000)
+  assert.ok(first?.error instanceof Unanswered && first.at < 3100)
+  let asked = 1
+  for (let ended: typeof first | undefined = first; ended?.error && asked < 5; asked++)
+    ended = await ask(control.metadata(['t'], true), 10_000)
+  assert.ok(asked < 5, `no answer to ${asked} questions`)
+  const later = clock.time
+  const next = await ask(control.producerId(), 10_000)
+  assert.ok(next?.answer && next.at - later <= 6100, JSON.stringify(next))
+})
+
+test('a broker that is silent beside others that fail is not waited for longer', async () => {
+  const dialError = new Error('connect ECONNREFUSED')
+  const { clock, control, ask } = setUp({
+    'a:1': { answerMs: 1e9 },
+    'b:2': { dialError },
+    'c:3': { dialError },
+  })
+  for (let i = 0; i < 6; i++) {
+    const start = clock.time
+    const ended = await ask(control.metadata(['t'], true), 5000)
+    assert.ok(ended?.error && ended.at - start < 1100, JSON.stringify(ended))
+  }
+})

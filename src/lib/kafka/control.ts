@@ -22,6 +22,8 @@ export interface ControlSettings {
 
 /** A broker that has not answered after this long is still waited for, but the next one is asked as well. */
 const HEDGE_MS = 1000
+/** The longest wait for the last one, where all are slow to answer and none fails. */
+const MAX_PATIENCE_MS = 4000
 /** A broker that is cut off from the others does not know it: after this long another one is asked first. */
 const MAX_AGE_MS = 5000
 
@@ -56,6 +58,8 @@ export class Control {
   #clusterId: string | undefined
   #current = ''
   #currentSince = -Infinity
+  /** How long the last one that is asked is waited for. */
+  #patienceMs = HEDGE_MS
   #next: number
   #closed = false
 
@@ -139,6 +143,7 @@ export class Control {
     question: (session: ControlSession, address: string) => Promise<T>,
   ): Promise<T> {
     const addresses = this.#order(avoid)
+    const since = this.clock.now()
     return new Promise((resolve, reject) => {
       let asked = 0
       let isOver = false
@@ -154,14 +159,21 @@ export class Control {
         if (isOver) return
         const address = addresses[asked++]
         if (address === undefined) {
+          if (problem === undefined) this.#patienceMs = Math.min(2 * this.#patienceMs, MAX_PATIENCE_MS)
           finish(() => reject(problem === undefined ? new Unanswered(addresses) : this.#failure(problem)))
           return
         }
         const number = asked
+        const waitMs = asked === addresses.length && problem === undefined ? this.#patienceMs : HEDGE_MS
         // What is late may lie in the socket: it is read first.
-        cancel = this.clock.at(this.clock.now() + HEDGE_MS, () => this.clock.soon(askNext))
+        cancel = this.clock.at(this.clock.now() + waitMs, () => this.clock.soon(askNext))
         this.#put(address, question, () => !isOver).then(
-          answer => finish(() => resolve(answer)),
+          answer => {
+            if (isOver) return
+            const tookMs = this.clock.now() - since
+            this.#patienceMs = Math.max(HEDGE_MS, Math.min(2 * tookMs, MAX_PATIENCE_MS))
+            finish(() => resolve(answer))
+          },
           error => {
             problem = error
             if (number === asked) askNext()
