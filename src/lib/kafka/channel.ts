@@ -1,3 +1,4 @@
+import { backoffMs } from './backoff.js'
 import type { ProduceResponse } from './protocol.js'
 import { isMisfit } from './response-codes.js'
 import type { Clock, Lane, Link, ProduceRequest, Transport } from './transport.js'
@@ -92,8 +93,6 @@ export class Channel {
     this.misfit = isMisfit(error)
     const what = this.misfit ? 'is not supported' : 'cannot be reached'
     this.problem = `broker ${this.broker} ${what}: ${(error as Error).message}`
-    this.#notBefore =
-      this.clock.now() + Math.min(retryBackoffMs * 2 ** Math.min(this.failures, 20), retryBackoffMaxMs)
-    this.failures++
+    this.#notBefore = this.clock.now() + backoffMs(this.failures++, retryBackoffMs, retryBackoffMaxMs)
   }
 }

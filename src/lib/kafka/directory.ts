@@ -1,3 +1,4 @@
+import { backoffMs } from './backoff.js'
 import type { Pending } from './batch.js'
 import type { Partition } from './partition.js'
 import type { TopicMetadata } from './protocol.js'
@@ -234,7 +235,7 @@ export class Directory {
             topic.breaker.problem = error.message
             if (misfit) topic.fail('kafka_misconfigured', topic.takeWaiting())
           }
-          return Math.min(PAUSE_MS * 2 ** Math.min(this.#failures++, 20), MAX_PAUSE_MS)
+          return backoffMs(this.#failures++, PAUSE_MS, MAX_PAUSE_MS)
         },
       )
       .then(pause => {
@@ -260,7 +261,7 @@ export class Directory {
         this.host.place(topic.choose(record.key, now), record)
     } else if (asNew) {
       topic.breaker.problem = answer.code === 0 ? 'it has no partitions yet' : describe(answer.code)
-      topic.askAt = now + Math.min(PAUSE_MS * 2 ** Math.min(topic.asked++, 20), MAX_PAUSE_MS)
+      topic.askAt = now + backoffMs(topic.asked++, PAUSE_MS, MAX_PAUSE_MS)
       topic.unknownSince ??= now
       if (now - topic.unknownSince >= COLLIDES_MS && /[._]/.test(topic.name)) this.#findRivals(now)
       if (meaningOf(answer.code).error === 'topic_refused') topic.fail('topic_refused', topic.takeWaiting())

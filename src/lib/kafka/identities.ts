@@ -1,3 +1,4 @@
+import { backoffMs } from './backoff.js'
 import { isMisfit, KafkaError, Misfit } from './response-codes.js'
 import type { Issued, Plainness, Sequence } from './sequence.js'
 import type { Clock, Transport, Waker } from './transport.js'
@@ -99,7 +100,7 @@ export class Identities implements Plainness {
           if (!this.plain) this.problem = message
           this.refused = isMisfit(error)
           const { retryBackoffMs, retryBackoffMaxMs } = this.settings
-          const pauseMs = Math.min(retryBackoffMs * 2 ** Math.min(this.#failures++, 20), retryBackoffMaxMs)
+          const pauseMs = backoffMs(this.#failures++, retryBackoffMs, retryBackoffMaxMs)
           this.#notBefore = this.clock.now() + pauseMs
         },
       )

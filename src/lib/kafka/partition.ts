@@ -1,8 +1,10 @@
 import { GateError } from '../errors.js'
+import { backoffMs } from './backoff.js'
 import { type Batch, isWhole, type Pending } from './batch.js'
 import { BatchQueue, type BatchSettings } from './batch-queue.js'
 import { CircuitBreaker } from './circuit-breaker.js'
 import { Pace } from './lanes.js'
+import { LeaderEpoch } from './leader-epoch.js'
 import type { PartitionResult } from './protocol.js'
 import { describe, meaningOf } from './response-codes.js'
 import { NOBODY, type Plainness, Sequence } from './sequence.js'
@@ -83,10 +85,7 @@ export class Partition {
   leader: number | undefined
   /** How many answers in a row did not know it any more. */
   missed = 0
-  /** How often it had a new leader, where brokers tell. */
-  #epoch: number | undefined
-  /** A lesser epoch that a broker told of, which may be out of date. */
-  #olderEpoch: { epoch: number; from: string | undefined } | undefined
+  readonly epoch = new LeaderEpoch()
   readonly breaker = new CircuitBreaker()
   readonly pace = new Pace()
   /** How long the latest successful request took, and the lesser of the latest two: one slow answer tells little. */
@@ -253,32 +252,12 @@ export class Partition {
 
   /** Who leads it. What another leader was asked in vain need not hold back a new one. Answers whether it is one. */
   moved(leader: number | undefined, epoch?: number, from?: string): boolean {
-    if (!this.#isNews(epoch, from) || leader === this.leader) return false
+    if (!this.epoch.isNews(epoch, from) || leader === this.leader) return false
     this.leader = leader
     this.#notBefore = 0
     this.breaker.unreachable()
     this.#release()
     return true
-  }
-
-  /**
-   * Whether what a broker says of the leader is not out of date. A lesser epoch is that of a broker which is behind,
-   * unless two say the same: then the topic was made anew.
-   */
-  #isNews(epoch: number | undefined, from: string | undefined): boolean {
-    if (epoch === undefined) return true
-    if (this.#epoch !== undefined && epoch < this.#epoch) {
-      const older = this.#olderEpoch
-      this.#olderEpoch = { epoch, from }
-      if (older?.epoch !== epoch || older.from === from) return false
-    }
-    this.#epoch = epoch
-    this.#olderEpoch = undefined
-    return true
-  }
-
-  forgetEpoch(): void {
-    this.#epoch = undefined
   }
 
   /** Takes out those events that are surely not stored, and not on their way. */
@@ -545,8 +524,7 @@ export class Partition {
   }
 
   #delay(now: number, most = this.settings.retryBackoffMaxMs): void {
-    const { retryBackoffMs } = this.settings
-    this.#notBefore = now + Math.min(retryBackoffMs * 2 ** Math.min(this.breaker.failures, 20), most)
+    this.#notBefore = now + backoffMs(this.breaker.failures, this.settings.retryBackoffMs, most)
     this.breaker.fail()
   }
 

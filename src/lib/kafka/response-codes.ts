@@ -36,79 +36,81 @@ type ErrorCode =
   | 'topic_refused'
   | 'kafka_misconfigured'
 
-type Row = readonly [name: string, effect: Effect, next?: NextStep, error?: ErrorCode]
-
-/** Kafka's codes that a sender tells apart. */
-const TABLE: Readonly<Record<number, Row>> = {
-  0: ['NONE', 'stored'],
-  46: ['DUPLICATE_SEQUENCE_NUMBER', 'stored'],
-  7: ['REQUEST_TIMED_OUT', 'open', 'wait_longer'],
-  20: ['NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'open', 'slow_lane'],
-  [-1]: ['UNKNOWN_SERVER_ERROR', 'open', 'doubt_headers'],
-  56: ['KAFKA_STORAGE_ERROR', 'open', 'refresh'],
-  3: ['UNKNOWN_TOPIC_OR_PARTITION', 'refused', 'refresh'],
-  5: ['LEADER_NOT_AVAILABLE', 'refused', 'refresh'],
-  6: ['NOT_LEADER_OR_FOLLOWER', 'refused', 'refresh'],
-  8: ['BROKER_NOT_AVAILABLE', 'refused', 'refresh'],
-  9: ['REPLICA_NOT_AVAILABLE', 'refused', 'refresh'],
-  19: ['NOT_ENOUGH_REPLICAS', 'refused', 'back_off'],
-  2: ['CORRUPT_MESSAGE', 'refused', 'encode'],
-  10: ['MESSAGE_TOO_LARGE', 'refused', 'split', 'event_too_large'],
-  18: ['RECORD_LIST_TOO_LARGE', 'refused', 'split', 'event_too_large'],
-  32: ['INVALID_TIMESTAMP', 'refused', 'refuse_records', 'record_refused'],
-  87: ['INVALID_RECORD', 'refused', 'refuse_records', 'record_refused'],
-  17: ['INVALID_TOPIC_EXCEPTION', 'refused', 'fail', 'topic_refused'],
-  29: ['TOPIC_AUTHORIZATION_FAILED', 'refused', 'fail', 'topic_refused'],
-  43: [
-    'UNSUPPORTED_FOR_MESSAGE_FORMAT: the topic has a message format older than 0.11',
-    'refused',
-    'plain_topic',
-    'topic_refused',
-  ],
-  76: ['UNSUPPORTED_COMPRESSION_TYPE', 'refused', 'fail', 'topic_refused'],
-  21: ['INVALID_REQUIRED_ACKS', 'refused', 'fail', 'kafka_misconfigured'],
-  31: [
-    'CLUSTER_AUTHORIZATION_FAILED: the right IdempotentWrite on the cluster is missing',
-    'refused',
-    'plain',
-    'kafka_misconfigured',
-  ],
-  35: ['UNSUPPORTED_VERSION', 'refused', 'fail', 'kafka_misconfigured'],
-  42: ['INVALID_REQUEST', 'refused', 'fail', 'kafka_misconfigured'],
-  45: ['OUT_OF_ORDER_SEQUENCE_NUMBER', 'refused', 'new_epoch'],
-  59: ['UNKNOWN_PRODUCER_ID', 'refused', 'new_epoch'],
-  47: ['INVALID_PRODUCER_EPOCH', 'refused', 'new_id'],
-  33: ['UNSUPPORTED_SASL_MECHANISM', 'refused', 'fail', 'kafka_misconfigured'],
-  58: ['SASL_AUTHENTICATION_FAILED', 'refused', 'fail', 'kafka_misconfigured'],
-}
-
 export interface Meaning {
+  readonly name: string
   readonly effect: Effect
   readonly next: NextStep
   readonly error: ErrorCode
 }
 
-const MEANINGS = new Map(
-  Object.entries(TABLE).map(([code, [, effect, next = 'fail', error = 'produce_failed']]) => [
-    Number(code),
-    { effect, next, error } satisfies Meaning as Meaning,
-  ]),
-)
-const UNKNOWN: Meaning = { effect: 'open', next: 'refresh', error: 'produce_failed' }
+/** Kafka's codes that a sender tells apart. */
+const TABLE: Readonly<Record<number, Meaning>> = {
+  0: row('NONE', 'stored'),
+  46: row('DUPLICATE_SEQUENCE_NUMBER', 'stored'),
+  7: row('REQUEST_TIMED_OUT', 'open', 'wait_longer'),
+  20: row('NOT_ENOUGH_REPLICAS_AFTER_APPEND', 'open', 'slow_lane'),
+  [-1]: row('UNKNOWN_SERVER_ERROR', 'open', 'doubt_headers'),
+  56: row('KAFKA_STORAGE_ERROR', 'open', 'refresh'),
+  3: row('UNKNOWN_TOPIC_OR_PARTITION', 'refused', 'refresh'),
+  5: row('LEADER_NOT_AVAILABLE', 'refused', 'refresh'),
+  6: row('NOT_LEADER_OR_FOLLOWER', 'refused', 'refresh'),
+  8: row('BROKER_NOT_AVAILABLE', 'refused', 'refresh'),
+  9: row('REPLICA_NOT_AVAILABLE', 'refused', 'refresh'),
+  19: row('NOT_ENOUGH_REPLICAS', 'refused', 'back_off'),
+  2: row('CORRUPT_MESSAGE', 'refused', 'encode'),
+  10: row('MESSAGE_TOO_LARGE', 'refused', 'split', 'event_too_large'),
+  18: row('RECORD_LIST_TOO_LARGE', 'refused', 'split', 'event_too_large'),
+  32: row('INVALID_TIMESTAMP', 'refused', 'refuse_records', 'record_refused'),
+  87: row('INVALID_RECORD', 'refused', 'refuse_records', 'record_refused'),
+  17: row('INVALID_TOPIC_EXCEPTION', 'refused', 'fail', 'topic_refused'),
+  29: row('TOPIC_AUTHORIZATION_FAILED', 'refused', 'fail', 'topic_refused'),
+  43: row(
+    'UNSUPPORTED_FOR_MESSAGE_FORMAT: the topic has a message format older than 0.11',
+    'refused',
+    'plain_topic',
+    'topic_refused',
+  ),
+  76: row('UNSUPPORTED_COMPRESSION_TYPE', 'refused', 'fail', 'topic_refused'),
+  21: row('INVALID_REQUIRED_ACKS', 'refused', 'fail', 'kafka_misconfigured'),
+  31: row(
+    'CLUSTER_AUTHORIZATION_FAILED: the right IdempotentWrite on the cluster is missing',
+    'refused',
+    'plain',
+    'kafka_misconfigured',
+  ),
+  35: row('UNSUPPORTED_VERSION', 'refused', 'fail', 'kafka_misconfigured'),
+  42: row('INVALID_REQUEST', 'refused', 'fail', 'kafka_misconfigured'),
+  45: row('OUT_OF_ORDER_SEQUENCE_NUMBER', 'refused', 'new_epoch'),
+  59: row('UNKNOWN_PRODUCER_ID', 'refused', 'new_epoch'),
+  47: row('INVALID_PRODUCER_EPOCH', 'refused', 'new_id'),
+  33: row('UNSUPPORTED_SASL_MECHANISM', 'refused', 'fail', 'kafka_misconfigured'),
+  58: row('SASL_AUTHENTICATION_FAILED', 'refused', 'fail', 'kafka_misconfigured'),
+}
+
+function row(
+  name: string,
+  effect: Effect,
+  next: NextStep = 'fail',
+  error: ErrorCode = 'produce_failed',
+): Meaning {
+  return { name, effect, next, error }
+}
+
+const UNKNOWN = row('', 'open', 'refresh')
 
 /**
  * What a broker's answer for a batch means. An error with an offset says that the leader has the batch all the same:
  * leadership moved while it waited. A code that nobody knows says nothing.
  */
 export function meaningOf(code: number, baseOffset = -1): Meaning {
-  const meaning = MEANINGS.get(code) ?? UNKNOWN
+  const meaning = TABLE[code] ?? UNKNOWN
   if (baseOffset < 0 || meaning.effect === 'stored' || meaning.next === 'wait_longer') return meaning
-  return MEANINGS.get(20) as Meaning
+  return TABLE[20] as Meaning
 }
 
 /** A code for a person: `7 REQUEST_TIMED_OUT`. */
 export function describe(code: number): string {
-  const name = TABLE[code]?.[0]
+  const name = TABLE[code]?.name
   return name ? `${code} ${name}` : `${code}`
 }
 

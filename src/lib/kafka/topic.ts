@@ -128,7 +128,7 @@ export class Topic {
   update(metadata: TopicMetadata): boolean {
     // One that is made anew counts its leaders from 0.
     if (metadata.code === 3 || metadata.partitions.length !== this.#count)
-      for (const partition of this.partitions) partition.forgetEpoch()
+      for (const partition of this.partitions) partition.epoch.forget()
     if (metadata.code !== 0 || metadata.partitions.length === 0) return false
     let changed = this.#count !== metadata.partitions.length
     for (const { partition: index, leader, epoch } of metadata.partitions) {
