@@ -1321,6 +1321,18 @@ test('acks 0 is answered when all is written', async () => {
   assert.equal(cluster.asked[0]?.batch.identity?.producerId, -1)
 })
 
+test('a topic that exists beside another one of nearly its name is waited for', async () => {
+  const { clock, cluster, send, outcome } = setUp()
+  cluster.create('a_b', 1)
+  cluster.create('a.b', 1)
+  cluster.metadataAs.set('a_b', { topic: 'a_b', code: 3, partitions: [] })
+  clock.at(3000, () => cluster.metadataAs.clear())
+  send('x', { topic: 'a_b' })
+  await clock.runUntil(5000)
+  assert.equal(cluster.listed.length, 1)
+  assert.equal(outcome('x'), 'stored')
+})
+
 for (const lingerMs of [5, 500, 3000])
   test(`with a linger of ${lingerMs} ms a partition that was stuck takes events again as soon as it is well`, async () => {
     const { clock, cluster, send, outcome } = setUp({ lingerMs }, { latency: () => 20 })

@@ -280,11 +280,11 @@ export class Directory {
       .catch(() => [])
       .then(names => {
         this.#namesAt = this.clock.now() + NAMES_MS
+        const existing = new Set(names)
         const byLikeness = new Map(names.map(name => [likeness(name), name]))
         for (const topic of this.#topics.values()) {
           if (topic.known) continue
-          const other = byLikeness.get(likeness(topic.name))
-          topic.rival = other === topic.name ? undefined : other
+          topic.rival = existing.has(topic.name) ? undefined : byLikeness.get(likeness(topic.name))
           topic.refuseBesideRival()
         }
         this.host.turn()
