@@ -1333,6 +1333,20 @@ test('a topic that exists beside another one of nearly its name is waited for', 
   assert.equal(outcome('x'), 'stored')
 })
 
+test('an event that goes to another partition does not linger again', async () => {
+  const { clock, cluster, send, answers, outcome } = setUp({ lingerMs: 1500 })
+  cluster.create('wide', 3, () => 0)
+  for (let i = 0; i < 9; i++) send(`first ${i}`, { topic: 'wide', key: `k${i}` })
+  await clock.runUntil(5000)
+  cluster.faults.batch = (_broker, { partition }) =>
+    clock.time < 7000 && partition === sentTo() ? { code: 19 } : undefined
+  const sentTo = () => cluster.asked.find(({ batch }) => batch.records[0]?.value === 'x')?.batch.partition
+  send('x', { topic: 'wide' })
+  await clock.runUntil(10_000)
+  assert.equal(outcome('x'), 'stored')
+  assert.ok((answers.get('x')?.at ?? Infinity) < 6700, `${answers.get('x')?.at}`)
+})
+
 for (const lingerMs of [5, 500, 3000])
   test(`with a linger of ${lingerMs} ms a partition that was stuck takes events again as soon as it is well`, async () => {
     const { clock, cluster, send, outcome } = setUp({ lingerMs }, { latency: () => 20 })

@@ -199,11 +199,14 @@ export class Partition {
     const batch = this.#queue.first
     // Of what may be sent no more an answer may still come, and of what would be stored twice.
     if (!batch || batch.answered || (batch.plain && batch.awaited > 0)) return Infinity
-    const linger =
-      lingering && this.#queue.lingers
-        ? Math.min(this.settings.lingerMs, (batch.deadline - batch.since) / 2)
-        : 0
-    return Math.max(this.#notBefore, batch.since + linger)
+    if (!lingering || !this.#queue.lingers) return Math.max(this.#notBefore, batch.since)
+    // What comes from another partition, or has waited for its topic to be known, has lingered there.
+    const { deadline, patience } = batch.records[0] as Pending
+    const acceptedAt = deadline - patience
+    return Math.max(
+      this.#notBefore,
+      Math.min(acceptedAt + this.settings.lingerMs, (acceptedAt + batch.deadline) / 2),
+    )
   }
 
   /** The size of what `take` would take. */
