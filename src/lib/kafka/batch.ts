@@ -91,12 +91,13 @@ export class Batch {
     const due: Pending[] = []
     const rest: Pending[] = []
     for (const record of this.records) if (!record.settled) (record.deadline <= now ? due : rest).push(record)
+    const { records, size } = this
+    this.#keep(rest)
+    // Brokers know a frozen batch by all of its records.
     if (this.identity) {
       this.answered = true
-      this.#noteDeadlines(rest)
-    } else {
-      for (const record of due) this.size -= record.size
-      this.#keep(rest)
+      this.records = records
+      this.size = size
     }
     return due
   }
@@ -105,23 +106,16 @@ export class Batch {
   cut(count: number): Batch {
     const rest = this.again(this.records.slice(count))
     rest.closed = this.closed
-    this.size -= rest.size - BATCH_OVERHEAD
     this.#keep(this.records.slice(0, count))
     return rest
   }
 
-  #keep(records: Pending[]): void {
-    this.records = records
-    this.#noteDeadlines(records)
-  }
-
-  #noteDeadlines(records: readonly Pending[]): void {
+  #keep(records: readonly Pending[]): void {
+    this.records = []
+    this.size = BATCH_OVERHEAD
     this.deadline = Infinity
     this.latest = -Infinity
-    for (const { deadline } of records) {
-      this.deadline = Math.min(this.deadline, deadline)
-      this.latest = Math.max(this.latest, deadline)
-    }
+    for (const record of records) this.add(record)
   }
 
   /** These records again, to be frozen anew. */

@@ -216,6 +216,7 @@ export class Sender {
   async close(graceMs: number): Promise<void> {
     if (this.#state !== 'open') return this.#empty()
     this.#state = 'closing'
+    this.#lingers = false
     this.#turnSoon()
     // What is late may lie in the socket: it is read first.
     const cancel = this.clock.at(this.clock.now() + graceMs, () => this.clock.soon(() => this.#abandon()))
@@ -328,7 +329,6 @@ export class Sender {
     this.#identities.recheck(now)
     this.#directory.expire(now)
     this.#findLate(now)
-    const lingering = this.#state === 'open' && this.#lingers
     const ready = new Map<Channel, { lanes: Lanes; partitions: Partition[] }>()
     const needsId: Partition[] = []
     for (const partition of this.#active) {
@@ -345,7 +345,7 @@ export class Sender {
         continue
       }
       if (partition.mayLose) this.#placeAnew(partition, now)
-      const readyAt = partition.readyAt(lingering)
+      const readyAt = partition.readyAt(this.#lingers)
       if (readyAt > now) {
         this.#wake(readyAt)
         continue
