@@ -246,10 +246,7 @@ export class Partition {
     if (batch.latest <= needed) return
     const late = batch.takeDue(needed)
     if (late.length === 0) return
-    const error = new GateError(
-      'deadline_not_stored',
-      `${this}: ${OUTCOMES.deadline_not_stored} (it takes Kafka ${Math.round(this.#latencyMs)} ms)`,
-    )
+    const error = this.#error('deadline_not_stored', `it takes Kafka ${Math.round(this.#latencyMs)} ms`)
     for (const record of late) this.ledger.settle(record, error)
   }
 
@@ -456,7 +453,7 @@ export class Partition {
   }
 
   /** Answers everything now; what was never sent, or surely not stored, by `code`. */
-  abandon(code: Refusal): void {
+  abandon(code: EventError): void {
     for (const batch of this.#queue.takeAll()) this.#settle(batch, code)
     this.out = undefined
   }
@@ -584,14 +581,14 @@ export class Partition {
   }
 
   /** Answers a batch for good: its events are not stored, by `code`, unless an attempt at it is still open. */
-  #fail(batch: Batch, code: Refusal): void {
+  #fail(batch: Batch, code: EventError): void {
     if (code === 'kafka_misconfigured')
       this.ledger.complain(`${this}: ${this.breaker.problem}: the configuration does not fit this cluster`)
     this.#queue.shift()
     this.#settle(batch, code)
   }
 
-  #settle(batch: Batch, code: Refusal): void {
+  #settle(batch: Batch, code: EventError): void {
     const open = batch.open > 0
     this.#leave(batch)
     let error: GateError | undefined
@@ -610,7 +607,7 @@ export class Partition {
   }
 
   /** Refuses an event that cannot be sent smaller; halves what is more than one event. */
-  #split(batch: Batch, code: Refusal): void {
+  #split(batch: Batch, code: EventError): void {
     this.#queue.shift()
     const rest = this.#takeBack(batch)
     if (!rest) return
@@ -621,7 +618,7 @@ export class Partition {
   }
 
   /** Refuses the records that a broker names. One that names none is asked again about each half. */
-  #refuseRecords(batch: Batch, code: Refusal, errors: PartitionResult['recordErrors'] = []): void {
+  #refuseRecords(batch: Batch, code: EventError, errors: PartitionResult['recordErrors'] = []): void {
     if (batch.open > 0 || errors.length === 0) {
       this.#split(batch, code)
       return
@@ -643,12 +640,17 @@ export class Partition {
     else this.#split(batch, code)
   }
 
-  #error(code: Refusal): GateError {
-    return new GateError(code, `${this}: ${OUTCOMES[code]} (${this.breaker.problem})`)
+  #error(code: EventError, problem = this.breaker.problem): GateError {
+    return errorOf(code, this, problem)
   }
 }
 
-type Refusal = keyof typeof OUTCOMES
+export type EventError = keyof typeof OUTCOMES
+
+/** The error of an event that is not known to be stored; `where`: its partition, or its topic. */
+export function errorOf(code: EventError, where: { toString(): string }, problem: string): GateError {
+  return new GateError(code, `${where}: ${OUTCOMES[code]} (${problem})`)
+}
 
 const OUTCOMES = {
   deadline_not_stored: 'not produced in time: the event is not stored',

@@ -1,7 +1,14 @@
-import { GateError } from '../errors.js'
 import { isWhole, type Pending } from './batch.js'
 import { CircuitBreaker } from './circuit-breaker.js'
-import { type Ledger, Partition, PROBE_ANSWER_MS, type QueueSettings, type TopicFormat } from './partition.js'
+import {
+  type EventError,
+  errorOf,
+  type Ledger,
+  Partition,
+  PROBE_ANSWER_MS,
+  type QueueSettings,
+  type TopicFormat,
+} from './partition.js'
 import type { Partitioner } from './partitioner.js'
 import type { TopicMetadata } from './protocol.js'
 import type { Plainness } from './sequence.js'
@@ -224,17 +231,8 @@ export class Topic {
   }
 
   /** Answers events that were never sent. */
-  fail(code: keyof typeof OUTCOMES, events: readonly Pending[]): void {
-    const error = new GateError(
-      code,
-      `${this.name}: ${OUTCOMES[code]}: the event is not stored (${this.breaker.problem})`,
-    )
+  fail(code: EventError, events: readonly Pending[]): void {
+    const error = errorOf(code, this, this.breaker.problem)
     for (const event of events) this.ledger.settle(event, error)
   }
 }
-
-const OUTCOMES = {
-  deadline_not_stored: 'not produced in time',
-  topic_refused: 'the topic does not take what this service sends',
-  kafka_misconfigured: 'nothing can be sent to this Kafka',
-} as const
