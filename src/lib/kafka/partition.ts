@@ -91,7 +91,8 @@ export class Partition {
   /** How long the latest successful request took, and the lesser of the latest two: one slow answer tells little. */
   #lastMs = 0
   #latencyMs = 0
-  #notBefore = 0
+  /** Not before this time is it worth another attempt. */
+  notBefore = 0
   /** Whether it has failed since events without a key were last taken out. */
   #mayLose = false
   #lastSuccess = -Infinity
@@ -164,11 +165,6 @@ export class Partition {
     return this.breaker.needsProbe && this.#queue.length === 0
   }
 
-  /** Not before this time is it worth another attempt. */
-  get notBefore(): number {
-    return this.#notBefore
-  }
-
   /** Whether it has a batch that an event could share. */
   get grows(): boolean {
     return this.#queue.grows
@@ -199,12 +195,12 @@ export class Partition {
     const batch = this.#queue.first
     // Of what may be sent no more an answer may still come, and of what would be stored twice.
     if (!batch || batch.answered || (batch.plain && batch.awaited > 0)) return Infinity
-    if (!lingering || !this.#queue.lingers) return Math.max(this.#notBefore, batch.since)
+    if (!lingering || !this.#queue.lingers) return Math.max(this.notBefore, batch.since)
     // What comes from another partition, or has waited for its topic to be known, has lingered there.
     const { deadline, patience } = batch.records[0] as Pending
     const acceptedAt = deadline - patience
     return Math.max(
-      this.#notBefore,
+      this.notBefore,
       Math.min(acceptedAt + this.settings.lingerMs, (acceptedAt + batch.deadline) / 2),
     )
   }
@@ -254,7 +250,7 @@ export class Partition {
   moved(leader: number | undefined, epoch?: number, from?: string): boolean {
     if (!this.epoch.isNews(epoch, from) || leader === this.leader) return false
     this.leader = leader
-    this.#notBefore = 0
+    this.notBefore = 0
     this.breaker.unreachable()
     this.#release()
     return true
@@ -397,7 +393,7 @@ export class Partition {
   hungUp(problem: string, now: number): void {
     this.breaker.note(problem)
     // Others, which are well, may have shared it.
-    this.#notBefore = now + this.settings.retryBackoffMs
+    this.notBefore = now + this.settings.retryBackoffMs
     this.ledger.refresh(this)
   }
 
@@ -481,7 +477,7 @@ export class Partition {
     this.#latencyMs = Math.min(this.#lastMs, tookMs)
     this.#lastMs = tookMs
     this.breaker.succeed()
-    this.#notBefore = 0
+    this.notBefore = 0
     this.#lastSuccess = now
     if (batch === this.#queue.first) {
       this.#queue.shift()
@@ -503,7 +499,7 @@ export class Partition {
     // A probe that told nothing made its client wait, unlike one that was refused.
     this.#delay(now, batch.probe && batch.open > 0 ? 2 * retryBackoffMaxMs : retryBackoffMaxMs)
     if (batch.probe) this.#failProbe(batch)
-    else this.#retry(batch, this.#notBefore)
+    else this.#retry(batch, this.notBefore)
   }
 
   /** Answers a probe, and what came soon after it. */
@@ -524,13 +520,13 @@ export class Partition {
   }
 
   #delay(now: number, most = this.settings.retryBackoffMaxMs): void {
-    this.#notBefore = now + backoffMs(this.breaker.failures, this.settings.retryBackoffMs, most)
+    this.notBefore = now + backoffMs(this.breaker.failures, this.settings.retryBackoffMs, most)
     this.breaker.fail()
   }
 
   /** Leaves a batch at the head of the queue, to be sent again as it is, if that is still allowed. */
   #retry(batch: Batch, notBefore: number): void {
-    this.#notBefore = notBefore
+    this.notBefore = notBefore
     if (batch.attempts > this.settings.retries) this.#fail(batch, 'produce_failed')
     else if (batch.answered && batch.awaited === 0) this.#dissolve(batch)
   }

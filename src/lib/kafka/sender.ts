@@ -187,7 +187,12 @@ export class Sender {
         reject,
       }
       if (partition) this.#append(partition, record, now)
-      else this.#await(topic, record)
+      else {
+        this.#hold(record, topic.share)
+        this.#directory.await(topic, record)
+        this.#wake(record.deadline)
+        this.#turnSoon()
+      }
     })
   }
 
@@ -238,13 +243,6 @@ export class Sender {
       return
     if (full || this.settings.lingerMs === 0 || !this.#lingers) this.#turnSoon()
     else this.#wake(partition.readyAt(true))
-  }
-
-  #await(topic: Topic, record: Pending): void {
-    this.#hold(record, topic.share)
-    this.#directory.await(topic, record)
-    this.#wake(record.deadline)
-    this.#turnSoon()
   }
 
   #settle(record: Pending, error: GateError | undefined): void {
