@@ -303,10 +303,12 @@ export class Sender {
   #turnSoon(): void {
     if (this.#turning || this.#state === 'closed') return
     this.#turning = true
-    this.clock.soon(() => {
-      this.#turning = false
-      if (this.#state !== 'closed') this.#turn(this.clock.now())
-    })
+    this.clock.soon(this.#beginTurn)
+  }
+
+  readonly #beginTurn = () => {
+    this.#turning = false
+    if (this.#state !== 'closed') this.#turn(this.clock.now())
   }
 
   /**
@@ -530,8 +532,10 @@ export class Sender {
       else deadline = Math.min(deadline, batch.deadline)
       if (partition.breaker.failures === 0) partition.breaker.problem = lanes.asked
       // To the back, so that where not all fit into a request each has its turn.
-      this.#active.delete(partition)
-      this.#active.add(partition)
+      if (this.#active.size > 1) {
+        this.#active.delete(partition)
+        this.#active.add(partition)
+      }
     }
     request.timeoutMs = Math.ceil(Math.min(waitMs, Math.max(MIN_WAIT_MS, deadline - now)))
     request.lateAt = now + lanes.patienceMs(waitMs, isProbe)
