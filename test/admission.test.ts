@@ -123,6 +123,19 @@ test('where small bodies that do not come fill the room, the slowest makes room 
   whole(admission, 1).begin(1)
 })
 
+test('small requests have room of their own beside large ones that overrun it', async () => {
+  const admission = make()
+  const large = [whole(admission, 700), admission.enter('guaranteed', 0, forLong)]
+  // The first is whole; the second goes ahead, because bodies that wait for each other would never be whole.
+  assert.equal(large[1]?.grow(700 * KIB), undefined)
+  assert.ok(admission.inFlight('guaranteed').bytes > limits.maxBytes)
+  const small = Array.from({ length: 8 }, () => whole(admission, 16))
+  const late = admission.enter('guaranteed', 0, forLong)
+  assert.throws(() => late.grow(16 * KIB), full)
+  for (const hold of [...large, ...small, late]) hold.leave()
+  assert.deepEqual(admission.inFlight('guaranteed'), { bytes: 0, events: 0 })
+})
+
 test('a large request is alone, begins while others use no more than half, and keeps no small one out', async () => {
   for (const [kib, events, weight] of [
     [300, 1, 0],

@@ -13,8 +13,9 @@ export interface RoomLimits {
 /** A small request never waits, and may use all of its room. */
 export const SMALL_BYTES = 16 * 1024
 const SMALL_EVENTS = 64
-/** All others leave the rest of their room to small ones. */
+/** All others leave the rest of their room to small ones, which have as much of their own where large ones overrun it. */
 const ORDINARY_SHARE = 7 / 8
+const SMALL_SHARE = 1 / 8
 /** What needs more than a quarter of its room is large: it is served alone, while others use no more than half. */
 const LARGE_SHARE = 1 / 4
 const HALF = 1 / 2
@@ -120,6 +121,8 @@ class Room {
   requests = 0
   /** Of bodies that are still coming. */
   #comingBytes = 0
+  /** Of small requests. */
+  #smallBytes = 0
   /** Of requests whose events are begun, but the one that is alone. */
   #begun = { bytes: 0, events: 0 }
   #alone: Hold | undefined
@@ -148,11 +151,11 @@ class Room {
   }
 
   grow(hold: Hold, bytes: number): Promise<void> | undefined {
-    hold.bytes += bytes
-    this.bytes += bytes
+    this.#resize(hold, hold.bytes + bytes)
     this.#comingBytes += bytes
     this.#coming.delete(hold)
     this.#coming.add(hold)
+    if (this.#hasRoomOfItsOwn(hold.bytes, 0)) return undefined
     if (this.#shared <= this.#limitFor(hold.bytes)) return undefined
     this.#refuseUnlessFits(hold.bytes)
     if (hold.bytes <= SMALL_BYTES) return this.#giveUp(hold)
@@ -166,10 +169,22 @@ class Room {
   }
 
   shrink(hold: Hold, bytes: number): void {
-    hold.bytes -= bytes
-    this.bytes -= bytes
+    if (hold.state === 'left') return
+    this.#resize(hold, hold.bytes - bytes)
     if (hold.state === 'coming') this.#comingBytes -= bytes
     this.#admit()
+  }
+
+  #resize(hold: Hold, bytes: number): void {
+    if (hold.bytes <= SMALL_BYTES) this.#smallBytes -= hold.bytes
+    if (bytes <= SMALL_BYTES) this.#smallBytes += bytes
+    this.bytes += bytes - hold.bytes
+    hold.bytes = bytes
+  }
+
+  /** Whether a request is small, and small ones, with this many bytes more, are within what is kept for them. */
+  #hasRoomOfItsOwn(bytes: number, more: number): boolean {
+    return bytes <= SMALL_BYTES && this.#smallBytes + more <= SMALL_SHARE * this.limits.maxBytes
   }
 
   arrived(hold: Hold): void {
@@ -226,7 +241,7 @@ class Room {
     }
     if (this.#alone === hold) this.#alone = undefined
     hold.state = 'left'
-    this.bytes -= hold.bytes
+    this.#resize(hold, 0)
     this.events -= hold.events
     this.#admit()
   }
@@ -257,6 +272,7 @@ class Room {
   #refuseUnlessFits(bytes: number): void {
     const { maxBytes } = this.limits
     if (bytes > SMALL_BYTES && bytes > LARGE_SHARE * maxBytes) return
+    if (this.#hasRoomOfItsOwn(bytes, bytes)) return
     if (this.#begun.bytes + bytes > this.#limitFor(bytes)) throw this.#fullOfBytes()
   }
 

@@ -36,8 +36,9 @@ export interface Patience {
 /** Pieces of a body that are made one: a Buffer weighs some 200 bytes, and a piece may be of one. */
 const MERGED_CHUNKS = 256
 
-/** Bodies of one delivery that are decoded at one time: a decoder takes 64 KiB, and brotli's up to 16 MiB. */
+/** Bodies of one delivery that are decoded at one time: a decoder takes 64 KiB, but brotli's as much as the body. */
 const MAX_DECODING = 16
+const WEIGHT: Readonly<Record<string, number>> = { br: 4 }
 
 /** Gets the bytes of bodies off the wire: knows their type, length and coding, and nothing of what they mean. */
 export class BodyReader {
@@ -111,7 +112,8 @@ export class BodyReader {
     check: (total: number) => void,
   ): Promise<Buffer> {
     const decoding = this.#decoding[delivery]
-    const place = decoding.acquire(1, hold.patience())
+    const weight = WEIGHT[coding] ?? 1
+    const place = decoding.acquire(weight, hold.patience())
     if (place) await place
     try {
       return await decode(bytes, coding, async (total, added) => {
@@ -119,7 +121,7 @@ export class BodyReader {
         await hold.grow(added)
       })
     } finally {
-      decoding.release(1)
+      decoding.release(weight)
     }
   }
 
