@@ -2,8 +2,6 @@
 
 export { type App, type AppOptions, app } from './app.js'
 export { type Answer, answerTo } from './lib/answer.js'
-export { type Enrich, type EnrichOptions, makeEnrich, makeTakeBack } from './lib/enrich.js'
-export { type ErrorEventOptions, ErrorEvents, type ErrorEventWay } from './lib/error-events.js'
 export { CODES, type Code, GateError, type SchemaError } from './lib/errors.js'
 export {
   type Context,
@@ -28,8 +26,11 @@ export { type KafkaSettings, type ProducerSettings, readKafkaConf } from './lib/
 export { KafkaProducer } from './lib/kafka/producer.js'
 export type { Log } from './lib/log.js'
 export { FileProducer, MemoryProducer, type Produced, type Producer } from './lib/producer.js'
-export { makeRoute, type Route } from './lib/route.js'
 export { type SchemaOptions, SchemaRepository } from './lib/schemas.js'
+export { type Enrich, type EnrichOptions, makeEnrich, makeTakeBack } from './lib/steps/enrich.js'
+export { type ErrorEventOptions, ErrorEvents, type ErrorEventWay } from './lib/steps/error-events.js'
+export { makeRoute, type Route } from './lib/steps/route.js'
+export { makeTransforms, type Transform, type TransformOptions } from './lib/steps/transforms.js'
 export {
   type StreamConfigObserver,
   type StreamConfigOptions,
@@ -37,4 +38,3 @@ export {
   type StreamOptions,
   Streams,
 } from './lib/streams.js'
-export { makeTransforms, type Transform, type TransformOptions } from './lib/transforms.js'

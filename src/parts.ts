@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Config } from './lib/config.js'
-import { makeEnrich, makeTakeBack } from './lib/enrich.js'
 import type { Steps } from './lib/eventgate.js'
 import type { GateFields } from './lib/evolution/comparison.js'
 import type { Known } from './lib/explain.js'
-import { makeRoute } from './lib/route.js'
 import { type SchemaOptions, SchemaRepository } from './lib/schemas.js'
+import { makeEnrich, makeTakeBack } from './lib/steps/enrich.js'
+import { makeRoute } from './lib/steps/route.js'
+import { makeTransforms } from './lib/steps/transforms.js'
 import { type StreamConfigObserver, StreamConfigs, Streams } from './lib/streams.js'
-import { makeTransforms } from './lib/transforms.js'
 import type { Info } from './routes/info.js'
 
 // What a configuration comes to, for the service and for the command line.

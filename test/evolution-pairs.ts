@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { makeEnrich } from '#src/lib/enrich.js'
 import type { Event, Schema } from '#src/lib/eventgate.js'
 import { Comparison, type Side, type Verdict } from '#src/lib/evolution/comparison.js'
 import { type CompiledSchema, Compiler } from '#src/lib/schemas/compile.js'
+import { makeEnrich } from '#src/lib/steps/enrich.js'
 import { Random } from '../bench/fuzz-random.js'
 import { key, schema as schemas, value as values } from './schema-worlds.js'
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { GateError } from '#src/lib/errors.js'
 import type { Context, Event, Schema, Stream } from '#src/lib/eventgate.js'
 import { Field } from '#src/lib/field.js'
-import { makeRoute } from '#src/lib/route.js'
+import { makeRoute } from '#src/lib/steps/route.js'
 
 const context: Context = {
   requestId: 'r',

@@ -1,13 +1,13 @@
 import { Ajv, type DefinedError, type JSONSchemaType } from 'ajv'
 import bytes from 'bytes'
 import { ClientAddress } from './client-ip.js'
-import { MAX_PENDING_ERROR_EVENTS } from './error-events.js'
 import { quote } from './errors.js'
 import { type KafkaSettings, readKafkaConf } from './kafka/conf.js'
 import { type Bounds, boundsWithin, inMiB, memoryAt, memoryLimit } from './memory-limit.js'
 import { SHUTDOWN_TIMEOUT_MS, type ShutdownTimes, shutdownTimes } from './shutdown.js'
 import { nearest } from './spelling.js'
-import { TRANSFORMS, userAgentExpressions } from './transforms.js'
+import { MAX_PENDING_ERROR_EVENTS } from './steps/error-events.js'
+import { TRANSFORMS, userAgentExpressions } from './steps/transforms.js'
 import { readText } from './yaml.js'
 
 /** One thing that is wrong with a configuration. */

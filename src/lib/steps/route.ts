@@ -1,7 +1,7 @@
-import { GateError, quote } from './errors.js'
-import type { Context, Destination, Event, Schema, Stream } from './eventgate.js'
-import { Field } from './field.js'
-import { timeOf } from './time.js'
+import { GateError, quote } from '../errors.js'
+import type { Context, Destination, Event, Schema, Stream } from '../eventgate.js'
+import { Field } from '../field.js'
+import { timeOf } from '../time.js'
 
 /** The step `route`. */
 export type Route = (event: Event, schema: Schema, stream: Stream, context: Context) => Destination

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import type { Code, GateError } from './errors.js'
-import type { Context, Event, Outcome, Schema } from './eventgate.js'
+import type { Code, GateError } from '../errors.js'
+import type { Context, Event, Outcome, Schema } from '../eventgate.js'
 
 /** What is wrong with the event itself, which its sender's developers want to know; not that its schema or stream is unknown. */
 const REPORTED: ReadonlySet<Code> = new Set<Code>(['validation_failed', 'edge_uniques_refused', 'ua_denied'])
