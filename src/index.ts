@@ -1,7 +1,6 @@
 /** The gate without its HTTP service: what another program needs to validate and produce events by itself. docs/library.md */
 
 export { type App, type AppOptions, app } from './app.js'
-export { type Answer, answerTo } from './lib/answer.js'
 export { CODES, type Code, GateError, type SchemaError } from './lib/errors.js'
 export {
   type Context,
@@ -21,6 +20,7 @@ export {
 } from './lib/eventgate.js'
 export type { Factory, FactoryOptions } from './lib/factory.js'
 export { Field } from './lib/field.js'
+export { type Answer, answerTo } from './lib/http/answer.js'
 export { type Body, readBody } from './lib/http/body.js'
 export { type KafkaSettings, type ProducerSettings, readKafkaConf } from './lib/kafka/conf.js'
 export { KafkaProducer } from './lib/kafka/producer.js'

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Answer, answerTo, refusal, success } from '#src/lib/answer.js'
 import { CODES, type Code, GateError, type SchemaError } from '#src/lib/errors.js'
 import type { Outcome } from '#src/lib/eventgate.js'
+import { type Answer, answerTo, refusal, success } from '#src/lib/http/answer.js'
 import { assertFailure } from './http-helpers.js'
 
 const failed = (error: GateError): Outcome => ({

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
-import { ClientAddress } from '#src/lib/client-ip.js'
+import { ClientAddress } from '#src/lib/http/client-ip.js'
 
 /** What `ClientAddress` looks at of a request. */
 const from = (remoteAddress: string | undefined, headers: IncomingMessage['headers'] = {}) =>

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readConf } from '#src/lib/config.js'
-import { shutdownTimes } from '#src/lib/shutdown.js'
+import { shutdownTimes } from '#src/lib/http/shutdown.js'
 
 test('if nobody says how long the process has, requests are answered within two seconds, and hasty events have ten', () => {
   assert.deepEqual(shutdownTimes(undefined), { idleMs: 1200, answerMs: 1500, endMs: 8000 })

@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http'
 import { type ErrorRequestHandler, type Request, type Response, Router } from 'express'
-import { refusal } from '../lib/answer.js'
 import { briefly } from '../lib/entry-view.js'
 import { GateError, quote } from '../lib/errors.js'
+import { refusal } from '../lib/http/answer.js'
 import type { LocalOnly } from '../lib/local-only.js'
 import type { Entry, Filter, Recorder } from '../lib/recorder.js'
 

@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type Answer, success } from '../lib/answer.js'
 import type { Config } from '../lib/config.js'
 import type { DryRun, Prospect } from '../lib/dry-run.js'
 import { GateError } from '../lib/errors.js'
 import type { EventGate } from '../lib/eventgate.js'
+import { type Answer, success } from '../lib/http/answer.js'
 import { Intake, type IntakeOptions, Intakes } from '../lib/http/intake.js'
-import type { Responder } from '../lib/http.js'
+import type { Responder } from '../lib/http/responder.js'
 import { WeightedSemaphore } from '../lib/runtime/semaphore.js'
 
 export interface EventsOptions extends IntakeOptions {

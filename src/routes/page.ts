@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { type Response, Router } from 'express'
-import { refusal } from '../lib/answer.js'
+import { refusal } from '../lib/http/answer.js'
 import type { LocalOnly } from '../lib/local-only.js'
 
 const TYPES: Record<string, string> = {

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
-import type { GateError } from './errors.js'
-import type { Delivery, Outcome } from './eventgate.js'
+import type { GateError } from '../errors.js'
+import type { Delivery, Outcome } from '../eventgate.js'
 
 /** An HTTP answer. */
 export interface Answer {

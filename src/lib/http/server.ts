@@ -5,9 +5,9 @@ import {
   type ServerResponse,
 } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
+import { GateError, quote } from '../errors.js'
 import type { Connections } from './connections.js'
-import { GateError, quote } from './errors.js'
-import { answerToClientError, type Responder } from './http.js'
+import { answerToClientError, type Responder } from './responder.js'
 
 /** Within these a client must have sent its headers, and its whole request. */
 export const HEADERS_TIMEOUT_MS = 10_000

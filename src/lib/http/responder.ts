@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Config } from '../config.js'
+import { GateError } from '../errors.js'
 import { type Answer, refusal } from './answer.js'
-import type { Config } from './config.js'
 import type { Connections } from './connections.js'
-import { GateError } from './errors.js'
-import { UnreadAnswers } from './http/unread-answers.js'
+import { UnreadAnswers } from './unread-answers.js'
 
 /** Seconds after which a client that was told to come back does so: spread, so that they do not all come at once. */
 const RETRY_AFTER_S = { least: 1, most: 5 }

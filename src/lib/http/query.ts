@@ -1,6 +1,6 @@
-import type { Config } from './config.js'
-import { GateError, quote } from './errors.js'
-import type { Context, Delivery } from './eventgate.js'
+import type { Config } from '../config.js'
+import { GateError, quote } from '../errors.js'
+import type { Context, Delivery } from '../eventgate.js'
 
 /** What the query says, of which all else is ignored. */
 export type Query = Pick<Context, 'delivery' | 'schemaUri' | 'stream'>
