@@ -5,10 +5,10 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { register } from 'prom-client'
 import ServiceRunner from 'service-runner'
-import { tuneCollector } from './lib/collector.js'
 import { ConfigError, type ConfigFile, type MetricsEndpoint, readConf, readConfigFile } from './lib/config.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { collectProcessMetrics } from './lib/metrics.js'
+import { tuneCollector } from './lib/runtime/gc.js'
 import { type Exporting, startTracing } from './lib/tracing.js'
 
 /** sysexits.h: the configuration is wrong. Supervisors need not try again. */

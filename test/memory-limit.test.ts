@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { growth } from '#src/lib/collector.js'
 import { readConf } from '#src/lib/config.js'
-import { boundsWithin, memoryAt, memoryLimit } from '#src/lib/memory-limit.js'
+import { growth } from '#src/lib/runtime/gc.js'
+import { boundsWithin, memoryAt, memoryLimit } from '#src/lib/runtime/memory-limit.js'
 import { startService } from './helpers.js'
 
 const MIB = 1024 * 1024
