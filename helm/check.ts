@@ -9,7 +9,7 @@ import { homedir, tmpdir } from 'node:os'
 import { basename, delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dump, load, loadAll } from 'js-yaml'
-import { ConfigError, readConf, readConfigFile } from '#src/lib/config.js'
+import { ConfigError, readConf, readConfigFile } from '#src/lib/config/config.js'
 import { testAuthority } from '../test/real-kafka-certs.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))

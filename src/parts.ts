@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import type { Config } from './lib/config.js'
+import type { Config } from './lib/config/config.js'
 import type { Steps } from './lib/eventgate.js'
 import type { GateFields } from './lib/evolution/comparison.js'
 import type { Known } from './lib/explain.js'

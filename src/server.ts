@@ -5,7 +5,13 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { register } from 'prom-client'
 import ServiceRunner from 'service-runner'
-import { ConfigError, type ConfigFile, type MetricsEndpoint, readConf, readConfigFile } from './lib/config.js'
+import {
+  ConfigError,
+  type ConfigFile,
+  type MetricsEndpoint,
+  readConf,
+  readConfigFile,
+} from './lib/config/config.js'
 import { type Log, LogStream, makeLog } from './lib/log.js'
 import { collectProcessMetrics } from './lib/metrics.js'
 import { tuneCollector } from './lib/runtime/gc.js'

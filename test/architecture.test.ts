@@ -55,7 +55,7 @@ const DOORS = new Set([
   'cli/check/report.ts → lib/evolution/comparison.ts',
   'index.ts → lib/kafka/conf.ts',
   'index.ts → lib/kafka/producer.ts',
-  'lib/config.ts → lib/kafka/conf.ts',
+  'lib/config/config.ts → lib/kafka/conf.ts',
   'lib/metrics.ts → lib/kafka/sender.ts',
 ])
 

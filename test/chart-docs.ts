@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { load } from 'js-yaml'
-import { FILE, OPTIONS } from '#src/lib/config.js'
+import { FILE, OPTIONS } from '#src/lib/config/config.js'
 import { NAMES } from '#src/lib/kafka/properties.js'
 import { ROOT } from './helpers.js'
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Ajv } from 'ajv'
 import { load } from 'js-yaml'
-import { OPTIONS, readConf } from '#src/lib/config.js'
+import { OPTIONS, readConf } from '#src/lib/config/config.js'
 import {
   CHART,
   CHART_README,

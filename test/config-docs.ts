@@ -1,7 +1,7 @@
 /** Makes the tables of docs/configuration.md of the code that reads the configuration. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { FILE, OPTIONS } from '#src/lib/config.js'
+import { FILE, OPTIONS } from '#src/lib/config/config.js'
 import { PROPERTIES, type Property } from '#src/lib/kafka/properties.js'
 import { ROOT } from './helpers.js'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { ConfigError, OPTIONS, type Problem, readConf, readConfigFile } from '#src/lib/config.js'
+import { ConfigError, OPTIONS, type Problem, readConf, readConfigFile } from '#src/lib/config/config.js'
 import { ROOT } from './helpers.js'
 
 function problemsOf(read: () => unknown): readonly Problem[] {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readConf } from '#src/lib/config.js'
+import { readConf } from '#src/lib/config/config.js'
 import { growth } from '#src/lib/runtime/gc.js'
 import { boundsWithin, memoryAt, memoryLimit } from '#src/lib/runtime/memory-limit.js'
 import { startService } from './helpers.js'

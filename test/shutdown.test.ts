@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readConf } from '#src/lib/config.js'
+import { readConf } from '#src/lib/config/config.js'
 import { shutdownTimes } from '#src/lib/http/shutdown.js'
 
 test('if nobody says how long the process has, requests are answered within two seconds, and hasty events have ten', () => {

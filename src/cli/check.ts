@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { ConfigError, readConf, readConfigFile } from '../lib/config.js'
+import { ConfigError, readConf, readConfigFile } from '../lib/config/config.js'
 import type { Event } from '../lib/eventgate.js'
 import { readInfo } from '../parts.js'
 import { type Found, filesAt, findFiles, isMap, type SourceFile } from './check/files.js'

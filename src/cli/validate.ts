@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { type Config, readConf, readConfigFile } from '../lib/config.js'
+import { type Config, readConf, readConfigFile } from '../lib/config/config.js'
 import { DryRun, type Prospect } from '../lib/dry-run.js'
 import { Explainer } from '../lib/explain.js'
 import { applyFactory } from '../lib/factory.js'

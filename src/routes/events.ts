@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Config } from '../lib/config.js'
+import type { Config } from '../lib/config/config.js'
 import type { DryRun, Prospect } from '../lib/dry-run.js'
 import { GateError } from '../lib/errors.js'
 import type { EventGate } from '../lib/eventgate.js'

@@ -1,4 +1,4 @@
-import { type Config, readConf } from '../../lib/config.js'
+import { type Config, readConf } from '../../lib/config/config.js'
 import { GateError } from '../../lib/errors.js'
 import type { Event } from '../../lib/eventgate.js'
 import { Comparison, isSame, type Side } from '../../lib/evolution/comparison.js'

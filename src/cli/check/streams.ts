@@ -1,4 +1,4 @@
-import type { Config } from '../../lib/config.js'
+import type { Config } from '../../lib/config/config.js'
 import type { Mender, SubSchema } from '../../lib/schemas.js'
 import { StreamTable } from '../../lib/streams.js'
 import { lineOf, type SourceFile } from './files.js'

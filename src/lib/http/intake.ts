@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Config } from '../config.js'
+import type { Config } from '../config/config.js'
 import { GateError } from '../errors.js'
 import type { Context, Delivery, Lookups, Outcome } from '../eventgate.js'
 import type { Metrics } from '../metrics.js'

@@ -1,4 +1,4 @@
-import type { Config } from '../config.js'
+import type { Config } from '../config/config.js'
 import { GateError, quote } from '../errors.js'
 import type { Context, Delivery } from '../eventgate.js'
 

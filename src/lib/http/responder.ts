@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Config } from '../config.js'
+import type { Config } from '../config/config.js'
 import { GateError } from '../errors.js'
 import { type Answer, refusal } from './answer.js'
 import type { Connections } from './connections.js'

@@ -1,14 +1,14 @@
 import { Ajv, type DefinedError, type JSONSchemaType } from 'ajv'
 import bytes from 'bytes'
-import { quote } from './errors.js'
-import { ClientAddress } from './http/client-ip.js'
-import { SHUTDOWN_TIMEOUT_MS, type ShutdownTimes, shutdownTimes } from './http/shutdown.js'
-import { type KafkaSettings, readKafkaConf } from './kafka/conf.js'
-import { type Bounds, boundsWithin, inMiB, memoryAt, memoryLimit } from './runtime/memory-limit.js'
-import { nearest } from './spelling.js'
-import { MAX_PENDING_ERROR_EVENTS } from './steps/error-events.js'
-import { TRANSFORMS, userAgentExpressions } from './steps/transforms.js'
-import { readText } from './yaml.js'
+import { quote } from '../errors.js'
+import { ClientAddress } from '../http/client-ip.js'
+import { SHUTDOWN_TIMEOUT_MS, type ShutdownTimes, shutdownTimes } from '../http/shutdown.js'
+import { type KafkaSettings, readKafkaConf } from '../kafka/conf.js'
+import { type Bounds, boundsWithin, inMiB, memoryAt, memoryLimit } from '../runtime/memory-limit.js'
+import { nearest } from '../spelling.js'
+import { MAX_PENDING_ERROR_EVENTS } from '../steps/error-events.js'
+import { TRANSFORMS, userAgentExpressions } from '../steps/transforms.js'
+import { readText } from '../yaml.js'
 
 /** One thing that is wrong with a configuration. */
 export interface Problem {
