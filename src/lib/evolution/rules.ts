@@ -1,4 +1,4 @@
-import { guarded } from '../regexp.js'
+import { guarded } from '../regexp/linear.js'
 import type { JsonSchema, SubSchema } from '../schemas.js'
 
 // What single rules of schemas say, without references. Pure.

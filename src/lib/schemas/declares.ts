@@ -1,5 +1,5 @@
 import traverse from 'json-schema-traverse'
-import { guarded } from '../regexp.js'
+import { guarded } from '../regexp/linear.js'
 
 /** A JSONSchema as it stands in its document. */
 export type JsonSchema = Record<string, unknown>

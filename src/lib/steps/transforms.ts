@@ -1,7 +1,7 @@
 import { GateError, quote } from '../errors.js'
 import type { Context, Event, Schema, Stream } from '../eventgate.js'
-import { Inspection, provenFast } from '../patterns.js'
-import { guarded } from '../regexp.js'
+import { guarded } from '../regexp/linear.js'
+import { Inspection, provenFast } from '../regexp/safety.js'
 
 /** Changes an event in place, or throws a GateError to refuse it. Between enrichment and validation. */
 export type Transform = (event: Event, schema: Schema, stream: Stream, context: Context) => void

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Inspection } from '../patterns.js'
+import { Inspection } from '../regexp/safety.js'
 import { type Asking, NotFound, readText } from '../source.js'
 import { StreamTable, type TableOptions } from './table.js'
 

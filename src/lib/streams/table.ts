@@ -1,7 +1,7 @@
 import { quote } from '../errors.js'
 import type { Event, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
-import { Inspection, provenFast } from '../patterns.js'
+import { Inspection, provenFast } from '../regexp/safety.js'
 import { readText, type Text } from '../yaml.js'
 
 export interface TableOptions {

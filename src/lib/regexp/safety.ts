@@ -1,6 +1,6 @@
 import { isSafePattern } from 'redos-detector'
-import { quote } from './errors.js'
-import { guarded, isLinear } from './regexp.js'
+import { quote } from '../errors.js'
+import { guarded, isLinear } from './linear.js'
 
 /** What the detector may do for one expression: what is innocent takes some 100 of these, the worst 0.4 s. */
 const MAX_STEPS = 3000
