@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { GateError } from './errors.js'
 import type { Destination, Event } from './eventgate.js'
-import type { Reach } from './reach.js'
+import type { Reach } from './remote/reachability.js'
 
 /** How a producer to a cluster fares. */
 export interface ProducerState {

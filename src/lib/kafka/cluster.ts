@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import { type Reach, Reached } from '../reach.js'
+import { type Reach, Reached } from '../remote/reachability.js'
 import { Connection } from './connection.js'
 import { Control, type ControlSession } from './control.js'
 import {

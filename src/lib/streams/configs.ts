@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Inspection } from '../regexp/safety.js'
-import { type Asking, NotFound, readText } from '../source.js'
+import { type Asking, NotFound, readText } from '../remote/fetch-text.js'
 import { StreamTable, type TableOptions } from './table.js'
 
 /** Where the stream configuration comes from. */
