@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Health, type HealthSources } from '#src/lib/health.js'
 import { Connections } from '#src/lib/http/connections.js'
-import type { Producer } from '#src/lib/producer.js'
+import type { Producer } from '#src/lib/producers/producer.js'
 import { send, startService, testEvent } from './helpers.js'
 import {
   assertFailure,

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { GateError } from '#src/lib/errors.js'
-import { FileProducer, MemoryProducer } from '#src/lib/producer.js'
+import { FileProducer, MemoryProducer } from '#src/lib/producers/producer.js'
 import { ROOT, temporary } from './helpers.js'
 import { eventually } from './http-helpers.js'
 
@@ -114,7 +114,7 @@ test('FileProducer: a path that cannot be opened', async t => {
 for (const shape of ['a socket', 'a pipe'] as const) {
   test(`FileProducer: /dev/stdout that is ${shape}`, async t => {
     const script = `
-      import { FileProducer } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/lib/producer.js')).href)}
+      import { FileProducer } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/lib/producers/producer.js')).href)}
       const producer = await FileProducer.open('/dev/stdout')
       await Promise.all([1, 2].map(n => producer.produce({ n, x: 'x'.repeat(100_000) }, {})))
       await producer.close(1000)`
@@ -156,7 +156,7 @@ async function limited(t: TestContext, limit: number, first: object[], second: o
   const path = join(temporary(t), 'events.ndjson')
   const script = `
     import { once } from 'node:events'
-    import { FileProducer } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/lib/producer.js')).href)}
+    import { FileProducer } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/lib/producers/producer.js')).href)}
     const producer = await FileProducer.open(${JSON.stringify(path)})
     const run = async events => {
       const all = await Promise.allSettled(events.map(event => producer.produce(event, {})))

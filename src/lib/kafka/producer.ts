@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Destination, Event } from '../eventgate.js'
-import type { Producer, ProducerState } from '../producer.js'
+import type { Producer, ProducerState } from '../producers/producer.js'
 import { Cluster } from './cluster.js'
 import { ANSWER_MARGIN_MS, type ProducerSettings } from './conf.js'
 import { Unanswered } from './control.js'

@@ -2,9 +2,9 @@ import { constants, fstatSync, write as writeToDescriptor } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import { GateError } from './errors.js'
-import type { Destination, Event } from './eventgate.js'
-import type { Reach } from './remote/reachability.js'
+import { GateError } from '../errors.js'
+import type { Destination, Event } from '../eventgate.js'
+import type { Reach } from '../remote/reachability.js'
 
 /** How a producer to a cluster fares. */
 export interface ProducerState {
