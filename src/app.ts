@@ -28,7 +28,7 @@ import { Recording } from './lib/recording.js'
 import { Scheduler } from './lib/runtime/scheduler.js'
 import type { SchemaRepository } from './lib/schemas.js'
 import { ErrorEvents } from './lib/steps/error-events.js'
-import type { StreamConfigs } from './lib/streams.js'
+import type { StreamConfigs } from './lib/streams/streams.js'
 import { Tracing } from './lib/tracing.js'
 import { readYaml } from './lib/yaml.js'
 import {

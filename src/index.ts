@@ -37,4 +37,4 @@ export {
   StreamConfigs,
   type StreamOptions,
   Streams,
-} from './lib/streams.js'
+} from './lib/streams/streams.js'

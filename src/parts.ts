@@ -8,7 +8,7 @@ import { type SchemaOptions, SchemaRepository } from './lib/schemas.js'
 import { makeEnrich, makeTakeBack } from './lib/steps/enrich.js'
 import { makeRoute } from './lib/steps/route.js'
 import { makeTransforms } from './lib/steps/transforms.js'
-import { type StreamConfigObserver, StreamConfigs, Streams } from './lib/streams.js'
+import { type StreamConfigObserver, StreamConfigs, Streams } from './lib/streams/streams.js'
 import type { Info } from './routes/info.js'
 
 // What a configuration comes to, for the service and for the command line.

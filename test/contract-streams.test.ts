@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { StreamConfigs } from '#src/lib/streams.js'
+import { StreamConfigs } from '#src/lib/streams/streams.js'
 import { startService, temporary, testEvent } from './helpers.js'
 import { eventually, freePort, samples } from './http-helpers.js'
 

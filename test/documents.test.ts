@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { load } from 'js-yaml'
 import { readConf, readConfigFile } from '#src/lib/config/config.js'
 import { CODES, GateError } from '#src/lib/errors.js'
-import { StreamConfigs } from '#src/lib/streams/configs.js'
+import { StreamConfigs } from '#src/lib/streams/config-source.js'
 import { blocksOf, documentOf, Reader } from './documents.js'
 import { ROOT, temporary } from './helpers.js'
 

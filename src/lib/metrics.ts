@@ -6,7 +6,7 @@ import type { SenderObserver } from './kafka/sender.js'
 import type { Log } from './log.js'
 import { CheapHistogram, type Distribution } from './metrics/distribution.js'
 import { registerGauges } from './metrics/gauges.js'
-import type { StreamConfigObserver } from './streams.js'
+import type { StreamConfigObserver } from './streams/streams.js'
 
 /** Values of one label; what comes after them is `unknown`, for clients choose them. */
 const MAX_LABEL_VALUES = 1000

@@ -1,6 +1,6 @@
 import type { Config } from '../../lib/config/config.js'
 import type { Mender, SubSchema } from '../../lib/schemas.js'
-import { StreamTable } from '../../lib/streams.js'
+import { StreamTable } from '../../lib/streams/streams.js'
 import { lineOf, type SourceFile } from './files.js'
 import type { Problem } from './report.js'
 import type { CheckedSchemas } from './schemas.js'

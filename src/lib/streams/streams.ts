@@ -1,11 +1,11 @@
-import { GateError, quote } from './errors.js'
-import type { Context, Event, Schema, Stream } from './eventgate.js'
-import { Field } from './field.js'
-import type { StreamConfigs } from './streams/configs.js'
-import { isLegalTopic, topicOf } from './streams/table.js'
+import { GateError, quote } from '../errors.js'
+import type { Context, Event, Schema, Stream } from '../eventgate.js'
+import { Field } from '../field.js'
+import type { StreamConfigs } from './config-source.js'
+import { isLegalTopic, topicOf } from './table.js'
 
-export { type StreamConfigObserver, type StreamConfigOptions, StreamConfigs } from './streams/configs.js'
-export { StreamTable } from './streams/table.js'
+export { type StreamConfigObserver, type StreamConfigOptions, StreamConfigs } from './config-source.js'
+export { StreamTable } from './table.js'
 
 /** How streams are named and configured. */
 export interface StreamOptions {
