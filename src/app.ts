@@ -26,7 +26,7 @@ import { FileProducer, MemoryProducer, type Producer } from './lib/producers/pro
 import { Recorder } from './lib/recorder.js'
 import { Recording } from './lib/recording.js'
 import { Scheduler } from './lib/runtime/scheduler.js'
-import type { SchemaRepository } from './lib/schemas.js'
+import type { SchemaRepository } from './lib/schemas/repository.js'
 import { ErrorEvents } from './lib/steps/error-events.js'
 import type { StreamConfigs } from './lib/streams/streams.js'
 import { Tracing } from './lib/tracing.js'

@@ -26,7 +26,7 @@ export { type KafkaSettings, type ProducerSettings, readKafkaConf } from './lib/
 export { KafkaProducer } from './lib/kafka/producer.js'
 export type { Log } from './lib/log.js'
 export { FileProducer, MemoryProducer, type Produced, type Producer } from './lib/producers/producer.js'
-export { type SchemaOptions, SchemaRepository } from './lib/schemas.js'
+export { type SchemaOptions, SchemaRepository } from './lib/schemas/repository.js'
 export { type Enrich, type EnrichOptions, makeEnrich, makeTakeBack } from './lib/steps/enrich.js'
 export { type ErrorEventOptions, ErrorEvents, type ErrorEventWay } from './lib/steps/error-events.js'
 export { makeRoute, type Route } from './lib/steps/route.js'

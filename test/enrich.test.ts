@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { GateError } from '#src/lib/errors.js'
 import { type Context, type Event, EventGate, type Schema, type Stream } from '#src/lib/eventgate.js'
-import { Compiler } from '#src/lib/schemas/compile.js'
+import { Compiler } from '#src/lib/schemas/compiler.js'
 import { type EnrichOptions, makeEnrich, makeTakeBack } from '#src/lib/steps/enrich.js'
 
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/

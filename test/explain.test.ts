@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GateError } from '#src/lib/errors.js'
 import { Explainer } from '#src/lib/explain.js'
-import type { Complaint, Mender } from '#src/lib/schemas.js'
+import type { Complaint, Mender } from '#src/lib/schemas/repository.js'
 
 const steps = (fails: unknown) => ({
   load: async () => {},

@@ -7,7 +7,7 @@ import { test } from 'node:test'
 import Ajv6 from 'ajv6'
 import { GateError } from '#src/lib/errors.js'
 import type { Event, Schema } from '#src/lib/eventgate.js'
-import { Compiler, type Document, parse } from '#src/lib/schemas/compile.js'
+import { Compiler, type Document, parse } from '#src/lib/schemas/compiler.js'
 import { JSON_SCHEMA_SUITE as SUITE } from './helpers.js'
 
 const require = createRequire(import.meta.url)

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { load as parseYaml } from 'js-yaml'
 import { type Code, type Details, GateError } from '#src/lib/errors.js'
 import type { Event, Schema } from '#src/lib/eventgate.js'
-import { SchemaRepository } from '#src/lib/schemas.js'
+import { SchemaRepository } from '#src/lib/schemas/repository.js'
 import { CORPORA, temporary } from './helpers.js'
 
 const DRAFT_07 = 'https://json-schema.org/draft-07/schema#'

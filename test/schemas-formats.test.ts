@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Ajv6 from 'ajv6'
 import fc from 'fast-check'
-import { Compiler } from '#src/lib/schemas/compile.js'
+import { Compiler } from '#src/lib/schemas/compiler.js'
 import { formats } from '#src/lib/schemas/formats.js'
 
 /** Texts by format, and some that are near to it. */

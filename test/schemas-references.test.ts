@@ -8,8 +8,8 @@ import { type TestContext, test } from 'node:test'
 import Ajv6 from 'ajv6'
 import { GateError } from '#src/lib/errors.js'
 import type { Event } from '#src/lib/eventgate.js'
-import { Compiler, parse } from '#src/lib/schemas/compile.js'
-import { SchemaRepository } from '#src/lib/schemas.js'
+import { Compiler, parse } from '#src/lib/schemas/compiler.js'
+import { SchemaRepository } from '#src/lib/schemas/repository.js'
 import { temporary } from './helpers.js'
 
 const require = createRequire(import.meta.url)

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { SchemaRepository } from '#src/lib/schemas/repository.js'
 import { suspectsOf } from '#src/lib/schemas/suspects.js'
-import { SchemaRepository } from '#src/lib/schemas.js'
 import { spawnService, startService, temporary } from './helpers.js'
 
 const SUSPECTS: [what: string, schema: object, said: string[]][] = [

@@ -9,7 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { type Code, GateError } from '#src/lib/errors.js'
 import type { Context, Schema } from '#src/lib/eventgate.js'
-import { type SchemaOptions, SchemaRepository } from '#src/lib/schemas.js'
+import { type SchemaOptions, SchemaRepository } from '#src/lib/schemas/repository.js'
 import { ROOT, temporary } from './helpers.js'
 
 const YAML = '$schema: https://json-schema.org/draft-07/schema#\ntitle: a\ntype: object\n'

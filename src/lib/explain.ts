@@ -4,7 +4,7 @@ import { type Known, WHY_NOT, waysOutOf } from './explain/refusals.js'
 import { deedsOf, wordsOf } from './explain/words.js'
 import { carried, diff, type Operation } from './patch.js'
 import { pointerOf, stepsOf } from './pointer.js'
-import type { Complaint, JsonSchema, Mender } from './schemas.js'
+import type { Complaint, JsonSchema, Mender } from './schemas/repository.js'
 
 export type { Known } from './explain/refusals.js'
 

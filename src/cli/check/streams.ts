@@ -1,5 +1,5 @@
 import type { Config } from '../../lib/config/config.js'
-import type { Mender, SubSchema } from '../../lib/schemas.js'
+import type { Mender, SubSchema } from '../../lib/schemas/repository.js'
 import { StreamTable } from '../../lib/streams/streams.js'
 import { lineOf, type SourceFile } from './files.js'
 import type { Problem } from './report.js'

@@ -1,6 +1,6 @@
 import { GateError, type SchemaError } from '../errors.js'
 import type { Context, Event, Schema, Steps, Stream } from '../eventgate.js'
-import type { Mender } from '../schemas.js'
+import type { Mender } from '../schemas/repository.js'
 import { CounterexampleSearch, type Judge } from './counterexample.js'
 import { type Filling, type Gap, type Place, Subsumption } from './subsumption.js'
 

@@ -2,7 +2,7 @@ import type { Event } from '../eventgate.js'
 import { GONE, put } from '../patch.js'
 import { at, type Step } from '../pointer.js'
 import { guarded } from '../regexp/linear.js'
-import type { JsonSchema, Mender, SubSchema } from '../schemas.js'
+import type { JsonSchema, Mender, SubSchema } from '../schemas/repository.js'
 import { finite, schemasFor } from './rules.js'
 import type { Gap, Place } from './subsumption.js'
 

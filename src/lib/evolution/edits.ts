@@ -1,5 +1,5 @@
 import type { Schema } from '../eventgate.js'
-import type { SchemaRepository } from '../schemas.js'
+import type { SchemaRepository } from '../schemas/repository.js'
 import type { Comparison, Verdict } from './comparison.js'
 
 /** What the edit of a schema's file means for events that it took before. */

@@ -1,5 +1,5 @@
 import { guarded } from '../regexp/linear.js'
-import type { JsonSchema, SubSchema } from '../schemas.js'
+import type { JsonSchema, SubSchema } from '../schemas/repository.js'
 
 // What single rules of schemas say, without references. Pure.
 

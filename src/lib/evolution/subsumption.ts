@@ -1,5 +1,5 @@
 import { Field } from '../field.js'
-import type { JsonSchema, Mender, SubSchema } from '../schemas.js'
+import type { JsonSchema, Mender, SubSchema } from '../schemas/repository.js'
 import {
   admits,
   coversBooleans,

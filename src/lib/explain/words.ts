@@ -1,6 +1,6 @@
 import type { Operation } from '../patch.js'
 import type { Step } from '../pointer.js'
-import type { Complaint } from '../schemas.js'
+import type { Complaint } from '../schemas/repository.js'
 
 const MAX_LENGTH = 120
 
