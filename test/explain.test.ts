@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GateError } from '#src/lib/errors.js'
-import { Explainer } from '#src/lib/explain.js'
+import { Explainer } from '#src/lib/explain/explainer.js'
 import type { Complaint, Mender } from '#src/lib/schemas/repository.js'
 
 const steps = (fails: unknown) => ({

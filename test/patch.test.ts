@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { carried, diff, GONE, put } from '#src/lib/patch.js'
+import { carried, diff, GONE, put } from '#src/lib/explain/json-patch.js'
 import { at, pointerOf, stepsOf } from '#src/lib/pointer.js'
 import { patched } from './patched.js'
 

@@ -1,6 +1,6 @@
 import type { Code } from './errors.js'
 import type { Context } from './eventgate.js'
-import { briefExplanation, type Explainer } from './explain.js'
+import { briefExplanation, type Explainer } from './explain/explainer.js'
 import { pointerOf, stepsOf } from './pointer.js'
 import type { Entry } from './recorder.js'
 

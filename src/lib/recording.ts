@@ -1,8 +1,8 @@
 import type { GateError } from './errors.js'
 import type { Context, Event, Outcome, Steps } from './eventgate.js'
+import { Witness } from './explain/witness.js'
 import { Field } from './field.js'
 import { type EntryError, MAX_TEXT, type Recorder, type Verdict } from './recorder.js'
-import { Witness } from './witness.js'
 
 export interface RecordingOptions {
   schemaUriField: string

@@ -1,5 +1,5 @@
 import type { Event } from '../eventgate.js'
-import { GONE, put } from '../patch.js'
+import { GONE, put } from '../explain/json-patch.js'
 import { at, type Step } from '../pointer.js'
 import { guarded } from '../regexp/linear.js'
 import type { JsonSchema, Mender, SubSchema } from '../schemas/repository.js'

@@ -1,6 +1,6 @@
-import type { Operation } from '../patch.js'
 import type { Step } from '../pointer.js'
 import type { Complaint } from '../schemas/repository.js'
+import type { Operation } from './json-patch.js'
 
 const MAX_LENGTH = 120
 

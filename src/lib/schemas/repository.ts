@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type Code, GateError, quote } from '../errors.js'
 import type { Context, Event, Lookups, Schema } from '../eventgate.js'
+import type { Mender } from '../explain/repair/repairer.js'
 import { Field } from '../field.js'
 import { type Asking, NotFound, readText, Unreachable } from '../remote/fetch-text.js'
 import { type Reach, Reached } from '../remote/reachability.js'
@@ -11,11 +12,10 @@ import { Catalog, type Listed } from './catalog.js'
 import { CompiledSchema, Compiler, type Document, parse, parseNoting } from './compiler.js'
 import type { JsonSchema } from './declares.js'
 import { looksLikeSchema, otherName } from './identity.js'
-import type { Mender } from './mender.js'
 
+export type { Complaint, Mender, SubSchema } from '../explain/repair/repairer.js'
 export type { Listed } from './catalog.js'
 export type { JsonSchema } from './declares.js'
-export type { Complaint, Mender, SubSchema } from './mender.js'
 
 /** Where schemas come from, and which are taken. */
 export interface SchemaOptions extends Asking {

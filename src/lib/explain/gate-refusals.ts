@@ -2,12 +2,12 @@ import { type Code, GateError } from '../errors.js'
 import type { Context, Event, Schema, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
 import { readBody } from '../http/body.js'
-import { GONE, put } from '../patch.js'
 import { at, type Step } from '../pointer.js'
 import type { SchemaRepository } from '../schemas/repository.js'
 import { nearest } from '../spelling.js'
 import { looseTimeOf } from '../time.js'
 import { readYaml } from '../yaml.js'
+import { GONE, put } from './json-patch.js'
 
 /** What the gate's own refusals are mended by. */
 export interface Known {

@@ -1,4 +1,4 @@
-import type { Context, Destination, Event, Steps } from './eventgate.js'
+import type { Context, Destination, Event, Steps } from '../eventgate.js'
 
 /** What went to the producer. */
 export interface Sent {

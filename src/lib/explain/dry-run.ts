@@ -1,6 +1,6 @@
-import type { GateError } from './errors.js'
-import { type Context, EventGate, type Events, type Outcome, type Steps } from './eventgate.js'
-import type { Explainer, Explanation } from './explain.js'
+import type { GateError } from '../errors.js'
+import { type Context, EventGate, type Events, type Outcome, type Steps } from '../eventgate.js'
+import type { Explainer, Explanation } from './explainer.js'
 import { Witness } from './witness.js'
 
 /** What would become of one event. */

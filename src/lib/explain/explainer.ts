@@ -1,12 +1,12 @@
-import { type Code, GateError, type SchemaError } from './errors.js'
-import type { Context, Event, Schema, Steps, Stream } from './eventgate.js'
-import { type Known, WHY_NOT, waysOutOf } from './explain/refusals.js'
-import { deedsOf, wordsOf } from './explain/words.js'
-import { carried, diff, type Operation } from './patch.js'
-import { pointerOf, stepsOf } from './pointer.js'
-import type { Complaint, JsonSchema, Mender } from './schemas/repository.js'
+import { type Code, GateError, type SchemaError } from '../errors.js'
+import type { Context, Event, Schema, Steps, Stream } from '../eventgate.js'
+import { pointerOf, stepsOf } from '../pointer.js'
+import type { Complaint, JsonSchema, Mender } from '../schemas/repository.js'
+import { type Known, WHY_NOT, waysOutOf } from './gate-refusals.js'
+import { carried, diff, type Operation } from './json-patch.js'
+import { deedsOf, wordsOf } from './words.js'
 
-export type { Known } from './explain/refusals.js'
+export type { Known } from './gate-refusals.js'
 
 /** Something that would pass. */
 export interface Suggestion {

@@ -1,6 +1,6 @@
 import RandExpModule from 'randexp'
-import { looseTimeOf } from '../time.js'
-import type { JsonSchema } from './declares.js'
+import type { JsonSchema } from '../../schemas/declares.js'
+import { looseTimeOf } from '../../time.js'
 
 // The module is the class itself, whatever its types say.
 const RandExp = RandExpModule as unknown as typeof RandExpModule.default

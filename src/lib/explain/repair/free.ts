@@ -1,5 +1,5 @@
 import traverse from 'json-schema-traverse'
-import type { JsonSchema } from './declares.js'
+import type { JsonSchema } from '../../schemas/declares.js'
 
 /**
  * A copy of a document each of whose sub-schemas can stand by itself, among the same documents: its references
