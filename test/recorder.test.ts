@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type Entry, Recorder } from '#src/lib/recorder.js'
+import { type Entry, Recorder } from '#src/lib/dev/recorder.js'
 
 function entry(more: Partial<Entry> = {}): Omit<Entry, 'seq'> {
   return {

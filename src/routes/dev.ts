@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import { type ErrorRequestHandler, type Request, type Response, Router } from 'express'
-import { briefly } from '../lib/entry-view.js'
+import { briefly } from '../lib/dev/entry-view.js'
+import type { LocalOnly } from '../lib/dev/host-check.js'
+import type { Entry, Filter, Recorder } from '../lib/dev/recorder.js'
 import { GateError, quote } from '../lib/errors.js'
 import { refusal } from '../lib/http/answer.js'
-import type { LocalOnly } from '../lib/local-only.js'
-import type { Entry, Filter, Recorder } from '../lib/recorder.js'
 
 export interface DevOptions {
   recorder: Recorder

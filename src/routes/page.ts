@@ -1,8 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { type Response, Router } from 'express'
+import type { LocalOnly } from '../lib/dev/host-check.js'
 import { refusal } from '../lib/http/answer.js'
-import type { LocalOnly } from '../lib/local-only.js'
 
 const TYPES: Record<string, string> = {
   '.css': 'text/css',

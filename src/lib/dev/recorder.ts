@@ -1,8 +1,8 @@
-import { type Filter, type Match, matcher } from './recorder/filter.js'
-import { type Counts, Tallies } from './recorder/tallies.js'
+import { type Filter, type Match, matcher } from './filter.js'
+import { type Counts, Tallies } from './tallies.js'
 
-export type { Filter } from './recorder/filter.js'
-export type { Counts } from './recorder/tallies.js'
+export type { Filter } from './filter.js'
+export type { Counts } from './tallies.js'
 
 /** What became of an event, for a person to read. `refused`: its sender's mistake. */
 export type Verdict = 'accepted' | 'refused' | 'failed' | 'unknown'

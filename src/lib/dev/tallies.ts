@@ -1,4 +1,4 @@
-import type { Entry, Verdict } from '../recorder.js'
+import type { Entry, Verdict } from './recorder.js'
 
 interface Tally {
   accepted: number

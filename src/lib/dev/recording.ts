@@ -1,7 +1,7 @@
-import type { GateError } from './errors.js'
-import type { Context, Event, Outcome, Steps } from './eventgate.js'
-import { Witness } from './explain/witness.js'
-import { Field } from './field.js'
+import type { GateError } from '../errors.js'
+import type { Context, Event, Outcome, Steps } from '../eventgate.js'
+import { Witness } from '../explain/witness.js'
+import { Field } from '../field.js'
 import { type EntryError, MAX_TEXT, type Recorder, type Verdict } from './recorder.js'
 
 export interface RecordingOptions {

@@ -1,4 +1,4 @@
-import type { Entry } from '../recorder.js'
+import type { Entry } from './recorder.js'
 
 /** Which entries are meant. What is not set does not matter. */
 export interface Filter {

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
-import { GateError, quote } from './errors.js'
+import { GateError, quote } from '../errors.js'
 
 /**
  * Refuses what a stranger's page in the developer's own browser could ask: by another origin than ours, or by a
