@@ -24,7 +24,6 @@ export { type Answer, answerTo } from './lib/http/answer.js'
 export { type Body, readBody } from './lib/http/body.js'
 export { type KafkaSettings, type ProducerSettings, readKafkaConf } from './lib/kafka/conf.js'
 export { KafkaProducer } from './lib/kafka/producer.js'
-export type { Log } from './lib/log.js'
 export { FileProducer, MemoryProducer, type Produced, type Producer } from './lib/producers/producer.js'
 export { type SchemaOptions, SchemaRepository } from './lib/schemas/repository.js'
 export { type Enrich, type EnrichOptions, makeEnrich, makeTakeBack } from './lib/steps/enrich.js'
@@ -38,3 +37,4 @@ export {
   type StreamOptions,
   Streams,
 } from './lib/streams/streams.js'
+export type { Log } from './lib/telemetry/log.js'

@@ -12,10 +12,10 @@ import {
   readConf,
   readConfigFile,
 } from './lib/config/config.js'
-import { type Log, LogStream, makeLog } from './lib/log.js'
-import { collectProcessMetrics } from './lib/metrics.js'
 import { tuneCollector } from './lib/runtime/gc.js'
-import { type Exporting, startTracing } from './lib/tracing.js'
+import { type Log, LogStream, makeLog } from './lib/telemetry/log.js'
+import { collectProcessMetrics } from './lib/telemetry/reporter.js'
+import { type Exporting, startTracing } from './lib/telemetry/tracing.js'
 
 /** sysexits.h: the configuration is wrong. Supervisors need not try again. */
 const EX_CONFIG = 78

@@ -56,7 +56,7 @@ const DOORS = new Set([
   'index.ts → lib/kafka/conf.ts',
   'index.ts → lib/kafka/producer.ts',
   'lib/config/config.ts → lib/kafka/conf.ts',
-  'lib/metrics.ts → lib/kafka/sender.ts',
+  'lib/telemetry/reporter.ts → lib/kafka/sender.ts',
 ])
 
 /** Folders of concerns that stand for themselves, each with a file of its name. */

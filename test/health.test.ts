@@ -3,9 +3,9 @@ import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Health, type HealthSources } from '#src/lib/health.js'
 import { Connections } from '#src/lib/http/connections.js'
 import type { Producer } from '#src/lib/producers/producer.js'
+import { Health, type HealthSources } from '#src/lib/telemetry/health.js'
 import { send, startService, testEvent } from './helpers.js'
 import {
   assertFailure,

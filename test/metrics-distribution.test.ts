@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { Histogram, Registry } from 'prom-client'
-import { CheapHistogram } from '#src/lib/metrics/distribution.js'
+import { CheapHistogram } from '#src/lib/telemetry/histogram.js'
 
 test('a cheap histogram says what one of prom-client does', async () => {
   const observation = fc.tuple(fc.constantFrom('a', 'b"c'), fc.double({ min: 0, max: 20, noNaN: true }))

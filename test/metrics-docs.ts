@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
-import type { Health, HealthSources } from '#src/lib/health.js'
-import { collectProcessMetrics, Metrics } from '#src/lib/metrics.js'
+import type { Health, HealthSources } from '#src/lib/telemetry/health.js'
+import { collectProcessMetrics, Metrics } from '#src/lib/telemetry/reporter.js'
 import { ROOT } from './helpers.js'
 
 export const PAGE = join(ROOT, 'docs/metrics.md')

@@ -4,7 +4,7 @@ import { basename, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { GateError } from './errors.js'
 import type { Steps } from './eventgate.js'
-import type { Log } from './log.js'
+import type { Log } from './telemetry/log.js'
 
 /** What an operator's module is given. */
 export interface FactoryOptions {

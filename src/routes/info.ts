@@ -1,7 +1,7 @@
 import { Router } from 'express'
 import { GateError } from '../lib/errors.js'
-import type { Health } from '../lib/health.js'
 import type { Responder } from '../lib/http/responder.js'
+import type { Health } from '../lib/telemetry/health.js'
 
 /** What the service says of itself. */
 export interface Info {

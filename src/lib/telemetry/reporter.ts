@@ -1,12 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, type Registry } from 'prom-client'
-import { type Code, FAULTS, type GateError } from './errors.js'
-import type { Context, Delivery, Outcome, Stream } from './eventgate.js'
+import { type Code, FAULTS, type GateError } from '../errors.js'
+import type { Context, Delivery, Outcome, Stream } from '../eventgate.js'
+import type { SenderObserver } from '../kafka/sender.js'
+import type { StreamConfigObserver } from '../streams/streams.js'
+import { registerGauges } from './gauges.js'
 import type { Health, HealthSources } from './health.js'
-import type { SenderObserver } from './kafka/sender.js'
+import { CheapHistogram, type Distribution } from './histogram.js'
 import type { Log } from './log.js'
-import { CheapHistogram, type Distribution } from './metrics/distribution.js'
-import { registerGauges } from './metrics/gauges.js'
-import type { StreamConfigObserver } from './streams/streams.js'
 
 /** Values of one label; what comes after them is `unknown`, for clients choose them. */
 const MAX_LABEL_VALUES = 1000

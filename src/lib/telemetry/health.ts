@@ -1,9 +1,9 @@
-import { DELIVERIES, type Delivery } from './eventgate.js'
-import type { Admission } from './http/admission.js'
-import type { Connections } from './http/connections.js'
-import type { Producer, ProducerState } from './producers/producer.js'
-import type { SchemaRepository } from './schemas/repository.js'
-import type { StreamConfigs } from './streams/streams.js'
+import { DELIVERIES, type Delivery } from '../eventgate.js'
+import type { Admission } from '../http/admission.js'
+import type { Connections } from '../http/connections.js'
+import type { Producer, ProducerState } from '../producers/producer.js'
+import type { SchemaRepository } from '../schemas/repository.js'
+import type { StreamConfigs } from '../streams/streams.js'
 
 /** What health is told by. */
 export interface HealthSources {

@@ -1,6 +1,6 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { DELIVERIES, type Delivery } from '../eventgate.js'
-import type { Health, HealthSources } from '../health.js'
+import type { Health, HealthSources } from './health.js'
 
 type Reading = readonly [labels: Readonly<Record<string, string>>, value: number]
 

@@ -1,6 +1,6 @@
 import { type LoggerOptions, pino } from 'pino'
-import type { Logging } from './config/config.js'
-import { printable } from './errors.js'
+import type { Logging } from '../config/config.js'
+import { printable } from '../errors.js'
 
 /** A pino logger. */
 export type Log = pino.Logger

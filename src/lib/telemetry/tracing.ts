@@ -15,7 +15,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api'
-import type { Delivery, Trace } from './eventgate.js'
+import type { Delivery, Trace } from '../eventgate.js'
 
 const NAME = 'eventgate'
 /** Of one span: what SDKs keep. */
