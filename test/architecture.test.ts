@@ -53,9 +53,9 @@ const DOORS = new Set([
   'app.ts → lib/kafka/producer.ts',
   'cli/check/schemas.ts → lib/evolution/comparison.ts',
   'cli/check/report.ts → lib/evolution/comparison.ts',
-  'index.ts → lib/kafka/conf.ts',
+  'index.ts → lib/kafka/config.ts',
   'index.ts → lib/kafka/producer.ts',
-  'lib/config/config.ts → lib/kafka/conf.ts',
+  'lib/config/config.ts → lib/kafka/config.ts',
   'lib/telemetry/reporter.ts → lib/kafka/sender.ts',
 ])
 

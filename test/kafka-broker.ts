@@ -1,6 +1,6 @@
 import { createServer, type Server, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { INIT_PRODUCER_ID, METADATA, PRODUCE } from '#src/lib/kafka/protocol.js'
+import { INIT_PRODUCER_ID, METADATA, PRODUCE } from '#src/lib/kafka/wire/protocol.js'
 
 const API_VERSIONS = 18
 

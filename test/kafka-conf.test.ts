@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { KAFKAJS_VERSION } from '#src/lib/kafka/cluster.js'
-import { readKafkaConf } from '#src/lib/kafka/conf.js'
+import { readKafkaConf } from '#src/lib/kafka/config.js'
 import { NAMES, PROPERTIES } from '#src/lib/kafka/properties.js'
 
 const require = createRequire(import.meta.url)

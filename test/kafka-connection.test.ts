@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { connect, createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
-import { Connection } from '#src/lib/kafka/connection.js'
+import { Connection } from '#src/lib/kafka/wire/connection.js'
 
 /** A connection to a server of one's own. */
 async function setUp(t: TestContext, onData: (server: Socket, data: Buffer) => void) {

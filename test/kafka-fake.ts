@@ -1,6 +1,6 @@
-import type { PartitionResult, ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
 import { KafkaError, Misfit } from '#src/lib/kafka/response-codes.js'
 import type { Clock, Lane, Link, OutgoingBatch, ProduceRequest, Transport } from '#src/lib/kafka/transport.js'
+import type { PartitionResult, ProduceResponse, TopicMetadata } from '#src/lib/kafka/wire/protocol.js'
 
 /** Time that passes when it is told to. */
 export class FakeClock implements Clock {

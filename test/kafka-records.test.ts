@@ -3,8 +3,8 @@ import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import fc from 'fast-check'
-import { HAS_ZSTD } from '#src/lib/kafka/compression.js'
-import { crc32c } from '#src/lib/kafka/crc32c.js'
+import { HAS_ZSTD } from '#src/lib/kafka/wire/compression.js'
+import { crc32c } from '#src/lib/kafka/wire/crc32c.js'
 import {
   decodeInitProducerId,
   decodeMetadata,
@@ -12,7 +12,7 @@ import {
   encodeInitProducerId,
   encodeMetadata,
   encodeProduce,
-} from '#src/lib/kafka/protocol.js'
+} from '#src/lib/kafka/wire/protocol.js'
 import {
   BATCH_OVERHEAD,
   batchEncoder,
@@ -20,7 +20,7 @@ import {
   type Identity,
   RECORD_OVERHEAD,
   type RecordData,
-} from '#src/lib/kafka/records.js'
+} from '#src/lib/kafka/wire/records.js'
 
 const require = createRequire(import.meta.url)
 

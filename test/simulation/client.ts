@@ -1,6 +1,6 @@
 import { Control, type ControlSession } from '#src/lib/kafka/control.js'
-import type { ClusterMetadata, ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
 import type { Lane, Link, OutgoingBatch, ProduceRequest, Transport } from '#src/lib/kafka/transport.js'
+import type { ClusterMetadata, ProduceResponse, TopicMetadata } from '#src/lib/kafka/wire/protocol.js'
 import type { SimBroker, SimCluster } from './cluster.js'
 import { eventOf } from './replica.js'
 

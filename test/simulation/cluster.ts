@@ -1,5 +1,5 @@
-import type { PartitionResult, ProduceResponse, TopicMetadata } from '#src/lib/kafka/protocol.js'
 import type { OutgoingBatch, ProduceRequest } from '#src/lib/kafka/transport.js'
+import type { PartitionResult, ProduceResponse, TopicMetadata } from '#src/lib/kafka/wire/protocol.js'
 import type { VirtualClock } from './clock.js'
 import { type Entry, Replica } from './replica.js'
 

@@ -1,8 +1,8 @@
 import type { GateError } from '../errors.js'
 import type { Trace } from '../eventgate.js'
-import { BATCH_OVERHEAD, type Identity, RECORD_OVERHEAD, type RecordData } from './records.js'
 import type { Share } from './share.js'
 import type { Encoded } from './transport.js'
+import { BATCH_OVERHEAD, type Identity, RECORD_OVERHEAD, type RecordData } from './wire/records.js'
 
 /** One event, from its acceptance to its outcome. */
 export interface Pending extends RecordData {

@@ -1,7 +1,7 @@
 import { backoffMs } from './backoff.js'
-import type { ProduceResponse } from './protocol.js'
 import { isMisfit } from './response-codes.js'
 import type { Clock, Lane, Link, ProduceRequest, Transport } from './transport.js'
+import type { ProduceResponse } from './wire/protocol.js'
 
 /** A connection that is not there after this long may never be. */
 const LONG_MS = 1000

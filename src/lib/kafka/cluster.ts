@@ -2,8 +2,17 @@ import { createRequire } from 'node:module'
 import { connect as connectTcp, isIP, type Socket } from 'node:net'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
 import { type Reach, Reached } from '../remote/reachability.js'
-import { Connection } from './connection.js'
 import { Control, type ControlSession } from './control.js'
+import { Misfit } from './response-codes.js'
+import {
+  type Lane,
+  type Link,
+  type OutgoingBatch,
+  type ProduceRequest,
+  REAL_CLOCK,
+  type Transport,
+} from './transport.js'
+import { Connection } from './wire/connection.js'
 import {
   type ClusterMetadata,
   decodeInitProducerId,
@@ -16,18 +25,9 @@ import {
   PRODUCE_ZSTD,
   type ProduceResponse,
   type TopicMetadata,
-} from './protocol.js'
-import type { EncodeBatch } from './records.js'
-import { Misfit } from './response-codes.js'
-import {
-  type Lane,
-  type Link,
-  type OutgoingBatch,
-  type ProduceRequest,
-  REAL_CLOCK,
-  type Transport,
-} from './transport.js'
-import { negotiate, type Spoken, type Versions } from './versions.js'
+} from './wire/protocol.js'
+import type { EncodeBatch } from './wire/records.js'
+import { negotiate, type Spoken, type Versions } from './wire/versions.js'
 
 /*
  * The one file that knows kafkajs, which connects: TLS, SASL, the versions that a broker speaks. Once that is

@@ -1,6 +1,6 @@
-import type { ClusterMetadata, TopicMetadata } from './protocol.js'
 import { KafkaError, Misfit } from './response-codes.js'
 import type { Clock } from './transport.js'
+import type { ClusterMetadata, TopicMetadata } from './wire/protocol.js'
 
 /** A connection to one broker, for questions that any broker can answer. */
 export interface ControlSession {

@@ -1,5 +1,5 @@
 import { Channel } from './channel.js'
-import type { Partition } from './partition.js'
+import type { Partition } from './partition-queue.js'
 import type { Clock, Transport } from './transport.js'
 
 /** How long a broker may wait for replicas in the fast lane, which all of its partitions share that are well. */

@@ -1,5 +1,5 @@
-import { CODECS } from './compression.js'
 import { PARTITIONERS } from './partitioner.js'
+import { CODECS } from './wire/compression.js'
 
 /** One of Kafka's properties, as librdkafka spells them, and what it means here. */
 export interface Property {

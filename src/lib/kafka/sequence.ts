@@ -1,4 +1,4 @@
-import type { Identity } from './records.js'
+import type { Identity } from './wire/records.js'
 
 /** A producer id as it was issued. Ids only ever go forward: an id that a partition has given up never returns. */
 export interface Issued {

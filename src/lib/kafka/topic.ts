@@ -8,11 +8,11 @@ import {
   PROBE_ANSWER_MS,
   type QueueSettings,
   type TopicFormat,
-} from './partition.js'
+} from './partition-queue.js'
 import type { Partitioner } from './partitioner.js'
-import type { TopicMetadata } from './protocol.js'
 import type { Plainness } from './sequence.js'
 import { LONG_MS, type Room, Share } from './share.js'
+import type { TopicMetadata } from './wire/protocol.js'
 
 export interface TopicSettings extends QueueSettings {
   readonly partitioner: Partitioner

@@ -1,5 +1,5 @@
-import type { ProduceResponse, TopicMetadata } from './protocol.js'
-import type { EncodeBatch, Identity, RecordData } from './records.js'
+import type { ProduceResponse, TopicMetadata } from './wire/protocol.js'
+import type { EncodeBatch, Identity, RecordData } from './wire/records.js'
 
 /** A batch's bytes, and what they depend on beside the batch. */
 export interface Encoded {

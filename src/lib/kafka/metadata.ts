@@ -1,10 +1,10 @@
 import { backoffMs } from './backoff.js'
 import type { Pending } from './batch.js'
-import type { Partition } from './partition.js'
-import type { TopicMetadata } from './protocol.js'
+import type { Partition } from './partition-queue.js'
 import { describe, isMisfit, meaningOf } from './response-codes.js'
 import type { Topic } from './topic.js'
 import type { Clock, Transport, Waker } from './transport.js'
+import type { TopicMetadata } from './wire/protocol.js'
 
 export interface DirectorySettings {
   /** Metadata is asked for at least this often. */

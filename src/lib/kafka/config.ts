@@ -5,12 +5,12 @@ import { type ConnectionOptions, createSecureContext } from 'node:tls'
 import type { Delivery } from '../eventgate.js'
 import { nearest } from '../spelling.js'
 import type { Address, ClusterSettings, Sasl } from './cluster.js'
-import { type Codec, HAS_ZSTD } from './compression.js'
 import { PARTITIONERS } from './partitioner.js'
 import { NAMES, PROPERTIES, type Property } from './properties.js'
-import { batchEncoder } from './records.js'
 import type { SenderSettings } from './sender.js'
 import type { Acks } from './transport.js'
+import { type Codec, HAS_ZSTD } from './wire/compression.js'
+import { batchEncoder } from './wire/records.js'
 
 /** Something to say about the configuration, and where in it: `kafka.conf['ssl.ca.location']`. */
 export interface Remark {

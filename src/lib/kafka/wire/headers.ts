@@ -1,4 +1,4 @@
-import type { Trace } from '../eventgate.js'
+import type { Trace } from '../../eventgate.js'
 import { encodeHeaders } from './records.js'
 
 /** The events of a request share their headers' bytes. */

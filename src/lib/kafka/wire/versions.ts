@@ -1,5 +1,5 @@
+import { Misfit } from '../response-codes.js'
 import { INIT_PRODUCER_ID, METADATA, PRODUCE } from './protocol.js'
-import { Misfit } from './response-codes.js'
 
 /** The versions of each kind of request that a broker says it speaks. */
 export type Spoken = Readonly<Record<number, { minVersion: number; maxVersion: number } | undefined>>

@@ -5,10 +5,10 @@ import { BatchQueue, type BatchSettings } from './batch-queue.js'
 import { CircuitBreaker } from './circuit-breaker.js'
 import { Pace } from './lanes.js'
 import { LeaderEpoch } from './leader-epoch.js'
-import type { PartitionResult } from './protocol.js'
 import { describe, meaningOf } from './response-codes.js'
 import { NOBODY, type Plainness, Sequence } from './sequence.js'
 import { LONG_MS, type Share } from './share.js'
+import type { PartitionResult } from './wire/protocol.js'
 
 /** The part of a sender's settings that a partition's queue goes by. */
 export interface QueueSettings extends BatchSettings {
