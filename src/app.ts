@@ -31,6 +31,12 @@ import { type Log, LogStream, makeLog } from './lib/telemetry/log.js'
 import { Metrics } from './lib/telemetry/reporter.js'
 import { Tracing } from './lib/telemetry/tracing.js'
 import { readYaml } from './lib/yaml.js'
+import { DevRoutes } from './routes/dev.js'
+import { PageRoutes } from './routes/dev-page.js'
+import { type EventsOptions, EventsRoute } from './routes/events.js'
+import { type Info, infoRoutes } from './routes/info.js'
+import { rootRoutes, type Spec } from './routes/root.js'
+import { streamRoutes } from './routes/streams.js'
 import {
   gateFields,
   knownTo,
@@ -40,13 +46,7 @@ import {
   packaged,
   readInfo,
   userAgentOf,
-} from './parts.js'
-import { DevRoutes } from './routes/dev.js'
-import { type EventsOptions, EventsRoute } from './routes/events.js'
-import { type Info, infoRoutes } from './routes/info.js'
-import { PageRoutes } from './routes/page.js'
-import { rootRoutes, type Spec } from './routes/root.js'
-import { streamRoutes } from './routes/streams.js'
+} from './wiring.js'
 
 /** What service-runner hands to the app. */
 export interface AppOptions {

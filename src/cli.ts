@@ -4,7 +4,7 @@ import { check } from './cli/check.js'
 import { types } from './cli/types.js'
 import { UsageError } from './cli/usage.js'
 import { validate } from './cli/validate.js'
-import { packaged, readInfo } from './parts.js'
+import { packaged, readInfo } from './wiring.js'
 
 const EX_UNREADABLE = 2
 

@@ -49,7 +49,7 @@ test('each package is known where its wall allows', () => {
 const DOORS = new Set([
   'app.ts → lib/evolution/comparison.ts',
   'app.ts → lib/evolution/edits.ts',
-  'parts.ts → lib/evolution/comparison.ts',
+  'wiring.ts → lib/evolution/comparison.ts',
   'app.ts → lib/kafka/producer.ts',
   'cli/check/schemas.ts → lib/evolution/comparison.ts',
   'cli/check/report.ts → lib/evolution/comparison.ts',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { carried, diff, GONE, put } from '#src/lib/explain/json-patch.js'
-import { at, pointerOf, stepsOf } from '#src/lib/pointer.js'
+import { at, pointerOf, stepsOf } from '#src/lib/json-pointer.js'
 import { patched } from './patched.js'
 
 const key = fc.constantFrom('a', 'b', '', '0', 'a/b', '~', '~1', "it's", 'a.b', 'é', '__proto__')

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import type { Mender, SubSchema } from '../lib/schemas/repository.js'
-import { readInfo } from '../parts.js'
+import { readInfo } from '../wiring.js'
 import { findFiles, isMap, type SchemaFile, type SourceFile } from './check/files.js'
 import { CheckedSchemas, uriOf } from './check/schemas.js'
 import { UsageError } from './usage.js'

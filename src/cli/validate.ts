@@ -6,7 +6,7 @@ import { DryRun, type Prospect } from '../lib/explain/dry-run.js'
 import { Explainer } from '../lib/explain/explainer.js'
 import { applyFactory } from '../lib/factory.js'
 import { makeLog } from '../lib/telemetry/log.js'
-import { knownTo, makeSchemas, makeSteps, openStreamConfigs, readInfo } from '../parts.js'
+import { knownTo, makeSchemas, makeSteps, openStreamConfigs, readInfo } from '../wiring.js'
 import { batchesOf, type Read } from './read-events.js'
 import { UsageError } from './usage.js'
 

@@ -3,7 +3,7 @@ import { GateError } from '../../lib/errors.js'
 import type { Event } from '../../lib/eventgate.js'
 import { Comparison, isSame, type Side } from '../../lib/evolution/comparison.js'
 import type { SchemaRepository } from '../../lib/schemas/repository.js'
-import { gateFields, makeSchemas, makeSteps, readInfo } from '../../parts.js'
+import { gateFields, makeSchemas, makeSteps, readInfo } from '../../wiring.js'
 import { isMap, lineOf, type SchemaFile } from './files.js'
 import type { Problem, Result, Sample } from './report.js'
 

@@ -1,7 +1,7 @@
 import type { Code } from '../errors.js'
 import type { Context } from '../eventgate.js'
 import { briefExplanation, type Explainer } from '../explain/explainer.js'
-import { pointerOf, stepsOf } from '../pointer.js'
+import { pointerOf, stepsOf } from '../json-pointer.js'
 import type { Entry } from './recorder.js'
 
 const CUT = 'the event was too large to be kept as a whole'

@@ -1,6 +1,6 @@
 import type { Event } from '../eventgate.js'
 import { GONE, put } from '../explain/json-patch.js'
-import { at, type Step } from '../pointer.js'
+import { at, type Step } from '../json-pointer.js'
 import { guarded } from '../regexp/linear.js'
 import type { JsonSchema, Mender, SubSchema } from '../schemas/repository.js'
 import { finite, schemasFor } from './rules.js'

@@ -1,6 +1,6 @@
 import { type Code, GateError, type SchemaError } from '../errors.js'
 import type { Context, Event, Schema, Steps, Stream } from '../eventgate.js'
-import { pointerOf, stepsOf } from '../pointer.js'
+import { pointerOf, stepsOf } from '../json-pointer.js'
 import type { Complaint, JsonSchema, Mender } from '../schemas/repository.js'
 import { type Known, WHY_NOT, waysOutOf } from './gate-refusals.js'
 import { carried, diff, type Operation } from './json-patch.js'

@@ -1,4 +1,4 @@
-import { pointerOf, type Step } from '../pointer.js'
+import { pointerOf, type Step } from '../json-pointer.js'
 
 /** RFC 6902, as far as it is made here. */
 export type Operation =

@@ -1,4 +1,4 @@
-import type { Step } from '../pointer.js'
+import type { Step } from '../json-pointer.js'
 import type { Complaint } from '../schemas/repository.js'
 import type { Operation } from './json-patch.js'
 

@@ -1,4 +1,4 @@
-import { nearest } from '../spelling.js'
+import { nearest } from '../did-you-mean.js'
 import type { JsonSchema } from './declares.js'
 
 const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']

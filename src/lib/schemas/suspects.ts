@@ -1,6 +1,6 @@
 import traverse from 'json-schema-traverse'
+import { nearest } from '../did-you-mean.js'
 import { quote } from '../errors.js'
-import { nearest } from '../spelling.js'
 import { formats } from './formats.js'
 
 /** What says which events are valid. */

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Context, Event, EventField, Schema, Steps, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
-import { stepsOf } from '../pointer.js'
+import { stepsOf } from '../json-pointer.js'
 
 /** What is filled in, by dotted paths; a field that is undefined is not. */
 export interface EnrichOptions {
