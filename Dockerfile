@@ -15,7 +15,7 @@ FROM node:${NODE} AS dependencies
 WORKDIR /build
 COPY package.json package-lock.json ./
 # The SDK of traces is in the image, in the version that the lock file has. No package that must be had runs anything
-# at its installation; test/package.test.ts holds that.
+# at its installation; test/docs/package.test.ts holds that.
 RUN node -e "const p = require('./package.json'); for (const name in p.peerDependencies) if (name.startsWith('@opentelemetry/')) { p.dependencies[name] = p.devDependencies[name]; delete p.devDependencies[name] } require('fs').writeFileSync('package.json', JSON.stringify(p))" \
  && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && ln -s ../../dist/cli.js node_modules/.bin/eventgate

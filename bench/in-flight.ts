@@ -11,10 +11,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { dump } from 'js-yaml'
-import { freePorts } from '../test/real-kafka.js'
+import { memoryOf } from '../test/reliability/overload.js'
+import { nodeOptions, startEventGate } from '../test/reliability/service.js'
+import { freePorts } from '../test/support/kafka.js'
 import { benchEvent, benchSchema } from './event.js'
-import { memoryOf } from './ledger-overload.js'
-import { nodeOptions, startEventGate } from './ledger-service.js'
 
 const ARRAY = 50
 /** Long enough to fill everything before the first event is given up. */

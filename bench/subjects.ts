@@ -4,8 +4,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dump } from 'js-yaml'
+import { nodeOptions } from '../test/reliability/service.js'
 import { benchEvent, benchSchema, benchStreams } from './event.js'
-import { nodeOptions } from './ledger-service.js'
 
 /** The checkout's root, from `.build/bench/`. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -116,7 +116,7 @@ export async function startSubjects(
       },
       `${run}.production.`,
     ),
-    naive: await start(['.build/bench/naive.js'], `${run}.naive.`, {
+    naive: await start(['.build/test/reliability/naive.js'], `${run}.naive.`, {
       BOOTSTRAP: bootstrap,
       TOPIC_PREFIX: `${run}.naive.`,
     }),

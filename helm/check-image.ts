@@ -32,9 +32,9 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { load } from 'js-yaml'
-import { memoryOf } from '../bench/ledger-overload.js'
-import { ROOT, send, WIKIMEDIA } from '../test/helpers.js'
-import { monitor } from '../test/monitoring.js'
+import { memoryOf } from '../test/reliability/overload.js'
+import { freePorts, type KafkaCluster, startKafka } from '../test/support/kafka.js'
+import { monitor } from '../test/support/monitoring.js'
 import {
   examplesOf,
   isThere,
@@ -42,8 +42,8 @@ import {
   serveProduction,
   streamsOf,
   wholeSchemas,
-} from '../test/production.js'
-import { freePorts, type KafkaCluster, startKafka } from '../test/real-kafka.js'
+} from '../test/support/production.js'
+import { ROOT, send, WIKIMEDIA } from '../test/support/service.js'
 import { type Image, layOut, PATH_INSIDE } from './dockerfile.js'
 
 const LIMIT_MIB = 300

@@ -17,10 +17,10 @@ import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { dump } from 'js-yaml'
-import { balance, violations } from '../bench/ledger.js'
-import { type Answered, offer } from '../bench/ledger-load.js'
-import { type Started, startEventGate } from '../bench/ledger-service.js'
-import { freePorts, type KafkaCluster, readRecords, startKafka } from '../test/real-kafka.js'
+import { balance, violations } from '../test/reliability/ledger.js'
+import { type Answered, offer } from '../test/reliability/load.js'
+import { type Started, startEventGate } from '../test/reliability/service.js'
+import { freePorts, type KafkaCluster, readRecords, startKafka } from '../test/support/kafka.js'
 
 const TOOLS_DIR =
   process.env.TOOLS_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'eventgate-tools')

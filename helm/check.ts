@@ -10,7 +10,7 @@ import { basename, delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dump, load, loadAll } from 'js-yaml'
 import { ConfigError, readConf, readConfigFile } from '#src/lib/config/config.js'
-import { testAuthority } from '../test/real-kafka-certs.js'
+import { testAuthority } from '../test/support/kafka-certs.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const HELM = join(ROOT, 'helm')

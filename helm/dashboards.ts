@@ -1,6 +1,6 @@
 /** The Grafana dashboards of the chart, made of the few words that differ from panel to panel. `npm run docs` writes them. */
 import { join } from 'node:path'
-import { ROOT } from '../test/helpers.js'
+import { ROOT } from '../test/support/service.js'
 
 export const FOLDER = join(ROOT, 'helm/eventgate/dashboards')
 

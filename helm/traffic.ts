@@ -1,5 +1,5 @@
 /** Requests of every kind, so that every metric of a service has something to tell. */
-import { type Service, send, testEvent } from '../test/helpers.js'
+import { type Service, send, testEvent } from '../test/support/service.js'
 
 /** The configuration of a service that `traffic` is for; `folder` has its stream configuration. */
 export function trafficConf(streamConfig: string): Record<string, unknown> {

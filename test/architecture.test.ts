@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, normalize } from 'node:path'
 import { test } from 'node:test'
-import { ROOT } from './helpers.js'
+import { ROOT } from './support/service.js'
 
 const SRC = join(ROOT, 'src')
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter(file =>

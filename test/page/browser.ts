@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { type Browser, chromium, type Page } from 'playwright-core'
-import { type Service, startService } from '../helpers.js'
+import { type Service, startService } from '../support/service.js'
 
 export type { Page } from 'playwright-core'
 

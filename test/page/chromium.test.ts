@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { temporary } from '../helpers.js'
+import { temporary } from '../support/service.js'
 import { findChromium, tryChromium } from './browser.js'
 
 test('where there is no browser it is said what to install', t => {

@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, type TestContext, test } from 'node:test'
-import { blocksOf, documentOf, Reader } from '../documents.js'
-import { type Reply, send } from '../helpers.js'
+import { blocksOf, documentOf, Reader } from '../docs/documents.js'
+import { type Reply, send } from '../support/service.js'
 import { closeBrowser, findChromium, openBrowser } from './browser.js'
 
 // What docs/playwright.md and docs/browsers.md show, in the real Chromium.

@@ -5,8 +5,8 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { send, testEvent } from '../helpers.js'
-import { freePort, postBytes, repository } from '../http-helpers.js'
+import { freePort, postBytes, repository } from '../support/http.js'
+import { send, testEvent } from '../support/service.js'
 import { closeBrowser, isLive, type Look, openBrowser, openPage, type Page, startDev } from './browser.js'
 
 after(closeBrowser)

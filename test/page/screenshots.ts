@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { ROOT, send, spawnService, testEvent } from '../helpers.js'
+import { ROOT, send, spawnService, testEvent } from '../support/service.js'
 import { closeBrowser, isLive, openBrowser } from './browser.js'
 
 const PICTURES = [

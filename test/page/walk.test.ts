@@ -3,9 +3,9 @@ import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
-import { blocksOf, documentOf } from '../documents.js'
-import { ROOT, temporary } from '../helpers.js'
-import { freePort } from '../http-helpers.js'
+import { blocksOf, documentOf } from '../docs/documents.js'
+import { freePort } from '../support/http.js'
+import { ROOT, temporary } from '../support/service.js'
 import { closeBrowser, openPage } from './browser.js'
 
 after(closeBrowser)

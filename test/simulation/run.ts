@@ -1,7 +1,7 @@
 import { GateError } from '#src/lib/errors.js'
 import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
 import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
-import { randomFrom } from '../kafka-fake.js'
+import { randomFrom } from '../support/kafka-fake.js'
 import { type ClientOptions, SimClient } from './client.js'
 import { VirtualClock } from './clock.js'
 import { EPOCH_MS, SimCluster, type SimPartition } from './cluster.js'

@@ -1,0 +1,94 @@
+/** Makes the tables of docs/configuration.md of the code that reads the configuration. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { FILE, OPTIONS } from '#src/lib/config/config.js'
+import { PROPERTIES, type Property } from '#src/lib/kafka/properties.js'
+import { ROOT } from '../support/service.js'
+
+export const PAGE = join(ROOT, 'docs/configuration.md')
+
+interface Described {
+  description?: string
+  properties?: Record<string, Described>
+  items?: Described
+  anyOf?: readonly Described[]
+}
+
+/** Every property of the file but the options: its path, and what it does here. */
+export function fileRows(): [path: string, means: string][] {
+  const rows: [string, string][] = []
+  const walk = (path: string, { description, properties, items, anyOf }: Described) => {
+    if (description !== undefined) rows.push([path, description])
+    for (const [name, sub] of Object.entries(properties ?? {})) walk(path ? `${path}.${name}` : name, sub)
+    if (items) walk(`${path}[]`, items)
+    // Metrics: one endpoint, or a list of them.
+    if (anyOf?.[0]) walk(path, anyOf[0])
+  }
+  walk('', FILE as Described)
+  return rows
+}
+
+function optionRows(): string[] {
+  return Object.entries(OPTIONS).map(
+    ([name, option]) => `| \`${name}\` | ${code(option.default)} | ${option.description} |`,
+  )
+}
+
+/** Properties that mean nothing here, for one and the same reason, share a row. */
+function kafkaRows(): string[] {
+  const rows = new Map<string, string[]>()
+  for (const [name, property] of Object.entries(PROPERTIES)) {
+    const names = [name, ...(property.aliases ?? [])].map(name => `\`${name}\``).join(', ')
+    const rest = `${valuesOf(property)} | ${defaultOf(property)} | ${meaningOf(property)}`
+    const key = property.status === 'used' ? names : rest
+    rows.set(key, [...(rows.get(key) ?? []), names, ...(property.status === 'used' ? [rest] : [])])
+  }
+  return [...rows].map(([key, parts]) =>
+    parts.length === 2 && parts[0] === key ? `| ${key} | ${parts[1]} |` : `| ${parts.join(' ')} | ${key} |`,
+  )
+}
+
+function valuesOf({ status, type, choices, range }: Property): string {
+  if (status !== 'used') return ''
+  if (choices) return choices.map(choice => `\`${choice}\``).join(' ')
+  return range ? `${range[0]} to ${range[1]}` : type === 'flag' ? '`true` `false`' : 'text'
+}
+
+function defaultOf({ default: value, librdkafka }: Property): string {
+  if (value === undefined) return ''
+  return librdkafka === undefined ? code(value) : `${code(value)}, not librdkafka's ${code(librdkafka)}`
+}
+
+function meaningOf({ status, means }: Property): string {
+  if (status === 'used') return means
+  return status === 'refused'
+    ? `**An error.** ${means}`
+    : `Accepted, without meaning, and said so at the start. ${means}`
+}
+
+function code(value: unknown): string {
+  return `\`${JSON.stringify(value)}\``
+}
+
+const TABLES = {
+  file: () => [
+    '| property | what it does here |',
+    '|---|---|',
+    ...fileRows().map(([path, means]) => `| \`${path}\` | ${means} |`),
+  ],
+  options: () => ['| option | default | |', '|---|---|---|', ...optionRows()],
+  kafka: () => [
+    '| property, aliases | values | default | what it does here |',
+    '|---|---|---|---|',
+    ...kafkaRows(),
+  ],
+}
+
+/** The page with its tables made anew: each stands between `<!-- generated: name -->` and `<!-- end -->`. */
+export function generated(): string {
+  return readFileSync(PAGE, 'utf8').replace(
+    /<!-- generated: (\w+) -->[\s\S]*?<!-- end -->/g,
+    (_, name: keyof typeof TABLES) =>
+      `<!-- generated: ${name} -->\n${TABLES[name]().join('\n')}\n<!-- end -->`,
+  )
+}

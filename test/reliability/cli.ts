@@ -1,0 +1,55 @@
+/**
+ * The ledger, part by part: `npm run ledger [-- --only faults]`. Each part's result goes to `bench/RELIABILITY.md`.
+ * Of `faults` there are other forms, which go nowhere: `--short`, `--naive` (the naive service instead),
+ * `--conf '{…}'` (JSON, options of the service), `--kafka 1.1.1` (brokers of that version are killed and stopped),
+ * and with it `--upgrade 3.9.1` (they are upgraded to that one, one after the other, and downgraded again; all of
+ * what comes within 19 s must be stored). Exits with 1 if a promise was broken.
+ */
+import { parseArgs } from 'node:util'
+import { publish, type Result } from './report.js'
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    short: { type: 'boolean', default: false },
+    naive: { type: 'boolean', default: false },
+    conf: { type: 'string', default: '{}' },
+    kafka: { type: 'string' },
+    upgrade: { type: 'string' },
+  },
+})
+const { only, short, naive, kafka, upgrade } = values
+// Before what reads it is loaded.
+if (kafka !== undefined) process.env.KAFKA_VERSION = kafka
+const conf = JSON.parse(values.conf) as Record<string, unknown>
+const isFull = !short && !naive && values.conf === '{}' && kafka === undefined
+const say = (line: string) => process.stderr.write(`${line}\n`)
+
+const parts = {
+  faults: async () =>
+    (await import('./faults.js')).run(say, {
+      short,
+      naive,
+      conf,
+      brokersOnly: kafka !== undefined,
+      upgrade,
+    }),
+  outage: async () => (await import('./outage.js')).run(say),
+  isolation: async () => (await import('./isolation.js')).run(say),
+  overload: async () => (await import('./overload.js')).run(say),
+} satisfies Record<string, () => Promise<Result>>
+
+const names = Object.keys(parts) as (keyof typeof parts)[]
+const chosen = names.filter(name => (isFull && only === undefined) || name === (only ?? 'faults'))
+if (chosen.length === 0) {
+  say(`there is no part ${only}; there are ${names.join(', ')}`)
+  process.exit(64)
+}
+for (const name of chosen) {
+  say(`== ${name}`)
+  const { text, broken } = await parts[name]()
+  console.log(text)
+  for (const line of broken) console.log(`BROKEN: ${line}`)
+  if (broken.length > 0) process.exitCode = 1
+  if (isFull) publish(name, [text.trim(), ...broken.map(line => `**Broken**: ${line}.`)].join('\n\n'))
+}
