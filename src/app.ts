@@ -10,7 +10,7 @@ import { LocalOnly } from './lib/dev/host-check.js'
 import { Recorder } from './lib/dev/recorder.js'
 import { Recording } from './lib/dev/recording.js'
 import { GateError, quote } from './lib/errors.js'
-import { type Delivery, EventGate, type Observer, type Steps } from './lib/eventgate.js'
+import { type Context, type Delivery, EventGate, type Observer, type Steps } from './lib/eventgate.js'
 import { Comparison } from './lib/evolution/comparison.js'
 import { SchemaEdits } from './lib/evolution/edits.js'
 import { DryRun } from './lib/explain/dry-run.js'
@@ -96,9 +96,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     errorEvents?.consider(outcome, context, index)
     dev?.recording.outcome(outcome, context, index)
   }
-  const gate = new EventGate(dev?.recording.watch(steps) ?? steps, observe, ({ delivery }) =>
-    scheduler.resume(delivery),
-  )
+  const pause = ({ delivery }: Context) => scheduler.resume(delivery)
+  const gate = new EventGate(steps, observe, pause, dev !== undefined)
 
   const connections = new Connections({ max: config.max_connections, maxAgeMs: config.connection_max_age_ms })
   const watched = { connections, admission, schemas, configs, producers }

@@ -97,12 +97,20 @@ export interface Destination {
   trace?: Trace | undefined
 }
 
+/** What the producer was given. */
+export interface Sent {
+  event: Event
+  destination: Destination
+}
+
 /** What became of one event. `unknown`: it may have been stored, or may yet be. */
 export type Outcome = {
   schema?: Schema | undefined
   stream?: Stream | undefined
   /** How long its producer had it; undefined if it came to none. */
   produceMs?: number | undefined
+  /** Only of a gate that tells it; undefined if the event did not reach its producer. */
+  sent?: Sent
 } & ({ fate: 'delivered' } | { fate: 'invalid' | 'not_stored' | 'unknown'; error: GateError })
 
 /**
@@ -152,18 +160,24 @@ export class EventGate {
   readonly #steps: Steps
   readonly #observe: Observer
   readonly #pause: (context: Context) => Promise<void>
+  readonly #tellsSent: boolean
   /** Of requests that somebody waits for. */
   readonly #open = new Set<Outcomes>()
 
-  /** `pause` lets other requests in between two slices of a request's events. */
+  /**
+   * `pause` lets other requests in between two slices of a request's events. `tellsSent`: outcomes hold what the
+   * producer was given.
+   */
   constructor(
     steps: Steps,
     observe: Observer = () => {},
     pause: (context: Context) => Promise<void> = () => new Promise(setImmediate),
+    tellsSent = false,
   ) {
     this.#steps = steps
     this.#observe = observe
     this.#pause = pause
+    this.#tellsSent = tellsSent
   }
 
   /**
@@ -267,12 +281,14 @@ export class EventGate {
     const steps = this.#steps
     let schema: Schema | undefined
     let stream: Stream | undefined
+    let sent: Sent | undefined
     let handedOver: number | undefined
     const end = (error?: GateError) => {
       const produceMs = handedOver === undefined ? undefined : performance.now() - handedOver
       const outcome: Outcome = error
         ? { fate: error.kind === 'invalid' ? 'invalid' : error.fate, error, schema, stream, produceMs }
         : { fate: 'delivered', schema, stream, produceMs }
+      if (sent) outcome.sent = sent
       this.#observe(outcome, context, index)
       outcomes.set(index, outcome)
     }
@@ -284,6 +300,7 @@ export class EventGate {
       this.#validate(event, schema, stream, context, index, outcomes)
       const route = steps.route(event, schema, stream, context)
       const destination = context.trace ? { ...route, trace: context.trace } : route
+      if (this.#tellsSent) sent = { event, destination }
       handedOver = performance.now()
       const produced = steps.produce(event, destination, context.deadline)
       void produced.then(

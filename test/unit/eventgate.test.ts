@@ -316,3 +316,13 @@ test('nobody waits for a hasty event, and its end is told all the same', async (
     ['delivered'],
   )
 })
+
+test('a gate tells what its producer was given only when asked to', async () => {
+  const events = [{ a: 1 }, 'no event']
+  const quiet = await new EventGate(steps()).process(events, context())
+  assert.ok(quiet.every(outcome => !('sent' in outcome)))
+  const [sent, refused] = await new EventGate(steps(), undefined, undefined, true).process(events, context())
+  assert.equal(sent?.sent?.event, events[0])
+  assert.equal(sent?.sent?.destination.delivery, 'guaranteed')
+  assert.ok(refused && !('sent' in refused))
+})

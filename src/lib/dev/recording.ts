@@ -1,6 +1,5 @@
 import type { GateError } from '../errors.js'
-import type { Context, Event, Outcome, Steps } from '../eventgate.js'
-import { Witness } from '../explain/witness.js'
+import type { Context, Event, Outcome } from '../eventgate.js'
 import { Field } from '../field.js'
 import { type EntryError, MAX_TEXT, type Recorder, type Verdict } from './recorder.js'
 
@@ -36,7 +35,6 @@ export class Recording {
   readonly #recorder: Recorder
   readonly #schemaUri: Field
   readonly #stream: Field | undefined
-  readonly #witness = new Witness()
 
   constructor(recorder: Recorder, { schemaUriField, streamField }: RecordingOptions) {
     this.#recorder = recorder
@@ -44,15 +42,10 @@ export class Recording {
     this.#stream = streamField === undefined ? undefined : new Field(streamField)
   }
 
-  /** The same steps, watched for what goes to the producer. */
-  watch(steps: Steps): Steps {
-    return this.#witness.watch(steps)
-  }
-
+  /** Of a gate that tells what it sent. */
   outcome(outcome: Outcome, context: Context, index: number): void {
     const received = context.textOf(index)
-    const sent = this.#witness.take(context, index)
-    const { schema, stream } = outcome
+    const { schema, stream, sent } = outcome
     // What could not be taken says itself what it would have been.
     const named = schema && stream ? undefined : parsed(received)
     const { topic, key, timestamp } = sent?.destination ?? {}

@@ -1,7 +1,6 @@
 import type { GateError } from '../errors.js'
 import { type Context, EventGate, type Events, type Outcome, type Steps } from '../eventgate.js'
 import type { Explainer, Explanation } from './explainer.js'
-import { Witness } from './witness.js'
 
 /** What would become of one event. */
 export interface Prospect {
@@ -25,11 +24,10 @@ const MAX_LENGTH = 8 * 1024 * 1024
 /** Takes events the gate's whole way but the produce. */
 export class DryRun {
   readonly #gate: EventGate
-  readonly #witness = new Witness()
   readonly #explainer: Explainer
 
   constructor(steps: Steps, explainer: Explainer) {
-    this.#gate = new EventGate(this.#witness.watch({ ...steps, produce: async () => {} }))
+    this.#gate = new EventGate({ ...steps, produce: async () => {} }, undefined, undefined, true)
     this.#explainer = explainer
   }
 
@@ -40,7 +38,7 @@ export class DryRun {
     let length = 0
     let explained = 0
     for (const [index, outcome] of outcomes.entries()) {
-      const sent = this.#witness.take(context, index)
+      const { sent } = outcome
       let event: unknown = null
       if (sent && length < MAX_LENGTH) {
         event = sent.event
