@@ -150,7 +150,6 @@ const WITHOUT_TEST: readonly string[] = [
   'lib/explain/repair/free.ts',
   'lib/explain/repair/numbers.ts',
   'lib/explain/repair/strings.ts',
-  'lib/explain/witness.ts',
   'lib/explain/words.ts',
   // http
   'lib/http/body-reader.ts',

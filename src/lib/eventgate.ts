@@ -97,20 +97,14 @@ export interface Destination {
   trace?: Trace | undefined
 }
 
-/** What the producer was given. */
-export interface Sent {
-  event: Event
-  destination: Destination
-}
-
 /** What became of one event. `unknown`: it may have been stored, or may yet be. */
 export type Outcome = {
   schema?: Schema | undefined
   stream?: Stream | undefined
   /** How long its producer had it; undefined if it came to none. */
   produceMs?: number | undefined
-  /** Only of a gate that tells it; undefined if the event did not reach its producer. */
-  sent?: Sent
+  /** What the producer was given, if anything. Only a gate with `tellsSent` says so. */
+  sent?: { event: Event; destination: Destination }
 } & ({ fate: 'delivered' } | { fate: 'invalid' | 'not_stored' | 'unknown'; error: GateError })
 
 /**
@@ -164,10 +158,7 @@ export class EventGate {
   /** Of requests that somebody waits for. */
   readonly #open = new Set<Outcomes>()
 
-  /**
-   * `pause` lets other requests in between two slices of a request's events. `tellsSent`: outcomes hold what the
-   * producer was given.
-   */
+  /** `pause` lets other requests run between two slices of a request's events. `tellsSent`: see `Outcome.sent`. */
   constructor(
     steps: Steps,
     observe: Observer = () => {},
@@ -281,7 +272,7 @@ export class EventGate {
     const steps = this.#steps
     let schema: Schema | undefined
     let stream: Stream | undefined
-    let sent: Sent | undefined
+    let sent: Outcome['sent']
     let handedOver: number | undefined
     const end = (error?: GateError) => {
       const produceMs = handedOver === undefined ? undefined : performance.now() - handedOver
