@@ -22,6 +22,7 @@ import { Responder } from './lib/http/responder.js'
 import { createServer } from './lib/http/server.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
 import { FileProducer, MemoryProducer, type Producer } from './lib/producers/producer.js'
+import { yieldToEventLoop } from './lib/runtime/event-loop.js'
 import { Scheduler } from './lib/runtime/scheduler.js'
 import type { SchemaRepository } from './lib/schemas/repository.js'
 import { ErrorEvents } from './lib/steps/error-events.js'
@@ -168,7 +169,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
         const closing = answerMs < endMs ? all.filter(producer => producer !== producers.hasty) : all
         await Promise.all(closing.map(producer => producer.close(0)))
         gate.expire()
-        await new Promise(setImmediate)
+        await yieldToEventLoop()
         undecided += server.refuseIncomplete()
         if (undecided > 0)
           log.warn(

@@ -3,8 +3,9 @@ import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ConfigError, readConf, readConfigFile } from '../lib/config/config.js'
 import type { Event } from '../lib/eventgate.js'
+import { isObject } from '../lib/eventgate.js'
 import { readInfo } from '../wiring.js'
-import { type Found, filesAt, findFiles, isMap, type SourceFile } from './check/files.js'
+import { type Found, filesAt, findFiles, type SourceFile } from './check/files.js'
 import { exitCodeOf, type Problem, type Report, sarifOf, textOf } from './check/report.js'
 import { CheckedSchemas } from './check/schemas.js'
 import { checkStreams } from './check/streams.js'
@@ -96,7 +97,7 @@ function addSamples(report: Report, schemas: CheckedSchemas, file: string): void
     if (line.trim() === '') continue
     try {
       const event: unknown = JSON.parse(line)
-      if (!isMap(event)) throw new Error('it is not an object')
+      if (!isObject(event)) throw new Error('it is not an object')
       events.push(event)
     } catch (error) {
       throw new UsageError(`--sample ${file}:${i + 1} is not an event: ${(error as Error).message}`)

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
+import { isObject } from '../lib/eventgate.js'
 import type { Mender, SubSchema } from '../lib/schemas/repository.js'
 import { readInfo } from '../wiring.js'
-import { findFiles, isMap, type SchemaFile, type SourceFile } from './check/files.js'
+import { findFiles, type SchemaFile, type SourceFile } from './check/files.js'
 import { CheckedSchemas, uriOf } from './check/schemas.js'
 import { UsageError } from './usage.js'
 
@@ -141,9 +142,9 @@ export type SendableTo<S extends keyof Streams> = Sendable<Streams[S]> & { meta:
 /** A stream takes all versions of its schema. A stream known by a regular expression has no name to list. */
 function streamsOf(versions: ReadonlyMap<string, SchemaFile[]>, streams: readonly SourceFile[]): string {
   const lines = streams.flatMap(({ value }) => {
-    const all = isMap(value.streams) ? value.streams : value
+    const all = isObject(value.streams) ? value.streams : value
     return Object.entries(all).flatMap(([stream, settings]) => {
-      const title = isMap(settings) ? settings.schema_title : undefined
+      const title = isObject(settings) ? settings.schema_title : undefined
       const files = typeof title === 'string' ? versions.get(title) : undefined
       if (!files || /^\/.+\/$/.test(stream)) return []
       const events = files.map(({ title, version }) => {
@@ -168,11 +169,11 @@ function bundled(mender: Mender, uri: string): object {
   const definitions: Record<string, unknown> = {}
   const rewrite = (schema: unknown): unknown => {
     if (Array.isArray(schema)) return schema.map(rewrite)
-    if (!isMap(schema)) return schema
+    if (!isObject(schema)) return schema
     const copy: Record<string, unknown> = {}
     for (const [name, value] of Object.entries(schema)) {
       if ((name === 'title' || name === '$id') && typeof value === 'string') continue
-      copy[name] = VALUES.has(name) && !isMap(value) ? value : rewrite(value)
+      copy[name] = VALUES.has(name) && !isObject(value) ? value : rewrite(value)
     }
     if (typeof schema.$ref === 'string') copy.$ref = local(schema.$ref)
     return copy

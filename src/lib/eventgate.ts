@@ -381,9 +381,14 @@ class Outcomes implements Details {
   }
 }
 
+/** Whether a value is a JSON object, as every event must be. */
+export function isObject(value: unknown): value is Event {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 function asEvent(received: unknown): Event {
   if (received instanceof GateError) throw received
-  if (typeof received === 'object' && received !== null && !Array.isArray(received)) return received as Event
+  if (isObject(received)) return received
   const what = Array.isArray(received) ? 'an array' : received === null ? 'null' : `a ${typeof received}`
   throw new GateError('event_not_an_object', `an event must be a JSON object, this one is ${what}`)
 }

@@ -1,4 +1,4 @@
-import type { Event, EventField } from './eventgate.js'
+import { type Event, type EventField, isObject } from './eventgate.js'
 
 /**
  * A field of events, named by a dotted path such as `meta.stream`. An item of a list is named by its index, as in
@@ -39,8 +39,4 @@ export class Field implements EventField {
     }
     parent[this.#name] = value
   }
-}
-
-function isObject(value: unknown): value is Event {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -5,6 +5,7 @@ import type { LocalOnly } from '../lib/dev/host-check.js'
 import type { Entry, Filter, Recorder } from '../lib/dev/recorder.js'
 import { GateError, quote } from '../lib/errors.js'
 import { refusal } from '../lib/http/answer.js'
+import { yieldToEventLoop } from '../lib/runtime/event-loop.js'
 
 export interface DevOptions {
   recorder: Recorder
@@ -161,7 +162,7 @@ export class DevRoutes {
         await this.#options.whole(entry, explained < MAX_EXPLAINED && !this.#closing.signal.aborted),
       )
       if (entry.error) explained++
-      await new Promise(setImmediate)
+      await yieldToEventLoop()
     }
     return wholes
   }

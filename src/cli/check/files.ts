@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
+import { isObject } from '../../lib/eventgate.js'
 import { readText } from '../../lib/yaml.js'
 import { UsageError } from '../usage.js'
 
@@ -56,7 +57,7 @@ function take(path: string, root: string, isNamed: boolean, base: string, found:
     if (isNamed || version !== undefined) found.unreadable.push({ name, message: (error as Error).message })
     return
   }
-  if (!isMap(value)) return
+  if (!isObject(value)) return
   const file = { name, path: resolve(path), text, value }
   if (version !== undefined)
     found.schemas.push({ ...file, version, root: resolve(isNamed ? dirname(root) : root), title: '' })
@@ -98,9 +99,9 @@ function* walk(folder: string): Generator<string> {
 const STREAM_SETTINGS = ['schema_title', 'destination_event_service', 'message_key_fields', 'topic_prefixes']
 
 function looksLikeStreams(value: Record<string, unknown>): boolean {
-  const streams = isMap(value.streams) ? value.streams : value
+  const streams = isObject(value.streams) ? value.streams : value
   return Object.values(streams).some(
-    settings => isMap(settings) && STREAM_SETTINGS.some(name => name in settings),
+    settings => isObject(settings) && STREAM_SETTINGS.some(name => name in settings),
   )
 }
 
@@ -146,8 +147,4 @@ export function filesAt(
       `--base ${revision} cannot be read: ${(stderr || message).trim().split('\n').at(-1)}`,
     )
   }
-}
-
-export function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,10 +1,11 @@
 import { type Config, readConf } from '../../lib/config/config.js'
 import { GateError } from '../../lib/errors.js'
 import type { Event } from '../../lib/eventgate.js'
+import { isObject } from '../../lib/eventgate.js'
 import { Comparison, isSame, type Side } from '../../lib/evolution/comparison.js'
 import type { SchemaRepository } from '../../lib/schemas/repository.js'
 import { gateFields, makeSchemas, makeSteps, readInfo } from '../../wiring.js'
-import { isMap, lineOf, type SchemaFile } from './files.js'
+import { lineOf, type SchemaFile } from './files.js'
 import type { Problem, Result, Sample } from './report.js'
 
 /** The schemas of some folders, compiled as the service compiles them. */
@@ -148,8 +149,9 @@ export class CheckedSchemas {
     if (!side) return problems
     const examples = Array.isArray(value.examples) ? value.examples : []
     for (const [i, example] of examples.entries()) {
-      const reason = isMap(example) ? this.#comparison.refusal(example, side.schema) : undefined
-      if (!isMap(example)) add('example_invalid', `example ${i} is not an object`, /["']?examples["']?\s*:/)
+      const reason = isObject(example) ? this.#comparison.refusal(example, side.schema) : undefined
+      if (!isObject(example))
+        add('example_invalid', `example ${i} is not an object`, /["']?examples["']?\s*:/)
       else if (reason)
         add(
           'example_invalid',
@@ -227,8 +229,8 @@ function nextVersions(version: string): string[] {
 /** A schema without what changes nothing for events. */
 function withoutWords(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutWords)
-  if (!isMap(value)) return value
-  const kept = Object.entries(value).filter(([name, word]) => !(WORDS.has(name) && !isMap(word)))
+  if (!isObject(value)) return value
+  const kept = Object.entries(value).filter(([name, word]) => !(WORDS.has(name) && !isObject(word)))
   return Object.fromEntries(kept.map(([name, inner]) => [name, withoutWords(inner)]))
 }
 

@@ -1,6 +1,7 @@
 import type { GateError } from '../errors.js'
 import type { Context, Event, Outcome } from '../eventgate.js'
 import { Field } from '../field.js'
+import { detached } from '../runtime/memory.js'
 import { type EntryError, MAX_TEXT, type Recorder, type Verdict } from './recorder.js'
 
 export interface RecordingOptions {
@@ -57,16 +58,16 @@ export class Recording {
       verdict: VERDICTS[outcome.fate],
       stream: stream?.name ?? text(named && this.#stream?.get(named)) ?? context.stream ?? null,
       schemaUri: schema?.uri ?? text(named && this.#schemaUri.get(named)) ?? context.schemaUri ?? null,
-      text: flat(received.slice(0, MAX_TEXT)),
+      text: detached(received.slice(0, MAX_TEXT)),
       cut: received.length > MAX_TEXT,
       produced:
         topic === undefined || timestamp === undefined
           ? null
           : {
               topic,
-              key: typeof key === 'string' ? flat(key.slice(0, MAX_TEXT)) : (key ?? null),
+              key: typeof key === 'string' ? detached(key.slice(0, MAX_TEXT)) : (key ?? null),
               timestamp,
-              text: flat(JSON.stringify(sent?.event).slice(0, 2 * MAX_TEXT)),
+              text: detached(JSON.stringify(sent?.event).slice(0, 2 * MAX_TEXT)),
             },
       error: 'error' in outcome ? errorOf(outcome.error) : null,
       request: { headers: context.headers, clientIp: context.clientIp() },
@@ -84,7 +85,7 @@ export class Recording {
       ...{ receivedAt, requestId, index: 0, delivery },
       verdict: error.kind === 'invalid' ? 'refused' : 'failed',
       ...{ stream: null, schemaUri: null },
-      text: flat(received.slice(0, MAX_TEXT)),
+      text: detached(received.slice(0, MAX_TEXT)),
       cut: received.length > MAX_TEXT,
       produced: null,
       error: errorOf(error),
@@ -97,17 +98,12 @@ export class Recording {
 function errorOf({ code, message, errors }: GateError): EntryError {
   return {
     code,
-    message: flat(message.slice(0, MAX_TEXT)),
+    message: detached(message.slice(0, MAX_TEXT)),
     errors: errors.map(({ keyword, dataPath, schemaPath, message }) => ({
-      ...{ keyword, dataPath: flat(dataPath.slice(0, MAX_PATH)), schemaPath },
-      message: flat(message.slice(0, MAX_PATH)),
+      ...{ keyword, dataPath: detached(dataPath.slice(0, MAX_PATH)), schemaPath },
+      message: detached(message.slice(0, MAX_PATH)),
     })),
   }
-}
-
-/** A slice would hold the whole text that it is one of. */
-function flat(slice: string): string {
-  return Buffer.from(slice).toString()
 }
 
 function parsed(received: string): Event | undefined {
@@ -116,5 +112,5 @@ function parsed(received: string): Event | undefined {
 }
 
 function text(value: unknown): string | undefined {
-  return typeof value === 'string' ? flat(value.slice(0, 512)) : undefined
+  return typeof value === 'string' ? detached(value.slice(0, 512)) : undefined
 }

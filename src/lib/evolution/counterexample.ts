@@ -1,4 +1,4 @@
-import type { Event } from '../eventgate.js'
+import { type Event, isObject } from '../eventgate.js'
 import { GONE, put } from '../explain/json-patch.js'
 import { at, type Step } from '../json-pointer.js'
 import { guarded } from '../regexp/linear.js'
@@ -345,8 +345,4 @@ function* mutations(event: Event): Generator<unknown> {
     if (isObject(at(event, steps))) yield put(event, [...steps, 'x'], 'text')
   }
   yield { ...event, x: 'text' }
-}
-
-function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

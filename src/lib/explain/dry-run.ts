@@ -1,5 +1,6 @@
 import type { GateError } from '../errors.js'
 import { type Context, EventGate, type Events, type Outcome, type Steps } from '../eventgate.js'
+import { yieldToEventLoop } from '../runtime/event-loop.js'
 import type { Explainer, Explanation } from './explainer.js'
 
 /** What would become of one event. */
@@ -66,7 +67,7 @@ export class DryRun {
     const { code, message } = error
     if (!mayExplain) return { code, message, details: [], mended: null }
     // Others come in between.
-    await new Promise(setImmediate)
+    await yieldToEventLoop()
     const text = context.textOf(index)
     return this.#explainer.explain({ event: parsed(text), text, context, index }, error)
   }

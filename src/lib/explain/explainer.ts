@@ -1,5 +1,5 @@
 import { type Code, GateError, type SchemaError } from '../errors.js'
-import type { Context, Event, Schema, Steps, Stream } from '../eventgate.js'
+import { type Context, type Event, isObject, type Schema, type Steps, type Stream } from '../eventgate.js'
 import { pointerOf, stepsOf } from '../json-pointer.js'
 import type { Complaint, JsonSchema, Mender } from '../schemas/repository.js'
 import { type Known, WHY_NOT, waysOutOf } from './gate-refusals.js'
@@ -228,7 +228,7 @@ export class Explainer {
     until: number,
   ): Promise<Detail> {
     const { code, message } = error
-    if (isEvent(refused.event) && !trial.error) {
+    if (isObject(refused.event) && !trial.error) {
       const why_not = 'nothing need be changed: sent again now, it would pass'
       return detailOf({ message, explanation: message, why_not })
     }
@@ -335,10 +335,6 @@ function conditionOf(schema: JsonSchema): JsonSchema {
   return Object.fromEntries(
     ['if', 'then', 'else'].flatMap(name => (name in schema ? [[name, schema[name]]] : [])),
   )
-}
-
-function isEvent(event: unknown): boolean {
-  return typeof event === 'object' && event !== null && !Array.isArray(event)
 }
 
 /** Whether an event that is refused so has come further than to a wrong name of its schema. */

@@ -1,6 +1,6 @@
 import { nearest } from '../did-you-mean.js'
 import { type Code, GateError } from '../errors.js'
-import type { Context, Event, Schema, Stream } from '../eventgate.js'
+import { type Context, type Event, isObject, type Schema, type Stream } from '../eventgate.js'
 import { Field } from '../field.js'
 import { readBody } from '../http/body.js'
 import { at, type Step } from '../json-pointer.js'
@@ -202,7 +202,6 @@ function walk(value: unknown, path: string): Step[] | undefined {
 }
 
 function objectsIn(event: unknown): unknown[] {
-  const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
   if (Array.isArray(event)) return event.length === 1 && isObject(event[0]) ? [event[0]] : []
   if (typeof event !== 'string') return []
   try {

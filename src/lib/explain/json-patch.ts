@@ -1,3 +1,4 @@
+import { isObject } from '../eventgate.js'
 import { pointerOf, type Step } from '../json-pointer.js'
 
 /** RFC 6902, as far as it is made here. */
@@ -55,10 +56,6 @@ function isSame(one: unknown, other: unknown): boolean {
 }
 
 type Members = Record<string, unknown>
-
-function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
 
 /** In the place of a value that is to go. */
 export const GONE = Symbol('gone')

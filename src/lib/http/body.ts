@@ -1,5 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { GateError, quote } from '../errors.js'
+import { isObject } from '../eventgate.js'
+import { discard } from '../runtime/memory.js'
 import { emptyBody, JsonScan, MAX_DEPTH, tooManyEvents } from './json-scan.js'
 
 export { MAX_DEPTH, MAX_MEMBERS } from './json-scan.js'
@@ -28,7 +30,6 @@ export function readBody(bytes: Buffer): Body {
  * the whole of the body is JSON.
  */
 const WHOLE_BYTES = 128 * 1024
-const LARGE_BYTES = 16 * 1024
 
 /**
  * The events of a body. What it keeps are its bytes, which are outside of the heap, where the garbage collector does
@@ -157,21 +158,12 @@ export class RequestBody {
     this.#values = undefined
   }
 
-  /**
-   * It is never asked for again. Gives large bytes back at once: those that waited belong to V8's old generation,
-   * which is collected, all of it, after each 64 MB of them. To hand them over to one who drops them is how.
-   */
+  /** Frees its memory. No event may be asked for afterwards. */
   free(): void {
     this.drop()
-    const { buffer, length } = this.#bytes
+    discard(this.#bytes)
     this.#bytes = Buffer.alloc(0)
-    if (length < LARGE_BYTES || buffer.byteLength !== length || !(buffer instanceof ArrayBuffer)) return
-    structuredClone(buffer, { transfer: [buffer] })
   }
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function refuseScalar(value: unknown): void {

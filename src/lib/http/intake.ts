@@ -5,6 +5,7 @@ import type { Config } from '../config/config.js'
 import type { RefusedRequest } from '../dev/recording.js'
 import { GateError } from '../errors.js'
 import type { Context, Delivery, Lookups, Outcome } from '../eventgate.js'
+import { flattened } from '../runtime/memory.js'
 import type { Scheduler } from '../runtime/scheduler.js'
 import type { Metrics } from '../telemetry/reporter.js'
 import type { Tracing } from '../telemetry/tracing.js'
@@ -102,7 +103,7 @@ export class Intake {
     this.#req = req
     this.#res = res
     this.#path = path
-    this.#requestId = req.headers['x-request-id']?.toString() || newId()
+    this.#requestId = req.headers['x-request-id']?.toString() || flattened(randomUUID())
     this.#span = all.options.tracing?.request(req, path, this.#requestId)
     // Node remembers it from now on, though the client may be gone when an event asks for it.
     void req.socket.remoteAddress
@@ -327,12 +328,6 @@ function addressOf(clientAddress: ClientAddress, req: IncomingMessage): () => st
 
 function textsOf(body: RequestBody): (index: number) => string {
   return index => body.textOf(index)
-}
-
-/** V8 keeps a new UUID as the tree of pieces that it is put together from, 500 bytes, until somebody looks into it. */
-function newId(): string {
-  const id = randomUUID()
-  return id.charCodeAt(0) > 0 ? id : ''
 }
 
 const NO_HEADERS = {}

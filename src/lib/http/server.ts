@@ -6,6 +6,7 @@ import {
 } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import { GateError, quote } from '../errors.js'
+import { yieldToEventLoop } from '../runtime/event-loop.js'
 import type { Connections } from './connections.js'
 import { answerToClientError, type Responder } from './responder.js'
 
@@ -133,7 +134,9 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
       const until = Date.now() + idleMs
       for (let before = -1; before < accepted && Date.now() < until; ) {
         before = accepted
-        await turn()
+        // The first callback may come in the turn that is under way.
+        await yieldToEventLoop()
+        await yieldToEventLoop()
       }
       // node:http's own `close` would cut idle connections off at once.
       const closed = new Promise(resolve => NetServer.prototype.close.call(server, resolve))
@@ -174,12 +177,6 @@ function hostsOf({ rawHeaders }: IncomingMessage): number {
 /** Whether Express can take a path of it. Of others Node would complain on stderr, in the sender's words. */
 function isTarget(url: string): boolean {
   return url.startsWith('/') || url === '*' || URL.canParse(url)
-}
-
-/** A whole turn of the event loop: the first callback may come in the turn that is under way. */
-async function turn(): Promise<void> {
-  await new Promise(setImmediate)
-  await new Promise(setImmediate)
 }
 
 /** The answer that node:http is writing, or waits for, on a connection. */

@@ -5,6 +5,7 @@ import { promisify } from 'node:util'
 import { GateError } from '../errors.js'
 import type { Destination, Event } from '../eventgate.js'
 import type { Reach } from '../remote/reachability.js'
+import { yieldToEventLoop } from '../runtime/event-loop.js'
 
 /** How a producer to a cluster fares. */
 export interface ProducerState {
@@ -115,7 +116,7 @@ export class FileProducer implements Producer {
   }
 
   async #write(): Promise<void> {
-    await new Promise(setImmediate)
+    await yieldToEventLoop()
     while (this.#waiting.length > 0) {
       let count = 0
       let bytes = 0

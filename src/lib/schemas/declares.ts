@@ -1,4 +1,5 @@
 import traverse from 'json-schema-traverse'
+import { isObject } from '../eventgate.js'
 import { guarded } from '../regexp/linear.js'
 
 /** A JSONSchema as it stands in its document. */
@@ -76,8 +77,4 @@ function at(document: JsonSchema, fragment: string): unknown {
     value = (value as JsonSchema)[step.replace(/~1/g, '/').replace(/~0/g, '~')]
   }
   return value
-}
-
-export function isObject(value: unknown): value is JsonSchema {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

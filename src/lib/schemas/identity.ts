@@ -1,10 +1,10 @@
 import { nearest } from '../did-you-mean.js'
+import { isObject } from '../eventgate.js'
 import type { JsonSchema } from './declares.js'
 
 const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']
 
 const isText = (value: unknown) => typeof value === 'string'
-const isObject = (value: unknown) => typeof value === 'object' && value !== null && !Array.isArray(value)
 const isSchema = (value: unknown) => typeof value === 'boolean' || isObject(value)
 const areSchemas = (value: unknown) => Array.isArray(value) && value.length > 0 && value.every(isSchema)
 

@@ -7,6 +7,7 @@ import type { Mender } from '../explain/repair/repairer.js'
 import { Field } from '../field.js'
 import { type Asking, NotFound, readText, Unreachable } from '../remote/fetch-text.js'
 import { type Reach, Reached } from '../remote/reachability.js'
+import { yieldToEventLoop } from '../runtime/event-loop.js'
 import type { Note } from '../yaml.js'
 import { Catalog, type Listed } from './catalog.js'
 import { CompiledSchema, Compiler, type Document, parse, parseNoting } from './compiler.js'
@@ -517,7 +518,7 @@ async function readLinked(
 /** Waits for the next turn of the event loop, and as long again as this one took, if it was long. */
 async function afterOthers(): Promise<void> {
   const began = performance.now()
-  await new Promise(setImmediate)
+  await yieldToEventLoop()
   const took = performance.now() - began
   if (took > LONG_STEP_MS) await delay(Math.min(took, MAX_STEP_PAUSE_MS))
 }

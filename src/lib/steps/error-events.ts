@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { Code, GateError } from '../errors.js'
 import type { Context, Event, Outcome, Schema } from '../eventgate.js'
+import { yieldToEventLoop } from '../runtime/event-loop.js'
+import { detached } from '../runtime/memory.js'
 
 /** What is wrong with the event itself, which its sender's developers want to know; not that its schema or stream is unknown. */
 const REPORTED: ReadonlySet<Code> = new Set<Code>(['validation_failed', 'edge_uniques_refused', 'ua_denied'])
@@ -91,8 +93,7 @@ export class ErrorEvents {
     this.#length += length
     this.#waiting.push({
       error,
-      // A copy: a slice would keep the whole request's text in memory.
-      raw: Buffer.from(text).toString(),
+      raw: detached(text),
       schemaUri: schema?.uri,
       streamName: stream?.name,
       requestId: schema?.declares('meta.request_id') ? context.requestId : undefined,
@@ -108,7 +109,7 @@ export class ErrorEvents {
 
   async #run(): Promise<void> {
     // After the request is answered, and in company.
-    await new Promise(setImmediate)
+    await yieldToEventLoop()
     const schema = await this.#way.schema()
     while (this.#waiting.length > 0) {
       const { stream, schemaUri } = this.#options
@@ -147,7 +148,7 @@ export class ErrorEvents {
         this.#underWay.delete(underWay)
       })
       this.#underWay.add(underWay)
-      await new Promise(setImmediate)
+      await yieldToEventLoop()
     }
     this.#running = undefined
   }

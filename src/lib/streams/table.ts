@@ -1,5 +1,5 @@
 import { quote } from '../errors.js'
-import type { Event, Stream } from '../eventgate.js'
+import { isObject, type Stream } from '../eventgate.js'
 import { Field } from '../field.js'
 import { Inspection, provenFast } from '../regexp/safety.js'
 import { readText, type Text } from '../yaml.js'
@@ -95,12 +95,12 @@ export class StreamTable {
     before?: StreamTable,
   ): StreamTable {
     const { value: answer, notes } = parse(text)
-    if (!isMap(answer)) throw new Error(`the answer is no map but ${quote(answer)}`)
+    if (!isObject(answer)) throw new Error(`the answer is no map but ${quote(answer)}`)
     const error = answer.error ?? (objectPath === undefined ? undefined : listed(answer.errors)?.[0])
-    if (isMap(error) && (objectPath !== undefined || !('schema_title' in error)))
+    if (isObject(error) && (objectPath !== undefined || !('schema_title' in error)))
       throw new Error(`it answered with an error: ${quote(error.info ?? error.text ?? error.code ?? error)}`)
     const warnings = notes.map(({ path, message }) => `${path} ${message}`)
-    if (objectPath !== undefined && (isMap(answer.warnings) || listed(answer.warnings)))
+    if (objectPath !== undefined && (isObject(answer.warnings) || listed(answer.warnings)))
       warnings.push(`its source warns: ${JSON.stringify(answer.warnings).slice(0, 1000)}`)
     const found = objectPath === undefined ? answer : new Field(objectPath).get(answer)
     const all = mapOf(found)
@@ -249,14 +249,10 @@ function paths(value: unknown, setting: string, problems: string[]): [string, st
 /** PHP writes an empty map as an empty list. */
 function mapOf(value: unknown): Settings | undefined {
   if (Array.isArray(value) && value.length === 0) return {}
-  return isMap(value) ? value : undefined
+  return isObject(value) ? value : undefined
 }
 
 /** A list with something in it. MediaWiki writes its warnings and errors so, unless it is asked for older forms. */
 function listed(value: unknown): unknown[] | undefined {
   return Array.isArray(value) && value.length > 0 ? value : undefined
-}
-
-function isMap(value: unknown): value is Event {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
