@@ -1,39 +1,23 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { load } from 'js-yaml'
 import { dashboards, FOLDER, queries } from '../../helm/dashboards.js'
 import { metricsIn } from '../../helm/names.js'
-import { TRAFFIC_STREAMS, traffic, trafficConf } from '../../helm/traffic.js'
-import { eventually, freePort, samples } from '../support/http.js'
-import { anyKafka, topicName } from '../support/kafka.js'
-import { ROOT, startService, temporary } from '../support/service.js'
+import { ROOT } from '../support/service.js'
+import { alertRules, yamlsIn } from './alerts.js'
 import { ownMetrics } from './metrics.js'
-
-const ALERTS = join(ROOT, 'helm/eventgate/alerts')
-const yamlsIn = (folder: string) => readdirSync(folder).filter(name => name.endsWith('.yaml'))
-
-interface Rule {
-  alert: string
-  expr: string
-  labels: Record<string, string>
-  annotations: Record<string, string>
-}
 
 interface AlertTest {
   promql_expr_test: { exp_samples: { labels: string }[] }[]
 }
 
-const rules = yamlsIn(ALERTS).flatMap(name => {
-  const { groups } = load(readFileSync(join(ALERTS, name), 'utf8')) as { groups: { rules: Rule[] }[] }
-  return groups.flatMap(group => group.rules)
-})
 const runbook = readFileSync(join(ROOT, 'docs/runbook.md'), 'utf8')
 
 test('every alert says how bad it is, what it means, and where the runbook tells of it', () => {
-  assert.ok(rules.length > 10)
-  for (const { alert, labels, annotations } of rules) {
+  assert.ok(alertRules.length > 10)
+  for (const { alert, labels, annotations } of alertRules) {
     assert.match(alert, /^EventGate[A-Z]\w+$/)
     assert.match(labels.severity ?? '', /^(critical|warning)$/, alert)
     assert.ok(annotations.summary && annotations.description, alert)
@@ -45,7 +29,7 @@ test('every alert says how bad it is, what it means, and where the runbook tells
 
 test('every section of the runbook is of an alert, and its links lead somewhere', () => {
   const sections = [...runbook.matchAll(/^### (EventGate\w+)$/gm)].map(match => match[1])
-  assert.deepEqual(sections.toSorted(), rules.map(({ alert }) => alert).toSorted())
+  assert.deepEqual(sections.toSorted(), alertRules.map(({ alert }) => alert).toSorted())
   for (const [, anchor] of runbook.matchAll(/\(#(eventgate\w+)\)/g))
     assert.ok(
       sections.some(name => name?.toLowerCase() === anchor),
@@ -59,7 +43,7 @@ test('every alert has a test in which it fires', () => {
     name => (load(readFileSync(join(folder, name), 'utf8')) as { tests: AlertTest[] }).tests,
   )
   const firing = tests.flatMap(test => test.promql_expr_test.flatMap(({ exp_samples }) => exp_samples))
-  for (const { alert } of rules)
+  for (const { alert } of alertRules)
     assert.ok(
       firing.some(({ labels }) => labels.includes(`alertname="${alert}",alertstate="firing"`)),
       alert,
@@ -82,32 +66,4 @@ test('every metric of the service is on a dashboard', () => {
       .filter(name => !isShown(name)),
     [],
   )
-})
-
-test('every metric that rules and dashboards name is there, in a service with Kafka under traffic', async t => {
-  const kafka = await anyKafka()
-  t.after(() => kafka.close())
-  const port = await freePort()
-  const streams = join(temporary(t), 'streams.json')
-  writeFileSync(streams, JSON.stringify(TRAFFIC_STREAMS))
-  const service = await startService(
-    t,
-    {
-      ...trafficConf(streams),
-      topic_prefix: `${topicName('alerts')}.`,
-      kafka: { conf: { 'metadata.broker.list': kafka.bootstrap } },
-    },
-    { metrics: { type: 'prometheus', port } },
-  )
-  await traffic(service)
-  const exprs = [...rules, ...queries()].map(({ expr }) => expr)
-  const wanted = new Set(exprs.flatMap(metricsIn))
-  assert.ok(wanted.size > 40)
-  await eventually(async () => {
-    const found = new Set([...(await samples(port)).keys()].map(sample => sample.replace(/\{.*/, '')))
-    assert.deepEqual(
-      [...wanted].filter(name => !found.has(name)),
-      [],
-    )
-  })
 })

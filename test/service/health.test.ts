@@ -3,9 +3,6 @@ import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Connections } from '#src/lib/http/connections.js'
-import type { Producer } from '#src/lib/producers/producer.js'
-import { Health, type HealthSources } from '#src/lib/telemetry/health.js'
 import {
   assertFailure,
   connect,
@@ -17,7 +14,6 @@ import {
   repository,
   samples,
 } from '../support/http.js'
-import { startKafka, topicName } from '../support/kafka.js'
 import { send, startService, testEvent } from '../support/service.js'
 
 // What probes ask, how connections end, and what is told of the service's state.
@@ -220,112 +216,4 @@ test('an old connection is ended with an answer', async t => {
   await delay(1300)
   assert.equal(await ask(), 'close')
   assert.equal(await ask(), 'keep-alive')
-})
-
-test('ages differ, so that connections opened together do not end together', () => {
-  const old = (maxAgeMs: number) => {
-    const connections = new Connections({ max: 1000, maxAgeMs })
-    const sockets = Array.from({ length: 200 }, () => ({}))
-    for (const socket of sockets) connections.opened(socket)
-    const start = performance.now()
-    while (performance.now() < start + 50);
-    const last = sockets.filter(socket => connections.isLast(socket)).length
-    for (const socket of sockets) connections.closed(socket)
-    assert.equal(connections.count, 0)
-    return last
-  }
-  assert.equal(old(0), 0)
-  assert.equal(old(5000), 0)
-  const some = old(50)
-  assert.ok(some > 20 && some < 180, `${some} of 200`)
-  assert.equal(old(10), 200)
-})
-
-test('only readiness probes: to look at the state asks nobody, and it is not asked more often than once a second', () => {
-  let probes = 0
-  const producer = (state: 'reachable' | 'unreachable'): Producer => ({
-    name: state,
-    state: {
-      queued: { events: 0, bytes: 0 },
-      bounds: { events: 1, bytes: 1 },
-      msSinceStored: 60_000,
-      brokers: [{ address: 'a:1', state }],
-      notIdempotent: undefined,
-    },
-    probe: async () => void probes++,
-    produce: () => Promise.reject(new Error('nothing is produced here')),
-    close: async () => {},
-  })
-  const health = (guaranteed: Producer, hasty: Producer) =>
-    new Health(
-      {
-        connections: new Connections({ max: 1, maxAgeMs: 0 }),
-        producers: { guaranteed, hasty },
-      } as HealthSources,
-      0.001,
-    )
-  const idle = health(producer('unreachable'), producer('reachable'))
-  const away = health(producer('unreachable'), producer('unreachable'))
-  const both = performance.now()
-  while (performance.now() < both + 5);
-  assert.equal(idle.unreadiness, undefined)
-  assert.equal(away.unreadiness?.code, 'not_ready')
-  assert.equal(probes, 0)
-  for (let i = 0; i < 3; i++) assert.equal(idle.notReady(), undefined)
-  assert.equal(probes, 2)
-  for (let i = 0; i < 3; i++) assert.equal(away.notReady()?.code, 'not_ready')
-  assert.equal(probes, 4)
-})
-
-test('Kafka out of reach: ready all the same, unless so configured, and again without any event', async t => {
-  const kafka = await startKafka()
-  t.after(() => kafka.close())
-  const [broker] = kafka.brokers
-  assert.ok(broker)
-  const metricsPort = await freePort()
-  const conf = {
-    kafka: { conf: { 'metadata.broker.list': kafka.bootstrap } },
-    request_timeout_ms: 1500,
-    schema_timeout_ms: 1000,
-  }
-  const [plain, strict] = await Promise.all([
-    startService(t, conf, { metrics: { type: 'prometheus', port: metricsPort } }),
-    startService(t, { ...conf, unready_without_kafka_ms: 2000 }),
-  ])
-  const event = testEvent({ meta: { stream: topicName('health') } })
-  const ready = async (service: { url: string }) => (await send(`${service.url}/_info/ready`)).status
-  for (const service of [plain, strict]) {
-    assert.equal((await service.post(event)).status, 201)
-    const { guaranteed, hasty } = (await send(`${service.url}/_info/health`)).json().producers
-    assert.equal(guaranteed.brokers[0].state, 'reachable')
-    assert.equal(guaranteed.seconds_since_stored, 0)
-    assert.deepEqual(guaranteed.idempotence, { active: true })
-    // Connections are made before the service is ready.
-    assert.equal(hasty.brokers[0].state, 'reachable')
-  }
-  // From then on idle: what this producer knows of brokers is what was.
-  assert.equal((await strict.post(event, { query: '?hasty=true' })).status, 202)
-  await eventually(async () => {
-    const { hasty } = (await send(`${strict.url}/_info/health`)).json().producers
-    assert.notEqual(hasty.seconds_since_stored, undefined)
-    assert.equal(hasty.brokers[0].state, 'reachable')
-  })
-
-  await broker.kill9()
-  for (const service of [plain, strict]) assert.equal((await service.post(event)).status, 503)
-  await eventually(async () => assert.equal(await ready(strict), 503))
-  const refusal = await send(`${strict.url}/_info/ready`)
-  const [entry] = assertFailure(refusal, { status: 503, error: ['not_ready'] })
-  assert.match(entry.context.message, /no broker can be reached/)
-  assert.equal(await ready(plain), 200)
-  const health = (await send(`${plain.url}/_info/health`)).json()
-  assert.equal(health.status, 'ready')
-  assert.equal(health.producers.guaranteed.brokers[0].state, 'unreachable')
-  assert.match(health.producers.guaranteed.brokers[0].problem, /ECONNREFUSED|closed/)
-  const down = 'eventgate_kafka_brokers{service="eventgate",delivery="guaranteed",state="unreachable"}'
-  assert.equal((await samples(metricsPort)).get(down), 1)
-
-  await broker.restart()
-  await eventually(async () => assert.equal(await ready(strict), 200))
-  await eventually(async () => assert.equal((await strict.post(event)).status, 201))
 })

@@ -8,9 +8,8 @@ import { type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { assertAlive, assertFailure, eventually } from '../support/http.js'
-import { readTopics, startKafka } from '../support/kafka.js'
 import { TcpBroker } from '../support/kafka-broker.js'
-import { type Reply, type Service, send, startService, temporary, testEvent } from '../support/service.js'
+import { type Service, send, startService, temporary, testEvent } from '../support/service.js'
 
 // What the service does while what it depends on does not do its part. docs/operations.md promises it.
 
@@ -42,61 +41,9 @@ async function silent(t: TestContext): Promise<string> {
 }
 
 const to = (stream: string, more: object = {}) => testEvent({ meta: { stream }, ...more })
-const codeOf = (reply: Reply) => reply.json().error?.[0]?.code
 const brokers = (list: string) => ({ conf: { 'metadata.broker.list': list } })
 /** Short deadlines, as far as the options allow. */
 const QUICK = { request_timeout_ms: 2000, schema_timeout_ms: 1000, shutdown_timeout_ms: 2000 }
-
-test('one topic is broken: the others do not notice', { timeout: 180_000 }, async t => {
-  const kafka = await startKafka({ brokers: 3 })
-  t.after(() => kafka.close())
-  // Of two brokers that stay, one that goes alone, and one too few with it.
-  await kafka.createTopic('well', { assignment: [[1]] })
-  await kafka.createTopic('dead', { assignment: [[3]] })
-  await kafka.createTopic('thin', { assignment: [[1, 3]], config: { 'min.insync.replicas': '2' } })
-  const service = await startService(t, {
-    kafka: brokers(kafka.bootstrap),
-    ...QUICK,
-    request_timeout_ms: 4000,
-  })
-  const all = ['well', 'dead', 'thin'].map(stream => to(stream))
-  // On a busy machine the first connections may outlast a deadline.
-  await eventually(async () => assert.equal((await service.post(all)).status, 201))
-
-  await kafka.broker(3).kill9()
-  await t.test('an array has its 207, and what is stored is said to be', async () => {
-    await eventually(async () => {
-      const reply = await service.post(all)
-      const entries = assertFailure(reply, { status: 207 })
-      assert.deepEqual(entries.map(({ index }) => index).toSorted(), [1, 2])
-      for (const entry of entries) assert.ok(entry.retriable, entry.code)
-    })
-  })
-  await t.test('events of the others are 201, each time', async () => {
-    const broken = Promise.all(['dead', 'thin'].map(stream => service.post(to(stream))))
-    for (let i = 0; i < 20; i++) assert.equal((await service.post(to('well'))).status, 201)
-    // While the dead replica counts as in sync, those of the thin one may be stored yet.
-    const [dead, thin] = await broken
-    assert.equal(dead?.status, 503, dead?.body)
-    assert.ok(thin?.status === 503 || thin?.status === 504, thin?.body)
-  })
-  await t.test('once a deadline has passed in vain, an answer is there at once', async () => {
-    const replies = await Promise.all(Array.from({ length: 10 }, () => service.post(to('dead'))))
-    const codes = replies.map(codeOf)
-    assert.ok(codes.filter(code => code === 'partition_unavailable').length >= 9, String(codes))
-  })
-  await t.test('once it is well again, so are its events', async () => {
-    await kafka.broker(3).restart()
-    await kafka.whenInSync(['dead', 'thin'])
-    await eventually(async () => assert.equal((await service.post(all)).status, 201))
-  })
-  await t.test('what was answered 201 is there, once', async () => {
-    const records = await readTopics(kafka.bootstrap, ['well', 'dead', 'thin'])
-    const ids = records.map(({ value }) => JSON.parse(String(value)).meta.id)
-    assert.equal(new Set(ids).size, ids.length)
-    assert.ok(records.filter(({ topic }) => topic === 'well').length >= 22)
-  })
-})
 
 test('a broker that takes connections and never answers', async t => {
   await t.test('alone: 503 within the deadline, and nothing else suffers', async t => {
