@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { test } from 'node:test'
 import { ROOT, temporary } from '../support/service.js'
@@ -27,11 +27,37 @@ test('.ci/tools names every tool that is missing or too old, and its version', t
   assert.doesNotMatch(stderr, /Java|Python 3/)
 })
 
-test('.ci/run asks for the tools first, does what the README says, and builds no second time', () => {
+test('.ci/run asks for the tools first, does what the README says, then the rest, and builds only once', () => {
   const run = readFileSync(join(ROOT, '.ci/run'), 'utf8')
   const commands = run.split('\n').filter(line => /^[.(a-z]/.test(line) && !/^(set|cd) /.test(line))
   assert.deepEqual(commands.slice(0, 2), ['.ci/tools', '(npm ci && npm test)'])
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
-  for (const [, flag, name = ''] of run.matchAll(/^npm run (--ignore-scripts )?(\S+)$/gm))
+  const ran = [...run.matchAll(/^npm run (--ignore-scripts )?(\S+)/gm)]
+  for (const [, flag, name = ''] of ran)
     assert.ok(flag || (name !== 'build' && !(`pre${name}` in scripts)), name)
+  const lanes = Object.keys(scripts).filter(name => /^(test|check):/.test(name) && name !== 'test:all')
+  // The image and the roll are among the checks for operators.
+  for (const name of lanes.filter(name => !/^check:(image|roll)$/.test(name)))
+    assert.ok(
+      ran.some(([, , ran]) => ran === name),
+      name,
+    )
+})
+
+test('the tests that npm test runs need no Kafka', () => {
+  const folder = join(ROOT, 'test')
+  const imports = (file: string, seen = new Set<string>()): Set<string> => {
+    if (seen.has(file) || !existsSync(file)) return seen
+    seen.add(file)
+    for (const [, name = ''] of readFileSync(file, 'utf8').matchAll(/^(?:import|\}).* from '(\.[^']+)'$/gm))
+      imports(join(file, '..', name.replace(/\.js$/, '.ts')), seen)
+    return seen
+  }
+  const fast = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(file =>
+    /^(unit|contract|service|docs)\/.*\.test\.ts$/.test(file),
+  )
+  assert.ok(fast.length > 50)
+  for (const file of fast)
+    for (const part of ['kafka', 'kafka-read', 'kafka-jars'])
+      assert.ok(!imports(join(folder, file)).has(join(folder, `support/${part}.ts`)), `${file}: ${part}`)
 })
