@@ -107,7 +107,6 @@ const TO_SPLIT: readonly string[] = [
   // page
   'static/dev/editor.js',
   'static/dev/main.js',
-  'static/dev/style.css',
   // schemas
   'lib/schemas/ajv6.ts',
   'lib/schemas/compiler.ts',

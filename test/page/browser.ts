@@ -107,5 +107,5 @@ export async function openPage(
 }
 
 export async function isLive(page: Page): Promise<void> {
-  await page.locator('[class="live live"]').waitFor()
+  await page.locator('#live.is-live').waitFor()
 }

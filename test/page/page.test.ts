@@ -303,7 +303,7 @@ test('a service that goes is said to be gone, and one that comes again is shown 
   for (let i = 0; i < 3; i++) await first.post(testEvent({ test: 'of the first' }))
   await rows(page, 'accepted').nth(2).waitFor()
   await first.stop()
-  await page.locator('#live.cut', { hasText: 'Cut off' }).waitFor()
+  await page.locator('#live.is-cut', { hasText: 'Cut off' }).waitFor()
   const second = await startDev(t, { port })
   await second.post(testEvent({ test: 'of the second' }))
   await isLive(page)
@@ -317,7 +317,7 @@ test('a page that is behind says so', async t => {
   await page.route('**/_dev/events?limit=1', route =>
     route.fulfill({ json: { entries: [{ seq: 5000 }], total_seen: 5000, kept: 1000, dropped: 4000 } }),
   )
-  await page.locator('#live.behind', { hasText: 'Behind: 5000 events' }).waitFor()
+  await page.locator('#live.is-behind', { hasText: 'Behind: 5000 events' }).waitFor()
   await page.unroute('**/_dev/events?limit=1')
   await isLive(page)
 })

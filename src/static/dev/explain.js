@@ -79,7 +79,7 @@ export function jsonView(text, { details = [], added = new Map(), label }) {
         list.append(
           h('li.fault', null, [
             h('span', null, ['  '.repeat(line.depth)]),
-            h('span.number', null, String(number)),
+            h('span.marker', null, String(number)),
             h('span', null, detail.explanation ?? detail.message),
           ]),
         )
@@ -125,7 +125,7 @@ export function mendAll(error, event, apply, where) {
       { type: 'button', onclick: () => apply(mended.patch) },
       `Mend ${what}${where}`,
     ),
-    box: h('div.mend-all', null, [
+    box: h('div.suggestion.whole', null, [
       h('h3', null, ['What would pass', h('span.note.ok', null, '✓ tried')]),
       diffView(mended.patch, event),
     ]),
@@ -145,7 +145,7 @@ export function complaints(details, event, { apply, applyLabel, go }) {
       const { path, keyword, message, explanation, rule, schema, suggestion, why_not } = detail
       const where = path === '' ? 'the event itself' : path
       return h('li.complaint', null, [
-        h('h3', null, [h('span.number', null, String(index + 1)), ' ', explanation ?? message]),
+        h('h3', null, [h('span.marker', null, String(index + 1)), ' ', explanation ?? message]),
         h('p.where', null, [
           'At ',
           go

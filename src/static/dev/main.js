@@ -150,7 +150,7 @@ function showLive() {
     behind: `Behind: ${store.detail}`,
     cut: `Cut off, trying again${store.detail === '' ? ' …' : `: ${store.detail}`}`,
   }
-  byId('live').className = `live ${store.state}`
+  byId('live').className = `live is-${store.state}`
   byId('live-text').textContent =
     words[store.state] + (store.missed > 0 ? ` · ${store.missed} too fast to show` : '')
 }

@@ -21,3 +21,25 @@ test('production has no page; in development there is one, for names that are th
   assert.equal((await send(`${dev.url}/_dev/static/..%2fspec.yaml`)).status, 404)
   assert.match((await send(`${dev.url}/?doc`)).body, /OpenAPI/)
 })
+
+test('each file that the page names is served, with a type that a browser takes', async t => {
+  const { url } = await startService(t, { dev_ui: true })
+  const { body } = await send(`${url}/`)
+  const files = [...body.matchAll(/(?:href|src)="(\/_dev\/static\/[^"]+)"/g)].map(([, path]) => String(path))
+  const scripts = new Set(files.filter(path => path.endsWith('.js')))
+  assert.ok(scripts.size > 0 && files.some(path => path.endsWith('.css')), body)
+  // Modules import others, each beside the one that names it.
+  for (const path of scripts)
+    for (const [, name] of (await send(url + path)).body.matchAll(/from '\.\/([\w-]+\.js)'/g))
+      scripts.add(`/_dev/static/${name}`)
+  for (const path of new Set([...files, ...scripts])) {
+    const { status, headers } = await send(url + path)
+    const type = path.endsWith('.css')
+      ? 'text/css'
+      : path.endsWith('.js')
+        ? 'text/javascript'
+        : 'image/svg+xml'
+    assert.equal(status, 200, path)
+    assert.equal(headers['content-type'], `${type}; charset=utf-8`, path)
+  }
+})
