@@ -29,7 +29,7 @@ const USAGE = `usage: node dist/server.js [-c FILE]
 `
 
 tuneCollector()
-main()
+void main()
 
 async function main(): Promise<void> {
   const { values } = parse()

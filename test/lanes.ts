@@ -26,7 +26,7 @@ const LANES: Readonly<Record<string, Lane>> = {
     what: 'units, contract, service, documents (Node.js)',
     command: 'npm test',
     paths: ['architecture.test.js', 'unit', 'contract', 'service', 'docs'],
-    timeoutMs: 120_000,
+    timeoutMs: 300_000,
     // More than processors, because most of these tests wait for a service.
     concurrency: availableParallelism() + 2,
   },

@@ -215,7 +215,7 @@ export class Directory {
     // Whatever the answer says of them, they are not asked about again at once.
     const askAt = this.clock.now() + PAUSE_MS
     if (asNew) for (const name of topics) (this.#topics.get(name) as Topic).askAt = askAt
-    this.transport
+    void this.transport
       .metadata(topics, asNew, this.#avoid)
       .then(
         answers => {
@@ -275,7 +275,7 @@ export class Directory {
   #findRivals(now: number): void {
     if (now < this.#namesAt) return
     this.#namesAt = Infinity
-    this.transport
+    void this.transport
       .topicNames()
       .catch(() => [])
       .then(names => {

@@ -84,7 +84,7 @@ export class Identities implements Plainness {
     }
     this.#asking = true
     this.refused = false
-    this.transport
+    void this.transport
       .producerId()
       .then(
         ({ producerId, epoch }) => {

@@ -444,7 +444,7 @@ export class Sender {
   }
 
   #connect(channel: Channel): void {
-    channel.connect().then(connected => {
+    void channel.connect().then(connected => {
       if (channel.misfit) this.observer.complain?.(channel.problem)
       else if (!connected) this.observer.trouble?.(channel.problem)
       this.#turnSoon()
@@ -468,7 +468,7 @@ export class Sender {
     const end = this.observer.begin?.(request.batches)
     this.#requests.add(request)
     this.#wake(request.lateAt)
-    channel
+    void channel
       .produce(request)
       .then(
         response => {

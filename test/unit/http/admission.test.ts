@@ -46,25 +46,25 @@ test('room is held for what has come, not for what is announced', () => {
 
 test('what does not fit beside events that are begun is refused at once, at the door or when it comes', () => {
   const admission = make()
-  for (let i = 0; i < 8; i++) whole(admission, 112).begin(1)
+  for (let i = 0; i < 8; i++) void whole(admission, 112).begin(1)
   assert.throws(() => admission.enter('guaranteed', 100 * KIB, forLong), full)
   const chunked = admission.enter('guaranteed', 0, forLong)
   assert.throws(() => chunked.grow(100 * KIB), full)
   chunked.leave()
   // Hasty requests have a room of their own.
-  whole(admission, 112, 'hasty').begin(1)
+  void whole(admission, 112, 'hasty').begin(1)
 })
 
 test('the last eighth of a room is for small requests', () => {
   const admission = make()
-  for (let i = 0; i < 8; i++) whole(admission, 112).begin(1)
-  for (let i = 0; i < 8; i++) whole(admission, 16).begin(64)
+  for (let i = 0; i < 8; i++) void whole(admission, 112).begin(1)
+  for (let i = 0; i < 8; i++) void whole(admission, 16).begin(64)
   assert.throws(() => admission.enter('guaranteed', 1, forLong), full)
   const events = make()
-  for (let i = 0; i < 4; i++) whole(events, 1).begin(2000)
-  whole(events, 1).begin(750)
+  for (let i = 0; i < 4; i++) void whole(events, 1).begin(2000)
+  void whole(events, 1).begin(750)
   assert.throws(() => whole(events, 1).begin(65), full)
-  whole(events, 1).begin(64)
+  void whole(events, 1).begin(64)
 })
 
 test('when bodies that are coming fill the room, one goes on, the others pause, and small ones pass', async () => {
@@ -76,7 +76,7 @@ test('when bodies that are coming fill the room, one goes on, the others pause, 
   assert.equal(first.grow(30 * KIB), undefined, 'one goes on')
   const pauses = [second.grow(30 * KIB), third.grow(30 * KIB)]
   assert.ok(pauses[0] && pauses[1])
-  whole(admission, 4).begin(1)
+  void whole(admission, 4).begin(1)
   assert.equal(await isDone(pauses[0]), false)
   // The next goes on when the first is there, and all do when there is room.
   first.arrived()
@@ -114,13 +114,13 @@ test('where small bodies that do not come fill the room, the slowest makes room 
       refused.push(i)
       hold.leave()
     }
-    hold.grow(15 * KIB)
+    void hold.grow(15 * KIB)
   }
   assert.deepEqual(
     refused,
     Array.from({ length: 32 }, (_, i) => i),
   )
-  whole(admission, 1).begin(1)
+  void whole(admission, 1).begin(1)
 })
 
 test('small requests have room of their own beside large ones that overrun it', async () => {
@@ -150,13 +150,13 @@ test('a large request is alone, begins while others use no more than half, and k
     one.arrived()
     const begun = one.begin(events, weight)
     assert.equal(await isDone(begun), false)
-    whole(admission, 1).begin(64)
+    void whole(admission, 1).begin(64)
     others[0]?.leave()
     assert.equal(await isDone(begun), true)
     assert.equal(admission.inFlight('guaranteed').events, 264 + events)
     const two = whole(admission, 100).begin(2501)
     assert.equal(await isDone(two), false)
-    for (let i = 0; i < 20; i++) whole(admission, 1).begin(64)
+    for (let i = 0; i < 20; i++) void whole(admission, 1).begin(64)
     one.leave()
     assert.equal(await isDone(two), true)
   }
@@ -164,12 +164,12 @@ test('a large request is alone, begins while others use no more than half, and k
 
 test('one alone may be of any size that is let in at all', () => {
   const admission = make()
-  whole(admission, 200).begin(10)
+  void whole(admission, 200).begin(10)
   const hold = admission.enter('guaranteed', 1000 * KIB, forLong)
   for (let i = 0; i < 10; i++) assert.equal(hold.grow(100 * KIB), undefined)
   hold.arrived()
   assert.equal(hold.begin(10_000), undefined)
-  whole(admission, 10).begin(64)
+  void whole(admission, 10).begin(64)
 })
 
 test('more events than could ever be held are too many, not too early', () => {
@@ -199,14 +199,14 @@ test('requests have a bound of their own, for each weighs something whatever it 
 test('where a small request did not fit for its events, those that come are refused unread until there is room again', () => {
   const admission = make({ maxEvents: 100 })
   const [one, two] = [whole(admission, 1), whole(admission, 1)]
-  one.begin(60)
-  two.begin(38)
+  void one.begin(60)
+  void two.begin(38)
   const third = whole(admission, 1)
   assert.throws(() => third.begin(3), full)
   third.leave()
   assert.throws(() => admission.enter('guaranteed', 1, forLong), full)
   two.leave()
-  whole(admission, 1).begin(3)
+  void whole(admission, 1).begin(3)
 })
 
 test('whatever comes and goes: never far above the room, never below nothing, empty at the end', async () => {

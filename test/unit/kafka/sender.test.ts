@@ -177,7 +177,7 @@ test('a linger is honoured, until a batch is full or there is a flush', async ()
   await clock.runUntil(before + 50)
   assert.ok((answers.get('c')?.at ?? Infinity) < before + 50)
   send('flushed')
-  sender.flush()
+  void sender.flush()
   await clock.runUntil(before + 100)
   assert.ok((answers.get('flushed')?.at ?? Infinity) < before + 100)
 })
@@ -594,7 +594,7 @@ for (const closing of [false, true])
     send('a')
     await clock.runUntil(100)
     assert.deepEqual(cluster.stored('t'), [['a']])
-    if (closing) sender.close(500)
+    if (closing) void sender.close(500)
     await clock.stall(closing ? 1000 : 2 * TIMEOUT, read)
     assert.equal(outcome('a'), 'stored')
     assert.equal(seen.late, 0)
@@ -1500,7 +1500,7 @@ test('closing answers all, at the end of its grace at the latest, and takes noth
   send('waits', { topic: 'sick' })
   await clock.runUntil(10)
   let closed = -1
-  sender.close(1000).then(() => {
+  void sender.close(1000).then(() => {
     closed = clock.time
   })
   send('late')
