@@ -9,7 +9,9 @@ import { homedir, tmpdir } from 'node:os'
 import { basename, delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dump, load, loadAll } from 'js-yaml'
-import { ConfigError, readConf, readConfigFile } from '#src/lib/config/config.js'
+import { readConf } from '#src/lib/config/config.js'
+import { readConfigFile } from '#src/lib/config/file.js'
+import { ConfigError } from '#src/lib/config/problems.js'
 import { testAuthority } from '../test/support/kafka-certs.js'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))

@@ -5,13 +5,9 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { register } from 'prom-client'
 import ServiceRunner from 'service-runner'
-import {
-  ConfigError,
-  type ConfigFile,
-  type MetricsEndpoint,
-  readConf,
-  readConfigFile,
-} from './lib/config/config.js'
+import { readConf } from './lib/config/config.js'
+import { type ConfigFile, type MetricsEndpoint, readConfigFile } from './lib/config/file.js'
+import { ConfigError } from './lib/config/problems.js'
 import { tuneCollector } from './lib/runtime/gc.js'
 import { type Log, LogStream, makeLog } from './lib/telemetry/log.js'
 import { collectProcessMetrics } from './lib/telemetry/reporter.js'

@@ -94,7 +94,7 @@ export function makeSteps(
     headersToFields: config.http_request_headers_to_fields,
   }
   const enrich = makeEnrich(enrichment)
-  const userAgentDenylist = config.test_kitchen.ua_denylist ?? []
+  const { ua_denylist: userAgentDenylist = [] } = config.test_kitchen
   const transforms = makeTransforms(config.transforms, { userAgentDenylist })
   return {
     load: (events, context) => both(schemas.loadFor(events, context), streams.loadFor(events, context)),

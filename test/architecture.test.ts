@@ -82,8 +82,6 @@ const NOT_ALLOWED: readonly string[] = [
 const TO_SPLIT: readonly string[] = [
   // app
   'app.ts',
-  // config
-  'lib/config/config.ts',
   // core
   'lib/eventgate.ts',
   'lib/yaml.ts',

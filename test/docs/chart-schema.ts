@@ -2,7 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { load } from 'js-yaml'
-import { FILE, OPTIONS } from '#src/lib/config/config.js'
+import { FILE } from '#src/lib/config/file.js'
+import { OPTIONS } from '#src/lib/config/options/options.js'
 import { NAMES } from '#src/lib/kafka/properties.js'
 import { ROOT } from '../support/service.js'
 

@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Ajv } from 'ajv'
 import { load } from 'js-yaml'
-import { OPTIONS, readConf } from '#src/lib/config/config.js'
+import { readConf } from '#src/lib/config/config.js'
+import { OPTIONS } from '#src/lib/config/options/options.js'
 import { NOT_REAL, ROOT, WIKIMEDIA } from '../support/service.js'
 import {
   CHART,

@@ -1,7 +1,8 @@
 /** Makes the tables of docs/configuration.md of the code that reads the configuration. */
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { FILE, OPTIONS } from '#src/lib/config/config.js'
+import { FILE } from '#src/lib/config/file.js'
+import { OPTIONS } from '#src/lib/config/options/options.js'
 import { PROPERTIES, type Property } from '#src/lib/kafka/properties.js'
 import { ROOT } from '../support/service.js'
 

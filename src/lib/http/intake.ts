@@ -13,7 +13,7 @@ import { type Admission, type Hold, SMALL_BYTES } from './admission.js'
 import { type Answer, answerInSlices, answerTo, refusal } from './answer.js'
 import { RequestBody } from './body.js'
 import { BodyReader, type IncomingBody } from './body-reader.js'
-import { ClientAddress } from './client-ip.js'
+import type { ClientAddress } from './client-ip.js'
 import type { Connections } from './connections.js'
 import { makeQueryReader, type Query, type QueryReader } from './query.js'
 import type { Responder } from './responder.js'
@@ -56,7 +56,7 @@ export class Intakes {
   constructor(readonly options: IntakeOptions) {
     const { config } = options
     this.query = makeQueryReader(config)
-    this.clientAddress = new ClientAddress(config.trusted_proxies)
+    this.clientAddress = config.trusted_proxies
     this.bodies = new BodyReader({ maxBytes: config.max_body_size })
   }
 

@@ -8,8 +8,8 @@ export type Transform = (event: Event, schema: Schema, stream: Stream, context: 
 
 /** What transforms are configured by. */
 export interface TransformOptions {
-  /** User agents, as regular expressions, whose events with an `experiment` are refused. */
-  userAgentDenylist: readonly string[]
+  /** User agents whose events with an `experiment` are refused; as text, they are checked to be fast. */
+  userAgentDenylist: readonly (string | RegExp)[]
 }
 
 /**
@@ -106,8 +106,10 @@ function unquoted(entry: string): string[] {
 }
 
 /** Robots take part in no experiment. */
-function makeDenyUserAgents(denylist: readonly string[]): Transform {
-  const expressions = userAgentExpressions(denylist)
+function makeDenyUserAgents(denylist: readonly (string | RegExp)[]): Transform {
+  const expressions = denylist.flatMap(entry =>
+    entry instanceof RegExp ? entry : userAgentExpressions([entry]),
+  )
   return (event, _schema, _stream, context) => {
     if (!Object.hasOwn(event, 'experiment')) return
     const agent = context.headers['user-agent']?.toString() ?? ''

@@ -1,5 +1,5 @@
 import { type LoggerOptions, pino } from 'pino'
-import type { Logging } from '../config/config.js'
+import type { Logging } from '../config/file.js'
 import { printable } from '../errors.js'
 
 /** A pino logger. */

@@ -51,11 +51,11 @@ test('what is configured stays, and what does not fit is a warning', () => {
   )
   assert.match(
     String(warningsOf({}, 128)),
-    /need 185 MiB of memory, and the limit is 128 MiB: lower them \(and max_body_size/,
+    /need 185 MiB of memory, and the limit is 128 MiB: lower them and max_body_size/,
   )
   assert.match(
     String(readConf({}, 300 * MIB).memory),
-    /^memory is limited to 300 MiB, so that .* lower: max_bytes_in_flight 21 MiB, max_events_in_flight 33564, hasty_max_bytes 10 MiB, hasty_max_events 13425$/,
+    /^memory is limited to 300 MiB, so .* lower: max_bytes_in_flight 21 MiB, max_events_in_flight 33564, hasty_max_bytes 10 MiB, hasty_max_events 13425$/,
   )
   assert.equal(readConf({}, 400 * MIB).memory, null)
   assert.equal(readConf({}, undefined).memory, null)
