@@ -1,7 +1,7 @@
 import { GateError } from '#src/lib/errors.js'
-import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
 import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
 import { randomFrom } from '../support/kafka-fake.js'
+import { SETTINGS } from '../support/kafka-sender.js'
 import { type ClientOptions, SimClient } from './client.js'
 import { VirtualClock } from './clock.js'
 import { EPOCH_MS, SimCluster, type SimPartition } from './cluster.js'
@@ -89,21 +89,15 @@ function setUp(random: () => number): Setup {
   return {
     delivery,
     sender: {
+      ...SETTINGS,
       acks: kind === 'weak' && delivery === 'hasty' ? pick([0, 1] as const) : -1,
       idempotent: kind === 'idempotent' || (kind === 'weak' && delivery === 'guaranteed'),
-      requiresIdempotence: false,
       timeoutMs: delivery === 'hasty' ? 300_000 : pick([8900, 8900, 4000, 18_900]),
       lingerMs: pick([0, 0, 5, 100]),
       batchMessages: pick([10_000, 10_000, 3]),
       batchBytes: 250_000,
       retries: pick([Infinity, Infinity, Infinity, Infinity, 20]),
-      retryBackoffMs: 100,
-      retryBackoffMaxMs: 1000,
-      partitioner: PARTITIONERS.consistent_random,
-      stickyMs: 10,
-      maxRequestBytes: 1_000_000,
       requestBytes: delivery === 'hasty' ? 250_000 : 1_000_000,
-      maxQueuedMessages: 100_000,
       // In proportion to the floods that there are here.
       maxQueuedBytes: 512 * 1024,
       metadataMaxAgeMs: METADATA_MAX_AGE_MS,

@@ -1,7 +1,7 @@
 import { GateError } from '#src/lib/errors.js'
-import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
 import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
 import { randomFrom } from '../support/kafka-fake.js'
+import { SETTINGS } from '../support/kafka-sender.js'
 import { type ClientOptions, SimClient } from './client.js'
 import { VirtualClock } from './clock.js'
 import { SimCluster, type SimPartition } from './cluster.js'
@@ -19,23 +19,10 @@ export interface Result {
 }
 
 const GUARANTEED: SenderSettings = {
-  acks: -1,
-  idempotent: true,
-  requiresIdempotence: false,
-  timeoutMs: 8900,
-  lingerMs: 0,
-  batchMessages: 10_000,
-  batchBytes: 1_000_000,
-  retries: Infinity,
-  retryBackoffMs: 100,
-  retryBackoffMaxMs: 1000,
-  partitioner: PARTITIONERS.consistent_random,
-  stickyMs: 10,
+  ...SETTINGS,
   maxRequestBytes: 4 * 1024 * 1024,
   requestBytes: 4 * 1024 * 1024,
-  maxQueuedMessages: 100_000,
   maxQueuedBytes: 32 * 1024 * 1024,
-  metadataMaxAgeMs: 300_000,
 }
 const HASTY: SenderSettings = {
   ...GUARANTEED,

@@ -4,6 +4,8 @@ import { PROPERTIES, type Property, play, type Report } from './run.js'
 import { SCENES } from './scenes.js'
 
 const SEEDS = Array.from({ length: 12 }, (_, index) => index + 1)
+/** Seeds of runs that violated a property once. */
+const REGRESSIONS = [99, 425, 749, 1128, 1599, 1904]
 
 function broken({ seed, violations }: Report): string[] {
   return violations.map(({ property, text }) => `npm run simulate -- --seed ${seed}: ${property}: ${text}`)
@@ -25,6 +27,10 @@ test('two simulated hours of random faults: every answer is true, and partitions
   // The faults must neither be so rare nor so frequent that nothing was shown.
   for (const [outcome, count] of Object.entries(outcomes)) assert.ok(count > 100, `${outcome}: ${count}`)
   assert.ok(asked > 1000, `${asked}`)
+})
+
+test('runs that violated a property once do so no more', { timeout: 600_000 }, async () => {
+  for (const seed of REGRESSIONS) assert.deepEqual(broken(await play(seed, { minutes: 10 })), [])
 })
 
 test('a run follows from its seed', async () => {

@@ -22,8 +22,10 @@ export interface ControlSettings {
 
 /** A broker that has not answered after this long is still waited for, but the next one is asked as well. */
 const HEDGE_MS = 1000
+/** The same for the brokers after the first: if several are silent, the one that answers must be found soon. */
+const NEXT_HEDGE_MS = 500
 /** The longest wait for the last one, where all are slow to answer and none fails. */
-const MAX_PATIENCE_MS = 4000
+const MAX_PATIENCE_MS = 5000
 /** A broker that is cut off from the others does not know it: after this long another one is asked first. */
 const MAX_AGE_MS = 5000
 
@@ -164,7 +166,9 @@ export class Control {
           return
         }
         const number = asked
-        const waitMs = asked === addresses.length && problem === undefined ? this.#patienceMs : HEDGE_MS
+        const hedgeMs = asked === 1 ? HEDGE_MS : NEXT_HEDGE_MS
+        const isLast = asked === addresses.length && problem === undefined
+        const waitMs = isLast ? this.#patienceMs : hedgeMs
         // What is late may lie in the socket: it is read first.
         cancel = this.clock.at(this.clock.now() + waitMs, () => this.clock.soon(askNext))
         this.#put(address, question, () => !isOver).then(

@@ -12,7 +12,7 @@ const MAX_WAIT_MS = 8000
 const PLAIN_WAIT_MS = 1000
 /** First attempts in a row that must be quick before a partition comes back to the fast lane. */
 const QUICK_ATTEMPTS = 3
-/** After so long without news a partition's wait is halved. */
+/** For each time of this length without news a partition's wait is halved. */
 const FORGIVE_MS = 10_000
 /** Between two batches that a slow partition sends alone. */
 const ALONE_MS = 1000
@@ -24,6 +24,8 @@ const PATIENCE_MS = 1000
 const MAX_PROBE_PATIENCE_MS = 4000
 /** Nobody waits longer than this for a connection that says nothing, whatever time the events have. */
 export const MAX_PATIENCE_MS = 60_000
+/** A pause that a broker asks for is kept up to this length, because nothing else bounds what it may say. */
+const MAX_THROTTLE_MS = 60_000
 /** Connections to one broker with late answers; with so many others must wait for them. */
 const MAX_LATE = 8
 
@@ -52,9 +54,8 @@ export class Pace {
 
   /** What has not shown for a while to be slow may be quick again, though nothing was sent that tells. */
   forgive(now: number): void {
-    if (now - this.#slowAt < FORGIVE_MS) return
-    this.#slowAt = now
-    this.waitMs = this.waitMs > SLOW_WAIT_MS ? this.waitMs / 2 : 0
+    for (; this.isSlow && now - this.#slowAt >= FORGIVE_MS; this.#slowAt += FORGIVE_MS)
+      this.waitMs = this.waitMs > SLOW_WAIT_MS ? this.waitMs / 2 : 0
   }
 
   /** A batch was stored, by a request that took so long; `quickMs`: as long as the fast lane allows. */
@@ -121,6 +122,12 @@ export class Lanes {
     return this.#channel(pace.waitMs)
   }
 
+  /** Whether there is any connection to the broker. */
+  get connected(): boolean {
+    for (const channel of this.#channels.values()) if (channel.connected) return true
+    return false
+  }
+
   /** Connects, where nothing needs it yet. */
   async prepare(): Promise<void> {
     const channel = this.#channel(0)
@@ -132,6 +139,11 @@ export class Lanes {
     const fastMs = plain ? PLAIN_WAIT_MS : this.#fastWaitMs
     // What was slow with an identity may have lost it since.
     return plain ? Math.max(fastMs, pace.waitMs) : pace.waitMs || fastMs
+  }
+
+  /** The broker asks for a pause. */
+  throttle(ms: number, now: number): void {
+    this.throttledUntil = Math.max(this.throttledUntil, now + Math.min(ms, MAX_THROTTLE_MS))
   }
 
   /** Why events wait, for a person. */

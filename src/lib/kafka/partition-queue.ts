@@ -137,9 +137,10 @@ export class Partition {
     return this.share.update(this.keepsUp(now))
   }
 
-  /** Well, and what is out has not been out for long, by which that may turn out to be otherwise. */
+  /** Well, and nothing is out or waits for so long that this may turn out to be otherwise: behind a quota, a busy broker. */
   keepsUp(now: number): boolean {
-    return this.isWell && !(this.out && now - this.out.sentAt > SLOW_MS / 4)
+    if (!this.isWell || (this.out && now - this.out.sentAt > SLOW_MS / 4)) return false
+    return this.#stalledMs(now) <= this.settings.lingerMs + SLOW_MS / 2
   }
 
   /** For how long an event has always waited, and none was stored. */
@@ -158,11 +159,6 @@ export class Partition {
   /** Whether a probe has just been sent: what follows within moments waits for what it finds out. */
   hasYoungProbe(now: number): boolean {
     return this.out !== undefined && this.#queue.first?.probe === true && now - this.out.sentAt < YOUNG_MS
-  }
-
-  /** Whether the sender must find out if its leader can be reached, because no event does. */
-  get needsProbe(): boolean {
-    return this.breaker.needsProbe && this.#queue.length === 0
   }
 
   /** Whether it has a batch that an event could share. */
@@ -219,6 +215,8 @@ export class Partition {
   /** The first batch, frozen, to be sent by `request`: an attempt is open from here on. */
   take(request: Attempt, now: number): Batch {
     const batch = this.#queue.first as Batch
+    // Something else has shown that the partition is well.
+    if (this.breaker.isClosed) batch.probe = false
     if (!batch.identity) {
       if (this.#latencyMs >= SLOW_MS) {
         this.#queue.merge(batch)

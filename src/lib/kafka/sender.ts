@@ -402,7 +402,7 @@ export class Sender {
       // A topic that was forgotten, and is known again, has other ones.
       if (partition.breaker.isClosed || topic?.partitions[partition.index] !== partition)
         this.#tripped.delete(partition)
-      else if (partition.needsProbe && topic.has(partition)) this.#seekLeader(partition, now)
+      else if (partition.empty && topic.has(partition)) this.#seekLeader(partition, now)
     }
   }
 
@@ -412,7 +412,11 @@ export class Sender {
       this.#directory.seek(partition.topic, now)
       return
     }
-    const channel = this.#lanes(partition.leader).channelFor(partition, now)
+    const lanes = this.#lanes(partition.leader)
+    // Its leader may have been lost since it was found.
+    if (!lanes.connected) partition.breaker.unreachable()
+    if (!partition.breaker.needsProbe) return
+    const channel = lanes.channelFor(partition, now)
     const readyAt = Math.max(partition.notBefore, channel.readyAt)
     if (channel.failures > 0) partition.breaker.note(channel.problem)
     if (readyAt > now) this.#wake(readyAt)
@@ -578,7 +582,7 @@ export class Sender {
       )
       return
     }
-    lanes.throttledUntil = Math.max(lanes.throttledUntil, now + response.throttleMs)
+    lanes.throttle(response.throttleMs, now)
     for (const result of response.results) {
       if (meaningOf(result.code, result.baseOffset).effect === 'stored') this.lastStoredAt = now
       const partition = this.#directory.get(result.topic)?.partitions[result.partition]

@@ -1,68 +1,30 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { GateError } from '#src/lib/errors.js'
-import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
-import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
-import { FakeClock, FakeCluster, randomFrom } from '../../support/kafka-fake.js'
+import type { SenderSettings } from '#src/lib/kafka/sender.js'
+import { type FakeCluster, randomFrom } from '../../support/kafka-fake.js'
+import { setUp as setUpSender } from '../../support/kafka-sender.js'
 
-const TIMEOUT = 8900
 const MINUTE = 60_000
-const SETTINGS: SenderSettings = {
-  acks: -1,
-  idempotent: true,
-  requiresIdempotence: false,
-  timeoutMs: TIMEOUT,
-  lingerMs: 0,
-  batchMessages: 10_000,
-  batchBytes: 1_000_000,
-  retries: Infinity,
-  retryBackoffMs: 100,
-  retryBackoffMaxMs: 1000,
-  partitioner: PARTITIONERS.consistent_random,
-  stickyMs: 10,
-  maxRequestBytes: 1_000_000,
-  requestBytes: 1_000_000,
-  maxQueuedMessages: 100_000,
-  maxQueuedBytes: 64 * 1024 * 1024,
-  metadataMaxAgeMs: 300_000,
-}
 
-/** A sender and its cluster, with topic `t` of one partition led by broker 0. */
+/** A sender whose events have a key, and may have a trace. */
 function setUp(
   settings: Partial<SenderSettings> = {},
   faults: ConstructorParameters<typeof FakeCluster>[1] = {},
 ) {
-  const clock = new FakeClock()
-  const cluster = new FakeCluster(clock, faults)
-  cluster.create('t', 1)
-  const warnings: string[] = []
-  const complaints: string[] = []
-  const sender = new Sender({ ...SETTINGS, ...settings }, cluster, clock, randomFrom(1), {
-    warn: message => warnings.push(message),
-    complain: message => complaints.push(message),
-  })
-  const answers = new Map<string, { at: number; error?: GateError }>()
-  const send = (value: string, { topic = 't', key = 'k' as string | null, traced = false } = {}) => {
-    const trace = traced ? { headers: { traceparent: '00-1-1-01' } } : undefined
-    sender.send(topic, key === null ? null : Buffer.from(key), value, 1, Infinity, trace as never).then(
-      () => answers.set(value, { at: clock.time }),
-      error => {
-        assert.ok(error instanceof GateError)
-        answers.set(value, { at: clock.time, error })
-      },
-    )
-  }
-  const outcome = (value: string) => {
-    const answer = answers.get(value)
-    return answer && (answer.error?.code ?? 'stored')
-  }
+  const made = setUpSender(settings, faults)
+  const { cluster, seen } = made
+  const { warnings, complaints } = seen
+  const send = (value: string, { topic = 't', key = 'k' as string | null, traced = false } = {}) =>
+    made.send(value, { topic, key, ...(traced ? { trace: TRACE } : {}) })
   /** Whether each batch that a broker was asked to store had an identity. */
   const identified = (topic = 't') =>
     cluster.asked
       .filter(({ batch }) => batch.topic === topic)
       .map(({ batch }) => (batch.identity?.producerId ?? -1) >= 0)
-  return { clock, cluster, sender, send, answers, outcome, warnings, complaints, identified }
+  return { ...made, send, warnings, complaints, identified }
 }
+
+const TRACE = { headers: { traceparent: '00-1-1-01' } } as never
 
 test('without the right to idempotence events are stored all the same, and the right is named', async () => {
   const { clock, cluster, sender, send, outcome, warnings, complaints, identified } = setUp()

@@ -3,29 +3,9 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { GateError } from '#src/lib/errors.js'
 import type { Trace } from '#src/lib/eventgate.js'
-import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
-import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
+import { Sender } from '#src/lib/kafka/sender.js'
 import { FakeClock, FakeCluster, randomFrom } from '../../support/kafka-fake.js'
-
-const SETTINGS: SenderSettings = {
-  acks: -1,
-  idempotent: true,
-  requiresIdempotence: false,
-  timeoutMs: 8900,
-  lingerMs: 0,
-  batchMessages: 10_000,
-  batchBytes: 1_000_000,
-  retries: Infinity,
-  retryBackoffMs: 100,
-  retryBackoffMaxMs: 1000,
-  partitioner: PARTITIONERS.consistent_random,
-  stickyMs: 10,
-  maxRequestBytes: 1_000_000,
-  requestBytes: 1_000_000,
-  maxQueuedMessages: 100_000,
-  maxQueuedBytes: 64 * 1024 * 1024,
-  metadataMaxAgeMs: 300_000,
-}
+import { SETTINGS } from '../../support/kafka-sender.js'
 
 interface Fate {
   key: string | null

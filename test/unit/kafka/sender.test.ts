@@ -1,101 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { GateError } from '#src/lib/errors.js'
 import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
 import { KafkaError } from '#src/lib/kafka/response-codes.js'
-import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
 import type { OutgoingBatch } from '#src/lib/kafka/transport.js'
-import { type BatchFault, FakeClock, FakeCluster, randomFrom } from '../../support/kafka-fake.js'
-
-const TIMEOUT = 8900
-const BASE: SenderSettings = {
-  acks: -1,
-  idempotent: true,
-  requiresIdempotence: false,
-  timeoutMs: TIMEOUT,
-  lingerMs: 0,
-  batchMessages: 10_000,
-  batchBytes: 1_000_000,
-  retries: Infinity,
-  retryBackoffMs: 100,
-  retryBackoffMaxMs: 1000,
-  partitioner: PARTITIONERS.consistent_random,
-  stickyMs: 10,
-  maxRequestBytes: 1_000_000,
-  requestBytes: 1_000_000,
-  maxQueuedMessages: 100_000,
-  maxQueuedBytes: 64 * 1024 * 1024,
-  metadataMaxAgeMs: 300_000,
-}
-
-interface Answer {
-  at: number
-  error?: GateError
-}
-
-/** A request's events, and once it has ended what was wrong with it. */
-interface Ended {
-  values: string[]
-  problem?: string
-}
-
-/** A sender and its cluster, with topic `t` of one partition led by broker 0. */
-function setUp(
-  settings: Partial<SenderSettings> = {},
-  faults: ConstructorParameters<typeof FakeCluster>[1] = {},
-) {
-  const clock = new FakeClock()
-  const cluster = new FakeCluster(clock, faults)
-  cluster.create('t', 1)
-  const seen = {
-    late: 0,
-    complaints: [] as string[],
-    troubles: [] as string[],
-    requests: [] as [number, number][],
-    ended: [] as Ended[],
-  }
-  const sender = new Sender({ ...BASE, ...settings }, cluster, clock, randomFrom(1), {
-    late: count => {
-      seen.late += count
-    },
-    complain: message => seen.complaints.push(message),
-    trouble: message => seen.troubles.push(message),
-    sent: (batches, events) => seen.requests.push([batches, events]),
-    begin: batches => {
-      const ended: Ended = {
-        values: batches.flatMap(({ records }) => records.map(({ value }) => `${value}`)),
-      }
-      seen.ended.push(ended)
-      return problem => {
-        ended.problem = problem ?? 'none'
-      }
-    },
-  })
-  const answers = new Map<string, Answer>()
-  const send = (
-    value: string,
-    { topic = 't', key = null as string | null, timestamp = 1, timeoutMs = Infinity } = {},
-  ) => {
-    sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp, timeoutMs).then(
-      () => answers.set(value, { at: clock.time }),
-      error => {
-        assert.ok(error instanceof GateError)
-        answers.set(value, { at: clock.time, error })
-      },
-    )
-  }
-  /** How an event ended: `stored`, or its error's code. */
-  const outcome = (value: string) => {
-    const answer = answers.get(value)
-    return answer && (answer.error?.code ?? 'stored')
-  }
-  return { clock, cluster, sender, send, answers, outcome, seen }
-}
-
-/** Faults for the batches that are asked to be stored, one after the other; then none. */
-function inOrder(...faults: (BatchFault | undefined)[]): { batch: () => BatchFault | undefined } {
-  return { batch: () => faults.shift() }
-}
+import type { BatchFault, FakeClock } from '../../support/kafka-fake.js'
+import { inOrder, setUp, TIMEOUT } from '../../support/kafka-sender.js'
 
 test('what is sent together shares a batch, and what comes while it is out is the next', async () => {
   const { clock, send, seen, cluster, outcome } = setUp({}, { latency: () => 5 })
@@ -1552,3 +1461,87 @@ for (const createsTopics of [true, false])
     await clock.runUntil(76_000)
     assert.equal(outcome('later'), 'stored')
   })
+
+test('an event that a quota holds up to its deadline says so', async () => {
+  const { clock, cluster, send, answers, outcome } = setUp()
+  cluster.throttleMs = 20_000
+  send('a')
+  await clock.runUntil(50)
+  assert.equal(outcome('a'), 'stored')
+  send('b')
+  await clock.runUntil(50 + TIMEOUT)
+  assert.equal(outcome('b'), 'deadline_not_stored')
+  assert.match(answers.get('b')?.error?.message ?? '', /\(broker 0 asks for a pause of \d+ ms: a quota\)$/)
+})
+
+test('an event that was sent, and whose answer did not come in time, says which broker owes it', async () => {
+  for (const timeoutMs of [500, TIMEOUT]) {
+    const { clock, send, answers, outcome } = setUp({ timeoutMs }, { request: () => 'silent' })
+    send('x')
+    await clock.runUntil(timeoutMs)
+    assert.equal(outcome('x'), 'deadline_unknown')
+    assert.match(answers.get('x')?.error?.message ?? '', /\(broker 0 has not answered [^()]+\)$/)
+  }
+})
+
+test('each attempt to connect that fails is told once, and the one that succeeds is not', async () => {
+  let attempts = 0
+  const { clock, send, outcome, seen } = setUp(
+    {},
+    { connect: () => (attempts++ < 2 ? 'refused' : undefined) },
+  )
+  send('x')
+  await clock.runUntil(2000)
+  assert.equal(outcome('x'), 'stored')
+  assert.equal(attempts, 3)
+  const told = 'broker 0 cannot be reached: connection refused'
+  assert.deepEqual(seen.troubles, [told, told])
+})
+
+test('a flood to a broker that asks for pauses leaves room for the others', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    { timeoutMs: 300_000, maxQueuedBytes: 1_000_000 },
+    {
+      batch: broker => {
+        cluster.throttleMs = broker === 0 ? 4000 : 0
+        return undefined
+      },
+    },
+  )
+  cluster.create('well', 1, () => 1)
+  const padding = 'x'.repeat(10_000)
+  for (let i = 0; i < 2000; i++) clock.at(i * 10, () => send(`f${i}${padding}`))
+  for (let i = 0; i < 200; i++) clock.at(i * 100, () => send(`w${i}${padding}`, { topic: 'well' }))
+  await clock.runUntil(20_000)
+  const refused = Array.from({ length: 200 }, (_, i) => i).filter(
+    i => outcome(`w${i}${padding}`) !== 'stored',
+  )
+  assert.deepEqual(refused, [])
+})
+
+test('a half-open partition whose leader is lost before an event comes has the next one looked for', async () => {
+  let isAway = false
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    {
+      connect: broker => (isAway && broker === 0 ? 'refused' : undefined),
+      request: broker => (isAway && broker === 0 ? 'lost' : undefined),
+      metadata: () => (clock.time > 25_000 ? 'fails' : undefined),
+    },
+  )
+  cluster.create('beside', 1, () => 0)
+  cluster.partition('t').starved = true
+  send('trips')
+  send('known', { topic: 'beside' })
+  await clock.runUntil(15_000)
+  assert.equal(outcome('trips'), 'deadline_not_stored')
+  cluster.partition('t').starved = false
+  isAway = true
+  for (const topic of ['t', 'beside']) cluster.move(cluster.partition(topic), 1, true)
+  send('tells', { topic: 'beside' })
+  await clock.runUntil(30_000)
+  assert.equal(outcome('tells'), 'stored')
+  send('x')
+  await clock.runUntil(30_100)
+  assert.equal(outcome('x'), 'stored')
+})
