@@ -1,6 +1,7 @@
 /** The gate without its HTTP service: what another program needs to validate and produce events by itself. docs/library.md */
 
 export { type App, type AppOptions, app } from './app.js'
+export type { Factory, FactoryOptions } from './factory.js'
 export { CODES, type Code, GateError, type SchemaError } from './lib/errors.js'
 export {
   type Context,
@@ -18,7 +19,6 @@ export {
   type Stream,
   type Trace,
 } from './lib/eventgate.js'
-export type { Factory, FactoryOptions } from './lib/factory.js'
 export { Field } from './lib/field.js'
 export { type Answer, answerTo } from './lib/http/answer.js'
 export { type Body, readBody } from './lib/http/body.js'

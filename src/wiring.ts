@@ -1,15 +1,30 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { Config } from './lib/config/config.js'
-import type { Steps } from './lib/eventgate.js'
+import type { Logging } from './lib/config/file.js'
+import type { GateError } from './lib/errors.js'
+import { type Delivery, EventGate, type Steps } from './lib/eventgate.js'
 import type { GateFields } from './lib/evolution/comparison.js'
 import type { Known } from './lib/explain/explainer.js'
+import { Admission } from './lib/http/admission.js'
+import { BodyReader } from './lib/http/body-reader.js'
+import type { IntakeOptions } from './lib/http/intake.js'
+import { makeQueryReader } from './lib/http/query.js'
+import { KafkaProducer } from './lib/kafka/producer.js'
+import { FileProducer, MemoryProducer, type Producer } from './lib/producers/producer.js'
+import type { Scheduler } from './lib/runtime/scheduler.js'
 import { type SchemaOptions, SchemaRepository } from './lib/schemas/repository.js'
 import { makeEnrich, makeTakeBack } from './lib/steps/enrich.js'
+import { ErrorEvents } from './lib/steps/error-events.js'
 import { makeRoute } from './lib/steps/route.js'
 import { makeTransforms } from './lib/steps/transforms.js'
 import { type StreamConfigObserver, StreamConfigs, Streams } from './lib/streams/streams.js'
+import { type Log, LogStream, makeLog } from './lib/telemetry/log.js'
+import type { Metrics } from './lib/telemetry/reporter.js'
+import type { Tracing } from './lib/telemetry/tracing.js'
+import { readYaml } from './lib/yaml.js'
 import type { Info } from './routes/info.js'
+import type { Spec } from './routes/root.js'
 
 // What a configuration comes to, for the service and for the command line.
 
@@ -137,4 +152,130 @@ export function knownTo(
     streamField: config.stream_field ?? undefined,
     dtField: config.dt_field ?? undefined,
   }
+}
+
+/** service-runner's logging ends in pino where the server arranged for it; a worker of its own has the configuration. */
+export function logOf(logging: unknown, name: string): Log {
+  const { streams } = (logging ?? {}) as { streams?: { stream?: unknown }[] }
+  const stream = streams?.[0]?.stream
+  return stream instanceof LogStream ? stream.log : makeLog((logging ?? {}) as Logging, name)
+}
+
+/** The value of the label `service`, null where the environment says that Prometheus adds it by itself. */
+export function serviceLabel(metrics: unknown, name: string): string | null {
+  if (process.env.METRICS_SERVICE_LABEL_ENABLED === 'false') return null
+  return (metrics as { name?: string }[] | undefined)?.[0]?.name ?? name
+}
+
+/** What a request weighs beside its body, in bytes: its head, its answer, what is remembered of it. */
+const REQUEST_BYTES = 4096
+
+/** The account of what requests cost. */
+export function makeAdmission(config: Config): Admission {
+  const room = (maxBytes: number, maxEvents: number) => ({
+    maxBytes,
+    maxEvents,
+    maxRequests: Math.ceil(maxBytes / REQUEST_BYTES),
+  })
+  return new Admission({
+    guaranteed: room(config.max_bytes_in_flight, config.max_events_in_flight),
+    hasty: room(config.hasty_max_bytes, config.hasty_max_events),
+  })
+}
+
+/** What requests for events are read by. */
+export function makeRequestReaders(
+  config: Config,
+): Pick<IntakeOptions, 'requestTimeoutMs' | 'readQuery' | 'clientAddress' | 'bodies'> {
+  return {
+    requestTimeoutMs: config.request_timeout_ms,
+    readQuery: makeQueryReader({
+      schemaUri: config.schema_uri_query_param,
+      stream: config.stream_query_param,
+    }),
+    clientAddress: config.trusted_proxies,
+    bodies: new BodyReader({ maxBytes: config.max_body_size }),
+  }
+}
+
+/** Loads schemas before their first event. A missing one only warns: it may become available before it is needed. */
+export async function precache(config: Config, schemas: SchemaRepository, log: Log): Promise<void> {
+  const own = config.error_stream === null ? [] : [config.error_schema_uri]
+  const uris = [...new Set([...config.schema_precache_uris, ...own])]
+  await schemas.load(uris)
+  for (const uri of uris) {
+    try {
+      schemas.get(uri)
+    } catch (error) {
+      log.warn({ schema_uri: uri }, `not precached: ${(error as GateError).message}`)
+    }
+  }
+}
+
+/** Guaranteed and hasty events share no Kafka producer: neither can hold up the other. */
+export async function openProducers(
+  config: Config,
+  metrics: Metrics,
+  tracing: Tracing | undefined,
+  scheduler: Scheduler,
+): Promise<Record<Delivery, Producer>> {
+  const { producer, kafka, output_path, should_pretty_print } = config
+  if (producer === 'kafka' && kafka) {
+    const open = (delivery: Delivery, soon: (callback: () => void) => void) =>
+      new KafkaProducer(
+        kafka[delivery],
+        { ...metrics.ofKafka(delivery), ...tracing?.ofKafka(delivery) },
+        soon,
+      )
+    const guaranteed = open('guaranteed', callback => scheduler.urgent(callback))
+    // To encode and compress a batch takes as long as some requests do.
+    const hasty = open('hasty', callback => void scheduler.resume('hasty').then(callback))
+    if (kafka.requiredAtStart) await guaranteed.reach()
+    // Nor is the first event to wait for connections and a producer id, or to tell of a broker that is not supported.
+    await Promise.all([guaranteed.prepare(), hasty.prepare()])
+    return { guaranteed, hasty }
+  }
+  const made =
+    producer === 'memory'
+      ? new MemoryProducer()
+      : await FileProducer.open(output_path, { pretty: should_pretty_print })
+  return { guaranteed: made, hasty: made }
+}
+
+export function makeErrorEvents(
+  config: Config,
+  info: Info,
+  schemas: SchemaRepository,
+  steps: Steps,
+  metrics: Metrics,
+): ErrorEvents | undefined {
+  const { error_stream: stream, error_schema_uri: schemaUri } = config
+  if (stream === null) return undefined
+  // A gate of their own, whose failures nobody tells of but the metrics: never a loop.
+  const gate = new EventGate(steps, (outcome, context, index) => metrics.errorEvent(outcome, context, index))
+  return new ErrorEvents(
+    {
+      ...{ stream, schemaUri, emitterId: userAgentOf(config, info), maxPending: config.max_error_events },
+      maxBytes: config.kafka?.hasty.sender.maxRequestBytes ?? Infinity,
+    },
+    {
+      process: (events, context) => gate.process(events, context),
+      dropped: context => metrics.errorEventDropped(context),
+      async schema() {
+        await schemas.load([schemaUri])
+        try {
+          return schemas.get(schemaUri)
+        } catch {
+          return undefined
+        }
+      },
+    },
+  )
+}
+
+/** The OpenAPI document of the service. */
+export function readSpec({ version }: Info): Spec {
+  const text = readFileSync(packaged('dist/static/spec.yaml'), 'utf8')
+  const spec = readYaml(text, { maxValues: 10_000, maxDepth: 100 }).value as Spec
+  return { ...spec, info: { ...spec.info, version } }
 }

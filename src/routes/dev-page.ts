@@ -36,6 +36,7 @@ export class PageRoutes {
     const router = Router()
     router.get('/', (req, res, next) => {
       if ('spec' in req.query || 'doc' in req.query) return next()
+      res.locals.route = 'root'
       // A link from another site may lead here: only the name matters.
       const error = this.#localOnly.nameRefusalOf(req)
       if (!error) return this.#send(res, 'index.html')

@@ -1,39 +1,39 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Config } from '../lib/config/config.js'
 import { GateError } from '../lib/errors.js'
 import type { EventGate } from '../lib/eventgate.js'
 import type { DryRun, Prospect } from '../lib/explain/dry-run.js'
 import { type Answer, success } from '../lib/http/answer.js'
 import { Intake, type IntakeOptions, Intakes } from '../lib/http/intake.js'
-import type { Responder } from '../lib/http/responder.js'
 import { WeightedSemaphore } from '../lib/runtime/semaphore.js'
+import type { Handler, Route } from './mount.js'
 
 export interface EventsOptions extends IntakeOptions {
   gate: EventGate
-  /** Undefined where nobody may ask what would become of events. */
+  /** What `/v1/_test/events` posts. Without any there is no such route. */
+  testEvents?: readonly unknown[]
+  /** Answers `/v1/validate`. Undefined where nobody may ask what would become of events. */
   dryRun?: DryRun | undefined
+  /** Refuses requests to `/v1/validate` of those who must not see what is in the service. */
+  refusalOf?: Route['refusalOf']
 }
 
-const ALLOW = 'POST, OPTIONS'
+/** How an events route takes a request. `label` is the route's name in metrics. */
+type Take = (req: IncomingMessage, res: ServerResponse, label: string) => void
 
 /**
  * The handlers of the events routes. They use node:http's own API only, so that the server can call `post`
- * without walking through Express, which costs more than all that is done for an event.
+ * without walking through Express, which costs more than everything else that is done for an event.
  */
 export class EventsRoute {
-  readonly #config: Config
-  readonly #gate: EventGate
-  readonly #responder: Responder
-  readonly #dryRun: DryRun | undefined
+  /** Events are POSTed here. */
+  readonly paths = ['/v1/events', '/v2/events'] as const
+  readonly #options: EventsOptions
   readonly #intakes: Intakes
   /** What is explained is held for long: one request at a time. */
   readonly #dryRuns = new WeightedSemaphore(1)
 
-  constructor({ gate, dryRun, ...options }: EventsOptions) {
-    this.#config = options.config
-    this.#gate = gate
-    this.#responder = options.responder
-    this.#dryRun = dryRun
+  constructor(options: EventsOptions) {
+    this.#options = options
     this.#intakes = new Intakes(options)
   }
 
@@ -42,35 +42,44 @@ export class EventsRoute {
     return this.#intakes.close()
   }
 
-  /** Anything on the events route, whose label in metrics is `path`. */
-  handle(req: IncomingMessage, res: ServerResponse, path: string): void {
-    if (req.method === 'POST') this.post(req, res, path)
-    else if (req.method === 'OPTIONS') this.#responder.preflight(req, res, ALLOW)
-    else {
-      const error = new GateError('method_not_allowed', `${req.method} is not allowed here: POST events`)
-      this.#responder.refuse(req, res, error, ['allow', ALLOW])
+  routes(): Route[] {
+    const { testEvents = [], dryRun, refusalOf } = this.#options
+    const routes = this.paths.map((path): Route => ({ path, methods: this.#taking(this.post) }))
+    if (dryRun) {
+      const methods = this.#taking((req, res, label) => this.#validate(req, res, label, dryRun))
+      routes.push({ path: '/v1/validate', methods, ...(refusalOf && { refusalOf }) })
     }
+    if (testEvents.length > 0) {
+      const bytes = Buffer.from(JSON.stringify(testEvents))
+      const post: Take = (req, res, label) => this.#postTestEvents(req, res, label, bytes)
+      routes.push({ path: '/v1/_test/events', methods: { GET: counted(post) } })
+    }
+    return routes
   }
 
-  post(req: IncomingMessage, res: ServerResponse, path: string): void {
-    void new Intake(this.#intakes, req, res, path).run(intake => {
+  #taking(take: Take): Route['methods'] {
+    const { responder } = this.#options
+    return { POST: counted(take), OPTIONS: (req, res) => responder.preflight(req, res, 'POST, OPTIONS') }
+  }
+
+  readonly post: Take = (req, res, label) => {
+    void new Intake(this.#intakes, req, res, label).run(intake => {
       intake.enter()
       return intake.delivery === 'hasty' ? this.#hasty(intake) : this.#guaranteed(intake)
     })
   }
 
   /** Says what would become of events. */
-  validate(req: IncomingMessage, res: ServerResponse, path: string): void {
-    void new Intake(this.#intakes, req, res, path).run(intake => {
+  #validate(req: IncomingMessage, res: ServerResponse, label: string, dryRun: DryRun): void {
+    void new Intake(this.#intakes, req, res, label).run(intake => {
       intake.enter(true)
-      return this.#foretell(intake, this.#dryRun as DryRun)
+      return this.#foretell(intake, dryRun)
     })
   }
 
   /** Takes the configured test events as if they had been posted. */
-  postTestEvents(req: IncomingMessage, res: ServerResponse, path: string): void {
-    const bytes = Buffer.from(JSON.stringify(this.#config.test_events))
-    void new Intake(this.#intakes, req, res, path).run(intake => {
+  #postTestEvents(req: IncomingMessage, res: ServerResponse, label: string, bytes: Buffer): void {
+    void new Intake(this.#intakes, req, res, label).run(intake => {
       intake.enter()
       const body = { length: bytes.length, receive: async () => bytes }
       return intake.delivery === 'hasty' ? this.#hasty(intake, body) : this.#guaranteed(intake, body)
@@ -81,7 +90,7 @@ export class EventsRoute {
     const body = await intake.read(incoming)
     if (!body) return
     const context = intake.begin(body)
-    const { begun, outcomes } = this.#gate.start(body, context)
+    const { begun, outcomes } = this.#options.gate.start(body, context)
     await begun
     intake.forget(context)
     await intake.answerWith(await outcomes, body)
@@ -95,7 +104,7 @@ export class EventsRoute {
       throw new GateError('body_not_events', 'none of the values in the body is a JSON object')
     intake.answer(success(body.length, 'hasty'))
     const context = intake.begin(body)
-    const { begun, outcomes } = this.#gate.start(body, context)
+    const { begun, outcomes } = this.#options.gate.start(body, context)
     void begun.then(() => intake.forget(context))
     intake.handOver(outcomes, body)
   }
@@ -112,6 +121,14 @@ export class EventsRoute {
     } finally {
       this.#dryRuns.release(1)
     }
+  }
+}
+
+/** An intake counts its request itself, when it answers: its client may be gone by then. */
+function counted(take: Take): Handler {
+  return (req, res) => {
+    res.locals.isCounted = true
+    take(req, res, res.locals.route)
   }
 }
 

@@ -1,7 +1,7 @@
-import { Router } from 'express'
 import { GateError } from '../lib/errors.js'
 import type { Responder } from '../lib/http/responder.js'
 import type { Health } from '../lib/telemetry/health.js'
+import { get, type Route } from './mount.js'
 
 /** What the service says of itself. */
 export interface Info {
@@ -16,19 +16,21 @@ export interface Info {
  * the event loop turns, `startup` whether all that is fetched at the start was (nothing listens before),
  * `ready` whether requests are welcome.
  */
-export function infoRoutes(info: Info, health: Health, responder: Responder): Router {
-  const router = Router()
-  // The original calls the homepage `home`; clients of both names are served.
-  router.get('/', (_req, res) => void res.json({ ...info, home: info.homepage }))
-  router.get('/name', (_req, res) => void res.json({ name: info.name }))
-  router.get('/version', (_req, res) => void res.json({ version: info.version }))
-  router.get('/home', (_req, res) => res.redirect(301, info.homepage))
-  router.get(['/live', '/startup'], (_req, res) => void res.json({ status: 'ok' }))
-  router.get('/ready', (req, res) => {
-    const notReady = health.notReady()
-    if (notReady) responder.refuse(req, res, new GateError(notReady.code, notReady.reason))
-    else res.json({ status: 'ready' })
-  })
-  router.get('/health', (_req, res) => void res.set('cache-control', 'no-store').json(health.report()))
-  return router
+export function infoRoutes(info: Info, health: Health, responder: Responder): Route[] {
+  const { name, version, homepage } = info
+  return [
+    // The original calls the homepage `home`; clients of both names are served.
+    get('/_info', (_req, res) => res.json({ ...info, home: homepage })),
+    get('/_info/name', (_req, res) => res.json({ name })),
+    get('/_info/version', (_req, res) => res.json({ version })),
+    get('/_info/home', (_req, res) => res.redirect(301, homepage)),
+    get('/_info/live', (_req, res) => res.json({ status: 'ok' })),
+    get('/_info/startup', (_req, res) => res.json({ status: 'ok' })),
+    get('/_info/ready', (req, res) => {
+      const notReady = health.notReady()
+      if (notReady) responder.refuse(req, res, new GateError(notReady.code, notReady.reason))
+      else res.json({ status: 'ready' })
+    }),
+    get('/_info/health', (_req, res) => res.set('cache-control', 'no-store').json(health.report())),
+  ]
 }

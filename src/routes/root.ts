@@ -1,4 +1,4 @@
-import { Router } from 'express'
+import { get, type Route } from './mount.js'
 
 /** An OpenAPI 3 document, as far as the page about it looks into it. */
 export interface Spec {
@@ -37,17 +37,29 @@ export interface BodyExample {
   'x-status': number
 }
 
-/** `/robots.txt`, `/?spec` and `/?doc`; `/` alone is nothing. */
-export function rootRoutes(spec: Spec): Router {
-  const router = Router()
+/**
+ * `/robots.txt`, `/?spec` and `/?doc`; `/` alone is nothing. Monitoring tries what the document has, so it leaves out
+ * the paths that are not among `mounted`, or below one of those that end with a slash.
+ */
+export function rootRoutes(document: Spec, mounted: readonly string[]): Route[] {
+  const own = ['/', '/robots.txt']
+  const isThere = (path: string) =>
+    [...own, ...mounted].some(
+      route =>
+        route.replace(/:(\w+)/g, '{$1}') === path ||
+        (route.length > 1 && route.endsWith('/') && path.startsWith(route)),
+    )
+  const paths = Object.entries(document.paths).filter(([path]) => isThere(path))
+  const spec = { ...document, paths: Object.fromEntries(paths) }
   const page = pageOf(spec)
-  router.get('/robots.txt', (_req, res) => void res.type('text/plain').send('User-agent: *\nDisallow: /\n'))
-  router.get('/', (req, res, next) => {
-    if ('spec' in req.query) res.json(spec)
-    else if ('doc' in req.query) res.type('html').send(page)
-    else next()
-  })
-  return router
+  return [
+    get('/robots.txt', (_req, res) => res.type('text/plain').send('User-agent: *\nDisallow: /\n')),
+    get('/', (req, res, next) => {
+      if ('spec' in req.query) res.json(spec)
+      else if ('doc' in req.query) res.type('html').send(page)
+      else next()
+    }),
+  ]
 }
 
 function pageOf({ info, paths }: Spec): string {

@@ -1,4 +1,4 @@
-import { Router } from 'express'
+import { get, type Route } from './mount.js'
 
 export interface ConfiguredStreams {
   /** As they were configured, by name or regular expression. */
@@ -7,14 +7,14 @@ export interface ConfiguredStreams {
   of(name: string): unknown
 }
 
-/** `/v1/stream-configs`: the stream configurations in force, by name. Names that are unknown are left out. */
-export function streamRoutes(configs: ConfiguredStreams): Router {
-  const router = Router()
-  router.get('/', (_req, res) => void res.json(configs.all()))
-  router.get('/:names', (req, res) => {
-    const names = [...new Set(req.params.names.split(/[,|]/))]
-    const found = names.map(name => [name, configs.of(name)] as const)
-    res.json(Object.fromEntries(found.filter(([, settings]) => settings !== undefined)))
-  })
-  return router
+/** The stream configurations in force, by name. Names that are unknown are left out. */
+export function streamRoutes(configs: ConfiguredStreams): Route[] {
+  return [
+    get('/v1/stream-configs', (_req, res) => res.json(configs.all())),
+    get('/v1/stream-configs/:names', (req, res) => {
+      const names = [...new Set((req.params.names as string).split(/[,|]/))]
+      const found = names.map(name => [name, configs.of(name)] as const)
+      res.json(Object.fromEntries(found.filter(([, settings]) => settings !== undefined)))
+    }),
+  ]
 }

@@ -13,6 +13,7 @@ import { Responder } from '#src/lib/http/responder.js'
 import { Scheduler } from '#src/lib/runtime/scheduler.js'
 import { Metrics } from '#src/lib/telemetry/reporter.js'
 import { EventsRoute } from '#src/routes/events.js'
+import { makeRequestReaders } from '#src/wiring.js'
 import { send, testEvent } from '../support/service.js'
 
 test('a defect once the events were begun does not call them not stored', async t => {
@@ -23,13 +24,13 @@ test('a defect once the events were begun does not call them not stored', async 
   const broken = { start: () => ({ begun: Promise.resolve(), outcomes: outcomes() }) } as unknown as EventGate
   const connections = new Connections({ max: 10, maxAgeMs: 0 })
   const events = new EventsRoute({
+    ...makeRequestReaders(config),
     scheduler: new Scheduler(),
-    config,
     gate: broken,
     admission,
     connections,
-    responder: new Responder(config, connections),
-    metrics: new Metrics(new Registry(), pino({ level: 'silent' }), null),
+    responder: new Responder({ cors: false, csp: false, readTimeoutMs: 1000 }, connections),
+    observer: new Metrics(new Registry(), pino({ level: 'silent' }), null),
   })
   const server = createServer((req, res) => events.post(req, res, 'v1/events')).listen(0, '127.0.0.1')
   t.after(() => void server.close())

@@ -1,34 +1,36 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { Config } from '../config/config.js'
-import type { RefusedRequest } from '../dev/recording.js'
 import { GateError } from '../errors.js'
 import type { Context, Delivery, Lookups, Outcome } from '../eventgate.js'
 import { flattened } from '../runtime/memory.js'
 import type { Scheduler } from '../runtime/scheduler.js'
-import type { Metrics } from '../telemetry/reporter.js'
-import type { Tracing } from '../telemetry/tracing.js'
 import { type Admission, type Hold, SMALL_BYTES } from './admission.js'
 import { type Answer, answerInSlices, answerTo, refusal } from './answer.js'
 import { RequestBody } from './body.js'
-import { BodyReader, type IncomingBody } from './body-reader.js'
+import type { BodyReader, IncomingBody } from './body-reader.js'
 import type { ClientAddress } from './client-ip.js'
 import type { Connections } from './connections.js'
-import { makeQueryReader, type Query, type QueryReader } from './query.js'
+import type { RefusedRequest, RequestObserver, RequestSpan, RequestTracer } from './observer.js'
+import type { Query, QueryReader } from './query.js'
 import type { Responder } from './responder.js'
 
+/** What all requests for events share. */
 export interface IntakeOptions {
-  config: Config
+  /** Within it every guaranteed request is answered, counted from its head (ms). */
+  requestTimeoutMs: number
+  readQuery: QueryReader
+  clientAddress: ClientAddress
+  bodies: BodyReader
   admission: Admission
   scheduler: Scheduler
   connections: Connections
   responder: Responder
-  metrics: Metrics
-  /** Undefined where nobody traces. */
-  tracing?: Tracing | undefined
-  /** Told of each request that is refused before any of its events was taken. */
-  refused?: ((error: GateError, request: RefusedRequest) => void) | undefined
+  observer: RequestObserver
+  /** Undefined if nobody traces. */
+  tracer?: RequestTracer | undefined
+  /** Told of each request that is refused before any of its events was taken. Undefined if nobody records them. */
+  recordRefused?: ((error: GateError, request: RefusedRequest) => void) | undefined
 }
 
 /** Whose body is read at once, however many others wait; and whose answer is made at once. */
@@ -44,21 +46,13 @@ const HASTY_LOADING_MS = 30_000
 /** Hasty requests that wait their turn to be told that they are refused; others are told at once. */
 const MAX_REFUSED = 1000
 
-/** What all requests for events share. */
+/** The requests for events that are under way. */
 export class Intakes {
-  readonly query: QueryReader
-  readonly clientAddress: ClientAddress
-  readonly bodies: BodyReader
   isClosed = false
   #underWay = 0
   #idle: (() => void) | undefined
 
-  constructor(readonly options: IntakeOptions) {
-    const { config } = options
-    this.query = makeQueryReader(config)
-    this.clientAddress = config.trusted_proxies
-    this.bodies = new BodyReader({ maxBytes: config.max_body_size })
-  }
+  constructor(readonly options: IntakeOptions) {}
 
   /** Resolves when no request is under way, those answered 202 included; refuses those that still come. */
   async close(): Promise<void> {
@@ -90,7 +84,7 @@ export class Intake {
   readonly #req: IncomingMessage
   readonly #res: ServerResponse
   readonly #path: string
-  readonly #span: ReturnType<Tracing['request']> | undefined
+  readonly #span: RequestSpan | undefined
   #query: Query = { delivery: 'guaranteed' }
   #hold: Hold | undefined
   /** For whoever is told of refused requests. */
@@ -104,7 +98,7 @@ export class Intake {
     this.#res = res
     this.#path = path
     this.#requestId = req.headers['x-request-id']?.toString() || flattened(randomUUID())
-    this.#span = all.options.tracing?.request(req, path, this.#requestId)
+    this.#span = all.options.tracer?.request(req, path, this.#requestId)
     // Node remembers it from now on, though the client may be gone when an event asks for it.
     void req.socket.remoteAddress
   }
@@ -126,10 +120,10 @@ export class Intake {
   }
 
   async #fail(thrown: unknown): Promise<void> {
-    const { metrics, scheduler } = this.#all.options
+    const { observer, scheduler } = this.#all.options
     // The gate never rejects: what comes after it is a defect of ours, and says nothing of the events.
     const error = this.#isBegun ? unknownFate(thrown) : GateError.from(thrown)
-    metrics.refused(error, { requestId: this.#requestId, trace: this.#span?.trace })
+    observer.refused(error, { requestId: this.#requestId, trace: this.#span?.trace })
     if (!this.#isBegun) this.#tellRefused(error)
     if (this.#res.headersSent) return
     // Else those who come back at once would take more than those who are taken.
@@ -139,11 +133,11 @@ export class Intake {
 
   #tellRefused(error: GateError): void {
     const { delivery, schemaUri, stream } = this.#query
-    this.#all.options.refused?.(error, {
+    this.#all.options.recordRefused?.(error, {
       requestId: this.#requestId,
       receivedAt: this.#receivedAt,
       headers: this.#req.headers,
-      clientIp: this.#all.clientAddress.of(this.#req),
+      clientIp: this.#all.options.clientAddress.of(this.#req),
       delivery,
       query: { schemaUri, stream },
       bytes: this.#received,
@@ -157,16 +151,16 @@ export class Intake {
   /** The latest moment for its answer. */
   get #deadline(): number {
     if (this.delivery === 'hasty') return Infinity
-    return this.#receivedAt + this.#all.options.config.request_timeout_ms
+    return this.#receivedAt + this.#all.options.requestTimeoutMs
   }
 
   /** Reads what its head says. Who asks what would become of events waits for it. Throws a GateError to refuse it. */
   enter(isDryRun = false): void {
-    const { connections } = this.#all.options
+    const { connections, readQuery } = this.#all.options
     if (this.#all.isClosed)
       throw new GateError('draining', 'the service is shutting down: send the request again')
     if (connections.isExcess(this.#req.socket)) throw tooManyConnections(connections.limits.max)
-    this.#query = this.#all.query(this.#req.url as string)
+    this.#query = readQuery(this.#req.url as string)
     if (isDryRun) this.#query.delivery = 'guaranteed'
   }
 
@@ -189,27 +183,26 @@ export class Intake {
       await this.pause()
     }
     while (!body.check(performance.now() + SLICE_MS[delivery])) await this.pause()
-    this.#all.options.metrics.eventsReceived(delivery, body.length)
+    this.#all.options.observer.eventsReceived(delivery, body.length)
     return body
   }
 
   get #incoming(): IncomingBody {
-    return this.#all.bodies.open(this.#req, this.#res, this.delivery)
+    return this.#all.options.bodies.open(this.#req, this.#res, this.delivery)
   }
 
   /** Apart, because an async function holds what it has seen while it waits: here the bytes of a coded body. */
   async #receive(incoming: IncomingBody): Promise<Buffer | undefined> {
-    const { config, admission, metrics, refused } = this.#all.options
+    const { admission, observer, recordRefused, requestTimeoutMs: ms } = this.#all.options
     const { delivery } = this
-    const ms = config.request_timeout_ms
     const deadline = this.#deadline
     this.#hold = admission.enter(delivery, incoming.length, () => Math.min(ms, deadline - Date.now()))
     // Nobody waits for the answer to a hasty request, and a slow phone may take its time, if it goes on.
     const bytes = await incoming.receive(this.#hold, { ms, each: delivery === 'hasty' ? 'piece' : 'body' })
     if (!bytes) return undefined
     this.#hold.arrived()
-    metrics.bodyReceived(delivery, bytes.length)
-    if (refused) this.#received = bytes
+    observer.bodyReceived(delivery, bytes.length)
+    if (recordRefused) this.#received = bytes
     return bytes
   }
 
@@ -254,21 +247,21 @@ export class Intake {
       delivery,
       trace: this.#span?.trace,
       lookups: delivery === 'hasty' ? new HastyLookups(this.#all.options.connections) : { left: MAX_LOOKUPS },
-      clientIp: addressOf(this.#all.clientAddress, this.#req),
+      clientIp: addressOf(this.#all.options.clientAddress, this.#req),
       textOf: textsOf(body),
     }
   }
 
   /** Its events are on their way: what is heavier than an event, and of no use to any step that follows, goes. */
   forget(context: Mutable<Context>): void {
-    if (this.#all.options.refused) return
+    if (this.#all.options.recordRefused) return
     context.headers = NO_HEADERS
     context.clientIp = nothing
   }
 
   answer(answer: Answer): void {
     this.#all.options.responder.send(this.#req, this.#res, answer)
-    this.#all.options.metrics.answered(
+    this.#all.options.observer.answered(
       this.#path,
       this.#req.method as string,
       answer.status,
@@ -295,7 +288,7 @@ function settle(hold: Hold, outcomes: Promise<Outcome[]>, all: Intakes, body: Re
   // The gate never rejects.
   void outcomes.then(() => {
     // The page for developers may still show it.
-    if (!all.options.refused) body.free()
+    if (!all.options.recordRefused) body.free()
     hold.leave()
     all.done()
   })

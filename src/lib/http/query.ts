@@ -1,4 +1,3 @@
-import type { Config } from '../config/config.js'
 import { GateError, quote } from '../errors.js'
 import type { Context, Delivery } from '../eventgate.js'
 
@@ -7,14 +6,23 @@ export type Query = Pick<Context, 'delivery' | 'schemaUri' | 'stream'>
 export type QueryReader = (url: string) => Query
 
 const HASTY: Record<string, Delivery> = {
-  ...{ true: 'hasty', 1: 'hasty', yes: 'hasty' },
-  ...{ false: 'guaranteed', 0: 'guaranteed', no: 'guaranteed', '': 'guaranteed' },
+  true: 'hasty',
+  1: 'hasty',
+  yes: 'hasty',
+  false: 'guaranteed',
+  0: 'guaranteed',
+  no: 'guaranteed',
+  '': 'guaranteed',
+}
+
+/** The names of the parameters that fill fields of the events; null for none. */
+export interface QueryParams {
+  schemaUri: string | null
+  stream: string | null
 }
 
 /** Query parsers do not tell a bare `?hasty`, which is hasty, from `?hasty=`, which is not (docs/contract.md 1.1). */
-export function makeQueryReader(
-  config: Pick<Config, 'schema_uri_query_param' | 'stream_query_param'>,
-): QueryReader {
+export function makeQueryReader(params: QueryParams): QueryReader {
   return url => {
     const query: Query = { delivery: 'guaranteed' }
     const start = url.indexOf('?')
@@ -24,8 +32,7 @@ export function makeQueryReader(
       const [rawName = '', ...rawValue] = part.split('=')
       const name = unescaped(rawName)
       if (name === undefined) continue
-      if (name !== 'hasty' && name !== config.schema_uri_query_param && name !== config.stream_query_param)
-        continue
+      if (name !== 'hasty' && name !== params.schemaUri && name !== params.stream) continue
       if (seen.has(name))
         throw new GateError('query_refused', `query parameter ${quote(name)} is given more than once`)
       seen.add(name)
@@ -36,7 +43,7 @@ export function makeQueryReader(
           `query parameter ${quote(name)} is not well escaped: ${quote(part)}`,
         )
       if (name === 'hasty') query.delivery = deliveryOf(value ?? 'true')
-      else if (name === config.schema_uri_query_param) query.schemaUri = value || undefined
+      else if (name === params.schemaUri) query.schemaUri = value || undefined
       else query.stream = value || undefined
     }
     return query

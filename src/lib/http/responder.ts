@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Config } from '../config/config.js'
 import { GateError } from '../errors.js'
 import { type Answer, refusal } from './answer.js'
 import type { Connections } from './connections.js'
@@ -15,34 +14,50 @@ const LINGER_MS = 2000
 /** Of a body that is not wanted, this much is read off the wire before the connection is cut. */
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
+export interface ResponderOptions {
+  /** Origins whose pages may read answers: a value for all, a list, or none. */
+  cors: string | readonly string[] | false
+  /** The content-security-policy. False leaves out all headers for browsers' protection. */
+  csp: string | false
+  /** A client that reads nothing of its answer for so long is cut off (ms). */
+  readTimeoutMs: number
+}
+
 /** The headers that every answer has, and the one way in which answers are sent. */
 export class Responder {
-  readonly #cors: Config['cors']
+  readonly #cors: ResponderOptions['cors']
   /** Of answers to any request, and of those to browsers' pages that may read them. */
   readonly #always: readonly string[]
   readonly #allowed: readonly string[]
   readonly #connections: Connections
   readonly unread: UnreadAnswers
 
-  constructor(
-    { cors, csp, request_timeout_ms }: Pick<Config, 'cors' | 'csp' | 'request_timeout_ms'>,
-    connections: Connections,
-  ) {
+  constructor({ cors, csp, readTimeoutMs }: ResponderOptions, connections: Connections) {
     this.#cors = cors
     this.#connections = connections
-    this.unread = new UnreadAnswers(request_timeout_ms)
+    this.unread = new UnreadAnswers(readTimeoutMs)
     this.#always = [
       ...(csp === false
         ? []
         : [
-            ...['x-xss-protection', '1; mode=block', 'x-content-type-options', 'nosniff'],
-            ...['x-frame-options', 'SAMEORIGIN', 'content-security-policy', csp],
+            'x-xss-protection',
+            '1; mode=block',
+            'x-content-type-options',
+            'nosniff',
+            'x-frame-options',
+            'SAMEORIGIN',
+            'content-security-policy',
+            csp,
           ]),
       ...(Array.isArray(cors) ? ['vary', 'origin'] : []),
     ]
     this.#allowed = [
-      ...['access-control-allow-headers', 'accept, x-requested-with, content-type'],
-      ...['access-control-expose-headers', 'etag', 'access-control-allow-methods', 'post'],
+      'access-control-allow-headers',
+      'accept, x-requested-with, content-type',
+      'access-control-expose-headers',
+      'etag',
+      'access-control-allow-methods',
+      'post',
     ]
   }
 

@@ -8,6 +8,7 @@ import { Server as NetServer, type Socket } from 'node:net'
 import { GateError, quote } from '../errors.js'
 import { yieldToEventLoop } from '../runtime/event-loop.js'
 import type { Connections } from './connections.js'
+import type { RequestObserver } from './observer.js'
 import { answerToClientError, type Responder } from './responder.js'
 
 /** Within these a client must have sent its headers, and its whole request. */
@@ -20,16 +21,22 @@ export const MAX_EXCESS_CONNECTIONS = 1000
 /** On shutdown a client that still sends has so long to read that it was refused, milliseconds. */
 const READ_ANSWER_MS = 200
 
+/** Takes POSTed events. */
+interface EventsHandler {
+  /** Where they are POSTed. The label of each path in metrics is the path without its first slash. */
+  readonly paths: readonly string[]
+  post(req: IncomingMessage, res: ServerResponse, label: string): void
+}
+
 /** What answers. */
 export interface Handlers {
-  /** All but events. */
+  /** Everything except POSTed events. */
   web(req: IncomingMessage, res: ServerResponse): void
-  /** Of POSTed events; `path` is the route's label in metrics. */
-  events: { post(req: IncomingMessage, res: ServerResponse, path: string): void }
+  events: EventsHandler
   responder: Responder
   connections: Connections
-  /** Told of each answer to bytes that were no request. */
-  unreadable(status: number): void
+  /** Told of answers to what no route takes. */
+  observer: Pick<RequestObserver, 'answered'>
 }
 
 /** Milliseconds. */
@@ -57,7 +64,8 @@ export interface GateServer extends Server {
  * for it sets the prototype of each request and response.
  */
 export function createServer(handlers: Handlers, { request, keepAlive }: Timeouts): GateServer {
-  const { web, events, responder, connections, unreadable } = handlers
+  const { web, events, responder, connections, observer } = handlers
+  const eventsPaths = events.paths.map(path => ({ path, withQuery: `${path}?`, label: path.slice(1) }))
   const options = {
     keepAliveTimeout: keepAlive,
     headersTimeout: HEADERS_TIMEOUT_MS,
@@ -67,6 +75,7 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
     // Node would answer without a body.
     requireHostHeader: false,
   }
+  const unreadable = (status: number) => observer.answered('unknown', 'other', status, 0)
   const refuse = (req: IncomingMessage, res: ServerResponse, error: GateError) => {
     unreadable(error.status)
     responder.refuse(req, res, error)
@@ -85,8 +94,8 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
     }
     if (req.method === 'POST') {
       const { url = '' } = req
-      if (url === '/v1/events' || url.startsWith('/v1/events?')) return events.post(req, res, 'v1/events')
-      if (url === '/v2/events' || url.startsWith('/v2/events?')) return events.post(req, res, 'v2/events')
+      for (const { path, withQuery, label } of eventsPaths)
+        if (url === path || url.startsWith(withQuery)) return events.post(req, res, label)
     }
     if (isTarget(req.url as string)) return web(req, res)
     refuse(req, res, new GateError('request_malformed', `${quote(req.url)} is no target of a request`))

@@ -1,3 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { yieldToEventLoop } from '../runtime/event-loop.js'
+
 /** What happens when after the signal to end, milliseconds. */
 export interface ShutdownTimes {
   /** Idle connections are closed: until then a request that is under way on one is taken. */
@@ -36,4 +39,145 @@ export function shutdownTimes(configuredMs: number | undefined): ShutdownTimes {
   const endMs = GRACE_SHARE * configuredMs
   const idleMs = Math.min(IDLE_MS, Math.max(IDLE_SHARE * configuredMs, configuredMs - FINISH_MS))
   return { idleMs, answerMs: endMs, endMs }
+}
+
+/** What an orderly end stops. */
+export interface Stoppable {
+  server: {
+    /** Takes no more connections; resolves when none is left. Idle ones have so long for a request. */
+    drain(idleMs: number): Promise<void>
+    /** Refuses requests that have not come whole. Returns their number. */
+    refuseIncomplete(): number
+    /** Ends the connections on which no answer is due. */
+    closeUnanswered(): void
+    closeAllConnections(): void
+  }
+  /** Resolves when no request is under way. */
+  closeRequests(): Promise<void>
+  /** Resolves when no error event is under way. */
+  errorEventsIdle(): Promise<void>
+  gate: {
+    /** Requests of which an event has no outcome yet. */
+    readonly waiting: number
+    /** Answers them now. */
+    expire(): void
+  }
+  producers: Readonly<Record<'guaranteed' | 'hasty', StoppableProducer>>
+  /** Stops what works in the background. */
+  closeRest(): void
+  /** Told how many requests had to be answered before the truth about their events was known. */
+  undecided(requests: number): void
+}
+
+interface StoppableProducer {
+  /** Sends what it holds, without waiting for more. */
+  flush?(): void
+  /** Settles every event that it holds, within so long. */
+  close(ms: number): Promise<void>
+}
+
+export interface ShutdownClock {
+  now(): number
+  /** Does not keep the process alive. */
+  delay(ms: number): Promise<void>
+}
+
+const CLOCK: ShutdownClock = {
+  now: Date.now,
+  delay: ms => delay(ms, undefined, { ref: false }),
+}
+
+/** Ends a service in phases, which share one deadline. To be used once. */
+export class Shutdown {
+  readonly #service: Stoppable
+  readonly #times: ShutdownTimes
+  readonly #clock: ShutdownClock
+  readonly #startedAt: number
+  /** Those that are still open. Both deliveries may have the same. */
+  readonly #open: Set<StoppableProducer>
+  #connectionsClosed = Promise.resolve()
+  #workFinished = Promise.resolve()
+  #isAnswered = false
+  #isInTime = false
+  #undecided = 0
+
+  constructor(service: Stoppable, times: ShutdownTimes, clock: ShutdownClock = CLOCK) {
+    this.#service = service
+    this.#times = times
+    this.#clock = clock
+    this.#startedAt = clock.now()
+    this.#open = new Set(Object.values(service.producers))
+  }
+
+  /** Resolves when all is closed, with whether all work was finished by itself. */
+  async run(): Promise<boolean> {
+    this.#stopAccepting()
+    await this.#waitForIdleConnections()
+    await this.#waitForWork()
+    if (!this.#isInTime) await this.#answerUndecided()
+    await this.#closeProducers()
+    await this.#closeConnections()
+    return this.#isInTime && this.#undecided === 0
+  }
+
+  #stopAccepting(): void {
+    this.#connectionsClosed = this.#service.server.drain(this.#times.idleMs)
+    this.#service.closeRest()
+    for (const producer of this.#open) producer.flush?.()
+  }
+
+  /** Requests that are on their way come until then, even if nothing else is in flight. */
+  async #waitForIdleConnections(): Promise<void> {
+    await Promise.race([this.#connectionsClosed, this.#clock.delay(this.#times.idleMs)])
+  }
+
+  async #waitForWork(): Promise<void> {
+    const requests = this.#service.closeRequests().then(() => {
+      this.#isAnswered = true
+    })
+    this.#workFinished = requests.then(() => this.#service.errorEventsIdle())
+    await this.#waitUntil(this.#times.answerMs)
+  }
+
+  /** Producers know best what became of their events. The gate answers the rest. Hasty events may have more time. */
+  async #answerUndecided(): Promise<void> {
+    const { gate, producers, server } = this.#service
+    const { answerMs, endMs } = this.#times
+    this.#undecided = gate.waiting
+    const closing = [...this.#open].filter(producer => answerMs === endMs || producer !== producers.hasty)
+    await Promise.all(closing.map(producer => producer.close(0)))
+    for (const producer of closing) this.#open.delete(producer)
+    gate.expire()
+    await yieldToEventLoop()
+    this.#undecided += server.refuseIncomplete()
+    if (this.#undecided > 0) this.#service.undecided(this.#undecided)
+    await this.#waitUntil(endMs)
+  }
+
+  /** Producers settle what cannot be finished in time, so that it is counted as lost. */
+  async #closeProducers(): Promise<void> {
+    const left = this.#left(this.#times.endMs)
+    await Promise.all([...this.#open].map(producer => producer.close(left)))
+  }
+
+  /** Clients that still send are not waited for. */
+  async #closeConnections(): Promise<void> {
+    const { server } = this.#service
+    if (this.#isInTime || this.#isAnswered) server.closeUnanswered()
+    else server.closeAllConnections()
+    await this.#workFinished
+    await this.#connectionsClosed
+  }
+
+  /** Waits until all work is finished, or this time after the start has come. */
+  async #waitUntil(ms: number): Promise<void> {
+    this.#isInTime = await Promise.race([
+      this.#workFinished.then(() => true),
+      this.#clock.delay(this.#left(ms)).then(() => false),
+    ])
+  }
+
+  #left(ms: number): number {
+    return Math.max(0, this.#startedAt + ms - this.#clock.now())
+  }
 }

@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { GateError } from './errors.js'
-import type { Steps } from './eventgate.js'
-import type { Log } from './telemetry/log.js'
+import { GateError } from './lib/errors.js'
+import type { Steps } from './lib/eventgate.js'
+import type { Log } from './lib/telemetry/log.js'
 
 /** What an operator's module is given. */
 export interface FactoryOptions {
