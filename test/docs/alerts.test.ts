@@ -23,7 +23,7 @@ test('every alert says how bad it is, what it means, and where the runbook tells
     assert.ok(annotations.summary && annotations.description, alert)
     assert.equal(annotations.runbook_url, `docs/runbook.md#${alert.toLowerCase()}`)
     const section = new RegExp(`^### ${alert}\\n([^#]|#(?!## ))*`, 'm').exec(runbook)?.[0] ?? ''
-    for (const part of ['Means', 'Look at', 'Do']) assert.ok(section.includes(`**${part}.** `), alert)
+    for (const part of ['Means', 'Look at', 'Do']) assert.ok(section.includes(`**${part}.**`), alert)
   }
 })
 
