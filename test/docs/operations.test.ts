@@ -12,7 +12,7 @@ const PAGES: Record<string, { noPromises: string[]; least: number }> = {
   'operations.md': {
     noPromises: [
       ...['What became of an event', 'Sizing', 'Memory', 'Rolling out', 'From one pod to hundreds'],
-      'One Kafka cluster a region',
+      'One Kafka cluster per region',
     ],
     least: 100,
   },

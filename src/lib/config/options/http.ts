@@ -75,7 +75,7 @@ export const HTTP_OPTIONS = {
   },
   shutdown_timeout_ms: {
     description:
-      'Time for work in flight after SIGTERM (ms). If it is not set, hasty events have 10 s and every request is answered within 1.5 s, because some supervisors kill after 2 s. [Shutdown](operations.md#the-end)',
+      'Time for work in flight after SIGTERM (ms). If it is not set, hasty events have 10 s and every request is answered within 1.5 s, because some supervisors kill after 2 s. [Shutdown](operations.md#shutdown)',
     ...milliseconds,
     default: SHUTDOWN_TIMEOUT_MS,
   },
