@@ -170,6 +170,9 @@ export class SimCluster {
   controlTroubleAt = -Infinity
   /** Since when that has been so without a pause; undefined while nothing is. */
   controlTroubleSince: number | undefined
+  /** No broker tells who leads what, and how often that has come to be. */
+  isSilent = false
+  silences = 0
   #nextId = 1000
   #partitions: SimPartition[] | undefined
 
@@ -246,6 +249,11 @@ export class SimCluster {
       !this.hasController ||
       this.idCode !== 0 ||
       this.brokers.some(broker => !broker.isWell || broker.isControlSick)
+    const isSilent = this.brokers.every(
+      ({ works, isMute, isControlSick }) => !works || isMute || isControlSick,
+    )
+    if (isSilent && !this.isSilent) this.silences++
+    this.isSilent = isSilent
     if (sick) {
       this.controlTroubleSince ??= time
       this.controlTroubleAt = Infinity

@@ -312,8 +312,16 @@ class Run {
       return undefined
     }
     const property = sentAt - this.calmSince >= RECOVERY_MS ? 'liveness' : 'isolation'
+    // Where the leader changed of late, and no event has come since, only a broker can tell who leads.
+    const { silences, isSilent, controlTroubleSince = Infinity } = cluster
+    const isLongKnown = own.every(
+      ({ disturbedAt }) => controlTroubleSince - disturbedAt >= METADATA_MAX_AGE_MS + RECOVERY_MS,
+    )
+    if (isSilent && !isLongKnown) return undefined
     const before = own.map(({ disturbances }) => disturbances)
-    const isUndisturbed = () => own.every(({ disturbances }, i) => disturbances === before[i])
+    const isUndisturbed = () =>
+      own.every(({ disturbances }, i) => disturbances === before[i]) &&
+      (isLongKnown || cluster.silences === silences)
     const others = [...new Set(this.faults.values())].join(', ') || 'nothing'
     const judge = (verdict: string) => {
       const text = `event ${id} at ${at(sentAt)} to ${own.length === 1 ? `${event.topic}-${own[0]?.index}` : event.topic}: ${verdict}; elsewhere: ${others}`

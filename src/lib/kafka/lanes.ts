@@ -122,12 +122,6 @@ export class Lanes {
     return this.#channel(pace.waitMs)
   }
 
-  /** Whether there is any connection to the broker. */
-  get connected(): boolean {
-    for (const channel of this.#channels.values()) if (channel.connected) return true
-    return false
-  }
-
   /** Connects, where nothing needs it yet. */
   async prepare(): Promise<void> {
     const channel = this.#channel(0)

@@ -412,11 +412,10 @@ export class Sender {
       this.#directory.seek(partition.topic, now)
       return
     }
-    const lanes = this.#lanes(partition.leader)
-    // Its leader may have been lost since it was found.
-    if (!lanes.connected) partition.breaker.unreachable()
-    if (!partition.breaker.needsProbe) return
-    const channel = lanes.channelFor(partition, now)
+    const channel = this.#lanes(partition.leader).channelFor(partition, now)
+    // Half-open: its leader may have been lost since it was found.
+    if (channel.isAway(now)) partition.breaker.unreachable()
+    if (!partition.breaker.needsProbe && channel.connected) return
     const readyAt = Math.max(partition.notBefore, channel.readyAt)
     if (channel.failures > 0) partition.breaker.note(channel.problem)
     if (readyAt > now) this.#wake(readyAt)
