@@ -29,6 +29,9 @@ export function check(schema: object, value: unknown, at: string): Problem[] {
     jsPropertySyntax: true,
     logger: false,
     keywords: ['read'],
+    // The schemas are our own and each is used once: neither check nor optimize them.
+    validateSchema: false,
+    code: { optimize: false },
   })
   const isValid = ajv.compile(schema as JSONSchemaType<unknown>)
   if (isValid(value)) return []

@@ -102,7 +102,7 @@ export class Compiler {
   constructor({ allowInsecure }: { allowInsecure: boolean }) {
     this.#allowInsecure = allowInsecure
     for (const ajv of Object.values(this.#metaSchemas)) makeUniqueItemsLinear(ajv)
-    const secure = new Ajv({ strict: false, allErrors: true, logger: false })
+    const secure = new Ajv({ strict: false, allErrors: true, logger: false, validateSchema: false })
     this.#isSecure = secure.compile(require('ajv/lib/refs/json-schema-secure.json'))
   }
 
