@@ -16,7 +16,7 @@ import { Shutdown } from './lib/http/shutdown.js'
 import { Scheduler } from './lib/runtime/scheduler.js'
 import type { StreamConfigs } from './lib/streams/streams.js'
 import { Health } from './lib/telemetry/health.js'
-import { Metrics } from './lib/telemetry/reporter.js'
+import { Reporter } from './lib/telemetry/reporter.js'
 import { Tracing } from './lib/telemetry/tracing.js'
 import { EventsRoute } from './routes/events.js'
 import { type Info, infoRoutes } from './routes/info.js'
@@ -59,28 +59,27 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const config = readConf(conf)
   const info = readInfo()
   const log = logOf(conf.logging, name)
-  const metrics = new Metrics(register, log, serviceLabel(conf.metrics, name))
-  metrics.ofBuild(register, info.version)
+  const reporter = new Reporter(register, log, serviceLabel(conf.metrics, name))
   const tracing = Tracing.open(info.version)
   const schemas = makeSchemas(config, info, {
     warn: message => log.warn(message),
     changed: (older, newer) => dev?.edits.changed(older, newer),
   })
-  const configs = await openStreamConfigs(config, info, metrics.ofStreamConfigs())
+  const configs = await openStreamConfigs(config, info, reporter.ofStreamConfigs())
   await precache(config, schemas, log)
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
   if (config.memory !== null) log.info(config.memory)
   const scheduler = new Scheduler()
-  const producers = await openProducers(config, metrics, tracing, scheduler)
+  const producers = await openProducers(config, reporter, tracing, scheduler)
   const own = makeSteps(config, schemas, configs, (event, destination, deadline) =>
     producers[destination.delivery].produce(event, destination, deadline),
   )
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
-  const errorEvents = makeErrorEvents(config, info, schemas, steps, metrics)
+  const errorEvents = makeErrorEvents(config, info, schemas, steps, reporter)
   const explainer = new Explainer(steps, knownTo(config, schemas, configs))
   const dev = config.dev_ui ? makeDev(config, schemas, explainer, steps) : undefined
   const observe: Observer = (outcome, context, index) => {
-    metrics.outcome(outcome, context, index)
+    reporter.outcome(outcome, context, index)
     errorEvents?.consider(outcome, context, index)
     dev?.recording.outcome(outcome, context, index)
   }
@@ -91,7 +90,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const connections = new Connections({ max: config.max_connections, maxAgeMs: config.connection_max_age_ms })
   const watched = { connections, admission, schemas, configs, producers }
   const health = new Health(watched, config.unready_without_kafka_ms)
-  metrics.watch(register, watched, health)
+  reporter.watch(watched, health, info.version)
   const { cors, csp, request_timeout_ms: readTimeoutMs } = config
   const responder = new Responder({ cors, csp, readTimeoutMs }, connections)
   const events = new EventsRoute({
@@ -100,7 +99,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     scheduler,
     connections,
     responder,
-    observer: metrics,
+    observer: reporter,
     tracer: tracing,
     recordRefused: dev && ((...refused) => dev.recording.refusedRequest(...refused)),
     gate,
@@ -108,7 +107,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     dryRun: config.validate_endpoint ? new DryRun(steps, explainer) : undefined,
     refusalOf: dev && (req => dev.localOnly.refusalOf(req)),
   })
-  const web = initApp(responder, metrics)
+  const web = initApp(responder, reporter)
   loadRoutes(web, { events, info, health, responder, configs, dev })
   const server = createServer(
     {
@@ -117,7 +116,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       events,
       responder,
       connections,
-      observer: metrics,
+      observer: reporter,
     },
     { request: config.request_timeout_ms, keepAlive: config.keep_alive_timeout_ms },
   )
@@ -148,9 +147,9 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   return {
     port,
     async close() {
-      const lostBefore = metrics.lost
+      const lostBefore = reporter.lost
       const isFinished = await new Shutdown(parts, config.shutdown).run()
-      const lost = metrics.lost - lostBefore
+      const lost = reporter.lost - lostBefore
       if (lost > 0) throw new Error(`${lost} events are lost that could not be stored before the end`)
       if (!isFinished) throw new Error('some of what was in flight could not be finished in time')
       log.info('all that was in flight is finished')

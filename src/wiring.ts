@@ -20,7 +20,7 @@ import { makeRoute } from './lib/steps/route.js'
 import { makeTransforms } from './lib/steps/transforms.js'
 import { type StreamConfigObserver, StreamConfigs, Streams } from './lib/streams/streams.js'
 import { type Log, LogStream, makeLog } from './lib/telemetry/log.js'
-import type { Metrics } from './lib/telemetry/reporter.js'
+import type { Reporter } from './lib/telemetry/reporter.js'
 import type { Tracing } from './lib/telemetry/tracing.js'
 import { readYaml } from './lib/yaml.js'
 import type { Info } from './routes/info.js'
@@ -215,7 +215,7 @@ export async function precache(config: Config, schemas: SchemaRepository, log: L
 /** Guaranteed and hasty events share no Kafka producer: neither can hold up the other. */
 export async function openProducers(
   config: Config,
-  metrics: Metrics,
+  reporter: Reporter,
   tracing: Tracing | undefined,
   scheduler: Scheduler,
 ): Promise<Record<Delivery, Producer>> {
@@ -224,7 +224,7 @@ export async function openProducers(
     const open = (delivery: Delivery, soon: (callback: () => void) => void) =>
       new KafkaProducer(
         kafka[delivery],
-        { ...metrics.ofKafka(delivery), ...tracing?.ofKafka(delivery) },
+        { ...reporter.ofKafka(delivery), ...tracing?.ofKafka(delivery) },
         soon,
       )
     const guaranteed = open('guaranteed', callback => scheduler.urgent(callback))
@@ -247,12 +247,12 @@ export function makeErrorEvents(
   info: Info,
   schemas: SchemaRepository,
   steps: Steps,
-  metrics: Metrics,
+  reporter: Reporter,
 ): ErrorEvents | undefined {
   const { error_stream: stream, error_schema_uri: schemaUri } = config
   if (stream === null) return undefined
   // A gate of their own, whose failures nobody tells of but the metrics: never a loop.
-  const gate = new EventGate(steps, (outcome, context, index) => metrics.errorEvent(outcome, context, index))
+  const gate = new EventGate(steps, (outcome, context, index) => reporter.errorEvent(outcome, context, index))
   return new ErrorEvents(
     {
       ...{ stream, schemaUri, emitterId: userAgentOf(config, info), maxPending: config.max_error_events },
@@ -260,7 +260,7 @@ export function makeErrorEvents(
     },
     {
       process: (events, context) => gate.process(events, context),
-      dropped: context => metrics.errorEventDropped(context),
+      dropped: context => reporter.errorEventDropped(context),
       async schema() {
         await schemas.load([schemaUri])
         try {

@@ -99,8 +99,6 @@ const TO_SPLIT: readonly string[] = [
   'lib/schemas/ajv6.ts',
   'lib/schemas/compiler.ts',
   'lib/schemas/repository.ts',
-  // telemetry
-  'lib/telemetry/reporter.ts',
 ]
 const WITHOUT_TEST: readonly string[] = [
   // app
@@ -186,10 +184,6 @@ const WITHOUT_TEST: readonly string[] = [
   'lib/streams/config-source.ts',
   'lib/streams/streams.ts',
   'lib/streams/table.ts',
-  // telemetry
-  'lib/telemetry/gauges.ts',
-  'lib/telemetry/log.ts',
-  'lib/telemetry/reporter.ts',
 ]
 
 /** What a file imports: packages by name, own files by their path in src. */

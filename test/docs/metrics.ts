@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import type { Health, HealthSources } from '#src/lib/telemetry/health.js'
-import { collectProcessMetrics, Metrics } from '#src/lib/telemetry/reporter.js'
+import { collectProcessMetrics, Reporter } from '#src/lib/telemetry/reporter.js'
 import { ROOT } from '../support/service.js'
 
 export const PAGE = join(ROOT, 'docs/metrics.md')
@@ -20,11 +20,10 @@ export interface Described {
 /** Every metric of the service's own, without the samples. */
 export function ownMetrics(): Described[] {
   const registry = new Registry()
-  const metrics = new Metrics(registry, pino({ level: 'silent' }), 'eventgate')
-  metrics.ofBuild(registry, '0')
+  const reporter = new Reporter(registry, pino({ level: 'silent' }), 'eventgate')
   // Only looked at when metrics are asked for, which nobody does here.
   const sources = { configs: {}, schemas: { counts: {} } } as unknown as HealthSources
-  metrics.watch(registry, sources, {} as Health)
+  reporter.watch(sources, {} as Health, '0')
   return described(registry)
 }
 

@@ -11,7 +11,7 @@ import { Admission } from '#src/lib/http/admission.js'
 import { Connections } from '#src/lib/http/connections.js'
 import { Responder } from '#src/lib/http/responder.js'
 import { Scheduler } from '#src/lib/runtime/scheduler.js'
-import { Metrics } from '#src/lib/telemetry/reporter.js'
+import { Reporter } from '#src/lib/telemetry/reporter.js'
 import { EventsRoute } from '#src/routes/events.js'
 import { makeRequestReaders } from '#src/wiring.js'
 import { send, testEvent } from '../support/service.js'
@@ -30,7 +30,7 @@ test('a defect once the events were begun does not call them not stored', async 
     admission,
     connections,
     responder: new Responder({ cors: false, csp: false, readTimeoutMs: 1000 }, connections),
-    observer: new Metrics(new Registry(), pino({ level: 'silent' }), null),
+    observer: new Reporter(new Registry(), pino({ level: 'silent' }), null),
   })
   const server = createServer((req, res) => events.post(req, res, 'v1/events')).listen(0, '127.0.0.1')
   t.after(() => void server.close())

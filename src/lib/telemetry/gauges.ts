@@ -1,105 +1,106 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
 import { DELIVERIES, type Delivery } from '../eventgate.js'
 import type { Health, HealthSources } from './health.js'
+import type { MetricSet, Reading } from './metric-set.js'
 
-type Reading = readonly [labels: Readonly<Record<string, string>>, value: number]
-
-/** Registers what is read off the service's parts when metrics are asked for. `service` is on all of them. */
+/** Declares the metrics of the service's state, which is read when metrics are asked for. */
 export function registerGauges(
-  registry: Registry,
-  service: Readonly<Record<string, string>>,
+  metrics: MetricSet,
   { connections, admission, schemas, configs, producers }: HealthSources,
   health: Health,
+  version: string,
 ): void {
-  const gauge = (name: string, help: string, labels: readonly string[], read: () => Iterable<Reading>) => {
-    new Gauge({
-      ...{ name: `eventgate_${name}`, help, labelNames: [...Object.keys(service), ...labels] },
-      registers: [registry],
-      collect() {
-        this.reset()
-        for (const [labels, value] of read()) this.set({ ...service, ...labels }, value)
-      },
-    })
-  }
-  const counter = (name: string, help: string, labels: readonly string[], read: () => Iterable<Reading>) => {
-    new Counter({
-      ...{ name: `eventgate_${name}`, help, labelNames: [...Object.keys(service), ...labels] },
-      registers: [registry],
-      collect() {
-        this.reset()
-        for (const [labels, value] of read()) this.inc({ ...service, ...labels }, value)
-      },
-    })
-  }
   const plain = (name: string, help: string, read: () => number) =>
-    gauge(name, help, [], () => [[{}, read()]])
+    metrics.gauge(name, help, [], () => [[{}, read()]])
   const byDelivery = (name: string, help: string, read: (delivery: Delivery) => number | undefined) =>
-    gauge(name, help, ['delivery'], () =>
+    metrics.gauge(name, help, ['delivery'], () =>
       DELIVERIES.flatMap((delivery): Reading[] => {
         const value = read(delivery)
         return value === undefined ? [] : [[{ delivery }, value]]
       }),
     )
 
-  plain('ready', 'Whether /_info/ready answers 200', () => (health.unreadiness ? 0 : 1))
-  plain('connections', 'Connections that are open', () => connections.count)
-  plain('connections_limit', 'Connections that there may be at most', () => connections.limits.max)
-  byDelivery('in_flight_bytes', 'Bytes of requests that are under way', of => admission.inFlight(of).bytes)
-  byDelivery('in_flight_events', 'Events of requests that are under way', of => admission.inFlight(of).events)
+  const build = { version, node: process.versions.node }
+  metrics.gauge(
+    'eventgate_build_info',
+    'Always 1: its labels tell which version runs, on which Node',
+    Object.keys(build),
+    () => [[build, 1]],
+  )
+  plain('eventgate_ready', 'Whether /_info/ready answers 200', () => (health.unreadiness ? 0 : 1))
+  plain('eventgate_connections', 'Connections that are open', () => connections.count)
+  plain('eventgate_connections_limit', 'Connections that there may be at most', () => connections.limits.max)
   byDelivery(
-    'in_flight_limit_bytes',
+    'eventgate_in_flight_bytes',
+    'Bytes of requests that are under way',
+    of => admission.inFlight(of).bytes,
+  )
+  byDelivery(
+    'eventgate_in_flight_events',
+    'Events of requests that are under way',
+    of => admission.inFlight(of).events,
+  )
+  byDelivery(
+    'eventgate_in_flight_limit_bytes',
     'Bytes that may be under way at most',
     of => admission.room(of).maxBytes,
   )
   byDelivery(
-    'in_flight_limit_events',
+    'eventgate_in_flight_limit_events',
     'Events that may be under way at most',
     of => admission.room(of).maxEvents,
   )
 
   const state = (of: Delivery) => producers[of].state
   byDelivery(
-    'producer_queue_events',
+    'eventgate_producer_queue_events',
     'Events that a producer has, without an outcome',
     of => state(of)?.queued.events,
   )
-  byDelivery('producer_queue_bytes', 'Bytes of the events that a producer has', of => state(of)?.queued.bytes)
   byDelivery(
-    'producer_queue_limit_events',
+    'eventgate_producer_queue_bytes',
+    'Bytes of the events that a producer has',
+    of => state(of)?.queued.bytes,
+  )
+  byDelivery(
+    'eventgate_producer_queue_limit_events',
     'Events that a producer may have at most',
     of => state(of)?.bounds.events,
   )
   byDelivery(
-    'producer_queue_limit_bytes',
+    'eventgate_producer_queue_limit_bytes',
     'Bytes that a producer may have at most',
     of => state(of)?.bounds.bytes,
   )
   byDelivery(
-    'producer_idempotent',
+    'eventgate_producer_idempotent',
     'Whether brokers recognise what is sent again, so that nothing is stored twice',
     of => {
       const known = state(of)
       return known && (known.notIdempotent === undefined ? 1 : 0)
     },
   )
-  byDelivery('kafka_last_stored_age_seconds', 'Time since an event was stored', of => {
+  byDelivery('eventgate_kafka_last_stored_age_seconds', 'Time since an event was stored', of => {
     const ms = state(of)?.msSinceStored
     return ms === undefined ? undefined : ms / 1000
   })
   const states = ['reachable', 'unreachable', 'untried'] as const
-  gauge('kafka_brokers', 'Brokers, by what became of the last request to each', ['delivery', 'state'], () =>
-    DELIVERIES.flatMap(delivery => {
-      const { brokers } = state(delivery) ?? {}
-      if (!brokers) return []
-      return states.map(
-        (state): Reading => [{ delivery, state }, brokers.filter(broker => broker.state === state).length],
-      )
-    }),
+  metrics.gauge(
+    'eventgate_kafka_brokers',
+    'Brokers, by what became of the last request to each',
+    ['delivery', 'state'],
+    () =>
+      DELIVERIES.flatMap(delivery => {
+        const { brokers } = state(delivery) ?? {}
+        if (!brokers) return []
+        return states.map(
+          (state): Reading => [{ delivery, state }, brokers.filter(broker => broker.state === state).length],
+        )
+      }),
   )
 
-  plain('schemas_held', 'Compiled schemas in memory', () => schemas.size)
-  gauge(
-    'schema_repository_up',
+  plain('eventgate_schemas_held', 'Compiled schemas in memory', () => schemas.size)
+  metrics.gauge(
+    'eventgate_schema_repository_up',
     'Whether a schema repository answered when it was last asked',
     ['repository'],
     () =>
@@ -109,32 +110,39 @@ export function registerGauges(
   )
   const { counts } = schemas
   const counted = (name: string, help: string, read: () => number) =>
-    counter(name, help, [], () => [[{}, read()]])
-  counted('schema_cache_hits_total', 'Uses of schemas that were in memory', () => counts.hits)
-  counted('schema_cache_misses_total', 'Schemas that had to be loaded', () => counts.misses)
-  counted('schema_compiles_total', 'Schemas that were compiled', () => counts.compiled)
-  counted('schema_compile_seconds_total', 'Time that compiling schemas took', () => counts.compileMs / 1000)
-  counter('schema_load_failures_total', 'Schemas that could not be loaded, by reason', ['reason'], () =>
-    [...counts.failures].map(([reason, count]): Reading => [{ reason }, count]),
+    metrics.readCounter(name, help, [], () => [[{}, read()]])
+  counted('eventgate_schema_cache_hits_total', 'Uses of schemas that were in memory', () => counts.hits)
+  counted('eventgate_schema_cache_misses_total', 'Schemas that had to be loaded', () => counts.misses)
+  counted('eventgate_schema_compiles_total', 'Schemas that were compiled', () => counts.compiled)
+  counted(
+    'eventgate_schema_compile_seconds_total',
+    'Time that compiling schemas took',
+    () => counts.compileMs / 1000,
+  )
+  metrics.readCounter(
+    'eventgate_schema_load_failures_total',
+    'Schemas that could not be loaded, by reason',
+    ['reason'],
+    () => [...counts.failures].map(([reason, count]): Reading => [{ reason }, count]),
   )
   if (!configs) return
   plain(
-    'stream_config_age_seconds',
+    'eventgate_stream_config_age_seconds',
     'Time since the stream configuration was last fetched',
     () => configs.ageSeconds,
   )
   plain(
-    'stream_config_ttl_seconds',
+    'eventgate_stream_config_ttl_seconds',
     'How often the stream configuration is to be fetched; 0: at the start only',
     () => configs.ttlSeconds,
   )
   plain(
-    'stream_config_streams',
+    'eventgate_stream_config_streams',
     'Streams in the stream configuration, regular expressions too',
     () => configs.table.size,
   )
   plain(
-    'stream_config_refused_streams',
+    'eventgate_stream_config_refused_streams',
     'Streams in the stream configuration that take no events, because of their name or their settings; the log says why',
     () => configs.table.refused,
   )

@@ -42,6 +42,8 @@ interface HistogramOptions {
   help: string
   labelNames: readonly string[]
   bounds: readonly number[]
+  /** Labels that all of its series have. */
+  service?: Labels
 }
 
 /**
@@ -55,13 +57,15 @@ export class CheapHistogram {
   readonly type = 'histogram'
   readonly aggregator = 'sum'
   readonly #bounds: readonly number[]
+  readonly #service: Labels
   readonly #series = new Map<string, { labels: Labels; distribution: Distribution }>()
 
-  constructor(registry: Registry, { name, help, labelNames, bounds }: HistogramOptions) {
+  constructor(registry: Registry, { name, help, labelNames, bounds, service = {} }: HistogramOptions) {
     this.name = name
     this.help = help
     this.labelNames = labelNames
     this.#bounds = bounds
+    this.#service = service
     registry.registerMetric(this as unknown as Metric)
   }
 
@@ -70,7 +74,7 @@ export class CheapHistogram {
     const key = JSON.stringify(Object.values(labels))
     let series = this.#series.get(key)
     if (!series) {
-      series = { labels, distribution: new Distribution(this.#bounds) }
+      series = { labels: { ...this.#service, ...labels }, distribution: new Distribution(this.#bounds) }
       this.#series.set(key, series)
     }
     return series.distribution

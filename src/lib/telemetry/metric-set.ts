@@ -1,0 +1,101 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import { CheapHistogram } from './histogram.js'
+
+export type Labels = Readonly<Record<string, string>>
+
+/** A value of a metric that is read when metrics are asked for. */
+export type Reading = readonly [labels: Labels, value: number]
+
+/** The metrics of one service. Each is declared in one call, with its name, what it tells, and its labels. */
+export class MetricSet {
+  readonly #registry: Registry
+  readonly #service: Labels
+
+  /** `service` are labels that every metric has. */
+  constructor(registry: Registry, service: Labels) {
+    this.#registry = registry
+    this.#service = service
+  }
+
+  /** A counter that is increased by those who report. */
+  counter(name: string, help: string, labels: readonly string[]): LabelledCounter {
+    return new LabelledCounter(new Counter(this.#options(name, help, labels)), this.#service)
+  }
+
+  /** A counter that is read off something else. */
+  readCounter(name: string, help: string, labels: readonly string[], read: () => Iterable<Reading>): void {
+    const service = this.#service
+    new Counter({
+      ...this.#options(name, help, labels),
+      collect() {
+        this.reset()
+        for (const [own, value] of read()) this.inc({ ...service, ...own }, value)
+      },
+    })
+  }
+
+  gauge(name: string, help: string, labels: readonly string[], read: () => Iterable<Reading>): void {
+    const service = this.#service
+    new Gauge({
+      ...this.#options(name, help, labels),
+      collect() {
+        this.reset()
+        for (const [own, value] of read()) this.set({ ...service, ...own }, value)
+      },
+    })
+  }
+
+  histogram(
+    name: string,
+    help: string,
+    labels: readonly string[],
+    bounds: readonly number[],
+  ): CheapHistogram {
+    const { labelNames } = this.#options(name, help, labels)
+    return new CheapHistogram(this.#registry, { name, help, labelNames, bounds, service: this.#service })
+  }
+
+  #options(name: string, help: string, labels: readonly string[]) {
+    const labelNames = [...Object.keys(this.#service), ...labels]
+    return { name, help, labelNames, registers: [this.#registry] }
+  }
+}
+
+/** A counter whose labels are those of its service and its own. */
+export class LabelledCounter {
+  readonly #counter: Counter
+  readonly #service: Labels
+
+  constructor(counter: Counter, service: Labels) {
+    this.#counter = counter
+    this.#service = service
+  }
+
+  /** By 0 makes the series appear: Prometheus sees no increase where there was nothing before. */
+  inc(labels: Labels, by = 1): void {
+    this.#counter.inc({ ...this.#service, ...labels }, by)
+  }
+}
+
+/**
+ * Counts by two labels, cheaply enough for every event: a counter of prom-client's makes a key of its labels each
+ * time.
+ */
+export class PairCounter {
+  readonly #counts = new Map<string, Map<string, number>>()
+
+  inc(first: string, second: string, by = 1): void {
+    let counts = this.#counts.get(first)
+    if (!counts) {
+      counts = new Map()
+      this.#counts.set(first, counts)
+    }
+    counts.set(second, (counts.get(second) ?? 0) + by)
+  }
+
+  /** Each pair of labels with its count. */
+  *[Symbol.iterator](): Iterator<readonly [first: string, second: string, count: number]> {
+    for (const [first, counts] of this.#counts)
+      for (const [second, count] of counts) yield [first, second, count]
+  }
+}
