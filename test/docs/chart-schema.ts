@@ -6,6 +6,7 @@ import { FILE } from '#src/lib/config/file.js'
 import { OPTIONS } from '#src/lib/config/options/options.js'
 import { NAMES } from '#src/lib/kafka/properties.js'
 import { ROOT } from '../support/service.js'
+import { withTables } from './tables.js'
 
 export const CHART = join(ROOT, 'helm/eventgate')
 export const SCHEMA = join(CHART, 'values.schema.json')
@@ -81,9 +82,7 @@ export function defaults(): Record<string, unknown> {
 }
 
 export function generatedReadme(): string {
-  const table = ['| value | default | |', '|---|---|---|', ...rows()].join('\n')
-  return readFileSync(CHART_README, 'utf8').replace(
-    /<!-- generated: values -->[\s\S]*?<!-- end -->/,
-    () => `<!-- generated: values -->\n${table}\n<!-- end -->`,
-  )
+  return withTables('helm/eventgate/README.md', {
+    values: () => ['| value | default | |', '|---|---|---|', ...rows()],
+  })
 }

@@ -1,10 +1,10 @@
 /** Makes the tables of docs/configuration.md of the code that reads the configuration. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { FILE } from '#src/lib/config/file.js'
 import { OPTIONS } from '#src/lib/config/options/options.js'
 import { PROPERTIES, type Property } from '#src/lib/kafka/properties.js'
 import { ROOT } from '../support/service.js'
+import { withTables } from './tables.js'
 
 export const PAGE = join(ROOT, 'docs/configuration.md')
 
@@ -71,25 +71,19 @@ function code(value: unknown): string {
   return `\`${JSON.stringify(value)}\``
 }
 
-const TABLES = {
-  file: () => [
-    '| property | what it does here |',
-    '|---|---|',
-    ...fileRows().map(([path, means]) => `| \`${path}\` | ${means} |`),
-  ],
-  options: () => ['| option | default | |', '|---|---|---|', ...optionRows()],
-  kafka: () => [
-    '| property, aliases | values | default | what it does here |',
-    '|---|---|---|---|',
-    ...kafkaRows(),
-  ],
-}
-
-/** The page with its tables made anew: each stands between `<!-- generated: name -->` and `<!-- end -->`. */
+/** The page as the code has it now. */
 export function generated(): string {
-  return readFileSync(PAGE, 'utf8').replace(
-    /<!-- generated: (\w+) -->[\s\S]*?<!-- end -->/g,
-    (_, name: keyof typeof TABLES) =>
-      `<!-- generated: ${name} -->\n${TABLES[name]().join('\n')}\n<!-- end -->`,
-  )
+  return withTables('docs/configuration.md', {
+    file: () => [
+      '| property | what it does |',
+      '|---|---|',
+      ...fileRows().map(([path, description]) => `| \`${path}\` | ${description} |`),
+    ],
+    options: () => ['| option | default | what it does |', '|---|---|---|', ...optionRows()],
+    kafka: () => [
+      '| property, aliases | values | default | what it does |',
+      '|---|---|---|---|',
+      ...kafkaRows(),
+    ],
+  })
 }

@@ -5,7 +5,6 @@ import { test } from 'node:test'
 import { load } from 'js-yaml'
 import { readConf } from '#src/lib/config/config.js'
 import { readConfigFile } from '#src/lib/config/file.js'
-import { CODES, GateError } from '#src/lib/errors.js'
 import { StreamConfigs } from '#src/lib/streams/config-source.js'
 import { ROOT, temporary } from '../support/service.js'
 import { blocksOf, documentOf, Reader } from './documents.js'
@@ -73,25 +72,6 @@ test('configurations that are shown are read as such', async t => {
   for (const [name, title] of Object.entries({ 'my.first.stream': 'test/event', 'jobs.a': 'job' })) {
     const found = configs.table.find(name)
     assert.deepEqual([found?.problem, found?.schemaTitle], [undefined, title])
-  }
-})
-
-test('errors.md has every code with its status, a cause and a remedy, and none that is not', () => {
-  const sections = documentOf('errors.md').split(/^## /m).slice(1)
-  const kinds = ['invalid', 'error', 'invalid', 'error']
-  const rows = sections.flatMap((section, i) =>
-    [...section.matchAll(/^\| `(\w+)` \| (\d+) \| (.+) \| (.+) \|$/gm)].map(
-      ([, code = '', status, cause, remedy]) => ({ code, status, cause, remedy, kind: kinds[i] }),
-    ),
-  )
-  assert.deepEqual(
-    rows.map(({ code }) => code),
-    CODES,
-  )
-  for (const { code, status, cause, remedy, kind } of rows) {
-    const error = new GateError(code as (typeof CODES)[number], 'a reason')
-    assert.deepEqual([Number(status), kind], [error.status, error.kind], code)
-    for (const text of [cause, remedy]) assert.match(String(text), /^\S.{8,}[.?!]$/, code)
   }
 })
 

@@ -1,11 +1,11 @@
 /** Makes the tables of docs/metrics.md of what the code registers. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
 import type { Health, HealthSources } from '#src/lib/telemetry/health.js'
 import { collectProcessMetrics, Reporter } from '#src/lib/telemetry/reporter.js'
 import { ROOT } from '../support/service.js'
+import { withTables } from './tables.js'
 
 export const PAGE = join(ROOT, 'docs/metrics.md')
 
@@ -50,19 +50,11 @@ function rows(metrics: readonly Described[]): string[] {
   ]
 }
 
-const TABLES: Record<string, () => string[]> = {
-  own: () => rows(ownMetrics()),
-  // What there is to know of a process differs from system to system: the page tells of Linux.
-  ...(process.platform === 'linux' ? { process: () => rows(defaultMetrics()) } : {}),
-}
-
-/** The page with its tables made anew: each stands between `<!-- generated: name -->` and `<!-- end -->`. */
+/** The page as the code has it now. */
 export function generated(): string {
-  return readFileSync(PAGE, 'utf8').replace(
-    /<!-- generated: (\w+) -->[\s\S]*?<!-- end -->/g,
-    (table, name: string) => {
-      const make = TABLES[name]
-      return make ? `<!-- generated: ${name} -->\n${make().join('\n')}\n<!-- end -->` : table
-    },
-  )
+  return withTables('docs/metrics.md', {
+    own: () => rows(ownMetrics()),
+    // The metrics of a process differ from system to system: the page has those of Linux.
+    process: process.platform === 'linux' ? () => rows(defaultMetrics()) : undefined,
+  })
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { CODES } from '#src/lib/errors.js'
 import { ROOT } from '../support/service.js'
 import { hasTest } from '../support/test-names.js'
 import { evidence, evidenceOf, generated, missing, PAGE, promisesOf } from './evidence.js'
@@ -41,11 +40,6 @@ for (const [page, { noPromises, least }] of Object.entries(PAGES)) {
 
 test('docs/evidence.md is that of test/docs/evidence.yaml: npm run docs makes it', () => {
   assert.equal(readFileSync(PAGE, 'utf8'), generated())
-})
-
-test('operations.md says of every code what it means for the event', () => {
-  const page = readFileSync(join(ROOT, 'docs/operations.md'), 'utf8')
-  for (const code of CODES) assert.ok(page.includes(`\`${code}\``), code)
 })
 
 test('a quoted word is no test', () => {

@@ -53,7 +53,8 @@ async function main(): Promise<boolean> {
   const weights = await weighAll([LARGEST], heapMb, say)
 
   const broken = [...report.tally.broken, ...trouble.broken]
-  for (const code of unreached(report.tally, trouble)) broken.push(`no answer had the code ${code}`)
+  for (const code of unreached(report.tally, trouble))
+    broken.push(`no answer had the code ${code}: make one in test/fuzz/trouble.ts`)
   for (const { name, bytes, ended } of weights)
     if (ended !== undefined) broken.push(`${name}, ${bytes} bytes: the service ended with ${ended}`)
   const text = table(report, trouble, weights)

@@ -16,5 +16,9 @@ test('hostile requests: every one is answered or ended in order, every code is r
   )
   assert.deepEqual(report.tally.broken, [])
   assert.deepEqual(trouble.broken, [])
-  assert.deepEqual(unreached(report.tally, trouble).sort(), [...KAFKA_CODES].sort())
+  assert.deepEqual(
+    unreached(report.tally, trouble).sort(),
+    [...KAFKA_CODES].sort(),
+    'no answer had these codes: make one in trouble.ts, or name a code that takes a broker in KAFKA_CODES',
+  )
 })

@@ -130,8 +130,8 @@ const SECRET = /pass|secret|pem|key|token|auth|cookie/i
 const AMBIGUOUS = 'is read differently by different YAML parsers: put it into quotes'
 
 /**
- * Replaces `{env(NAME)}` and `{env(NAME,default)}`. If a reference is all that is in quotes, its value becomes one
- * quoted text, so that quotes and line breaks of a password do not end it.
+ * Replaces `{env(NAME)}` and `{env(NAME,default)}`. A reference that is alone in quotes becomes one quoted text, so
+ * that quotes and line breaks of a password do not end it.
  */
 function substituteEnv(yaml: string, env: NodeJS.ProcessEnv): string {
   const reference =

@@ -94,16 +94,6 @@ test('a request that failed as a whole has one entry, without an event', () => {
   }
 })
 
-test('what may be sent again is surely not stored, and nobody is told to send a mistake again', () => {
-  for (const code of CODES) {
-    const { kind, fate, status, retriable } = new GateError(code, 'x')
-    if (retriable) assert.equal(fate, 'not_stored', code)
-    if (kind === 'invalid') assert.ok(!retriable && status >= 400 && status < 500, code)
-    else assert.ok(status >= 500, code)
-    assert.notEqual(status, 410, 'NEL reporters would never come again')
-  }
-})
-
 test('success', () => {
   assert.equal(success(3, 'guaranteed').reason, 'All 3 out of 3 events were accepted.')
   assert.equal(success(3, 'hasty').reason, '3 events hastily received.')
