@@ -7,6 +7,7 @@ import type { Steps } from './lib/eventgate.js'
 import { Comparison } from './lib/evolution/comparison.js'
 import { SchemaEdits } from './lib/evolution/edits.js'
 import type { Explainer } from './lib/explain/explainer.js'
+import { repairerFor } from './lib/explain/repairer.js'
 import type { SchemaRepository } from './lib/schemas/repository.js'
 import { DevRoutes } from './routes/dev.js'
 import { PageRoutes } from './routes/dev-page.js'
@@ -25,7 +26,7 @@ export interface Dev {
 async function sampleOf(schemas: SchemaRepository, uri: string): Promise<unknown> {
   await schemas.load([uri])
   try {
-    return schemas.menderOf(schemas.get(uri))?.sample() ?? null
+    return repairerFor(schemas.get(uri))?.sample() ?? null
   } catch {
     return null
   }

@@ -5,8 +5,9 @@ import type { Logging } from './lib/config/file.js'
 import type { GateError } from './lib/errors.js'
 import { type Delivery, EventGate, type Steps } from './lib/eventgate.js'
 import type { GateFields } from './lib/evolution/comparison.js'
-import type { Known } from './lib/explain/explainer.js'
+import type { Known } from './lib/explain/gate-refusals.js'
 import { Admission } from './lib/http/admission.js'
+import { readBody } from './lib/http/body.js'
 import { BodyReader } from './lib/http/body-reader.js'
 import type { IntakeOptions } from './lib/http/intake.js'
 import { makeQueryReader } from './lib/http/query.js'
@@ -151,6 +152,7 @@ export function knownTo(
     schemaUriField: config.schema_uri_field,
     streamField: config.stream_field ?? undefined,
     dtField: config.dt_field ?? undefined,
+    readEvent: text => readBody(Buffer.from(text)).events[0],
   }
 }
 

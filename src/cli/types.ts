@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { isObject } from '../lib/eventgate.js'
-import type { Mender, SubSchema } from '../lib/schemas/repository.js'
+import type { SubSchema } from '../lib/schemas/json-schema.js'
+import type { SchemaParts } from '../lib/schemas/parts.js'
 import { readInfo } from '../wiring.js'
 import { findFiles, type SchemaFile, type SourceFile } from './check/files.js'
 import { CheckedSchemas, uriOf } from './check/schemas.js'
@@ -106,9 +107,9 @@ async function write(checked: CheckedSchemas, streams: readonly SourceFile[]): P
   const parts: string[] = [HEAD]
   for (const [title, files] of [...versions].sort(([a], [b]) => (a < b ? -1 : 1))) {
     for (const file of files) {
-      const mender = checked.side(file)?.mender
-      if (!mender) continue
-      const body = await compile(bundled(mender, uriOf(file)), 'Event', {
+      const side = checked.side(file)
+      if (!side) continue
+      const body = await compile(bundled(side.parts, uriOf(file)), 'Event', {
         ...{ bannerComment: '', ignoreMinAndMaxItems: true, unreachableDefinitions: false },
         style: { semi: false, singleQuote: true, printWidth: 100 },
       })
@@ -165,7 +166,7 @@ function nameOf(title: string, version: string): string {
 }
 
 /** The schema with all that it refers to inside it, and without titles, which would become names. */
-function bundled(mender: Mender, uri: string): object {
+function bundled(parts: SchemaParts, uri: string): object {
   const definitions: Record<string, unknown> = {}
   const rewrite = (schema: unknown): unknown => {
     if (Array.isArray(schema)) return schema.map(rewrite)
@@ -183,11 +184,11 @@ function bundled(mender: Mender, uri: string): object {
     if (other === '' || other === uri) return `#${fragment}`
     if (!(other in definitions)) {
       definitions[other] = true
-      definitions[other] = rewrite(mender.resolve(other) as SubSchema)
+      definitions[other] = rewrite(parts.resolve(other) as SubSchema)
     }
     return `#/definitions/${other.replaceAll('~', '~0').replaceAll('/', '~1')}${fragment}`
   }
-  const root = rewrite(mender.root) as Record<string, unknown>
+  const root = rewrite(parts.root) as Record<string, unknown>
   const { examples: _examples, ...rest } = root
   return { ...rest, definitions: { ...(root.definitions as object), ...definitions } }
 }

@@ -6,6 +6,16 @@ export function pointerOf(steps: readonly Step[]): string {
   return steps.map(step => `/${String(step).replace(/~/g, '~0').replace(/\//g, '~1')}`).join('')
 }
 
+/** The steps of a JSON pointer. An index of an array is a text here. */
+export function pointerSteps(pointer: string): string[] {
+  return pointer.split('/').slice(1).map(unescapedStep)
+}
+
+/** One step of a JSON pointer, as the name that it means. */
+export function unescapedStep(step: string): string {
+  return step.replace(/~1/g, '/').replace(/~0/g, '~')
+}
+
 /**
  * The steps of a path as Ajv 6 writes it (`.meta.uri`, `.tags[0]`, `['a key']`) within a value. Some names come
  * with quotes that are not escaped, so that only the value tells where they end; of what it has not got, the

@@ -2,7 +2,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { Event, Schema } from '#src/lib/eventgate.js'
 import { Comparison, type Side, type Verdict } from '#src/lib/evolution/comparison.js'
-import { type CompiledSchema, Compiler } from '#src/lib/schemas/compiler.js'
+import { Repairer } from '#src/lib/explain/repairer.js'
+import { compile } from '#src/lib/schemas/compiler.js'
+import { DocumentReader } from '#src/lib/schemas/document.js'
+import { type SchemaParts, partsOf as schemaPartsOf } from '#src/lib/schemas/parts.js'
 import { makeEnrich } from '#src/lib/steps/enrich.js'
 import { key, schema as schemas, value as values } from '../support/schema-worlds.js'
 import { Random } from './random.js'
@@ -20,13 +23,13 @@ const enrich = makeEnrich({
 
 export const comparison = new Comparison({ enrich }, FIELDS)
 
-const compiler = new Compiler({ allowInsecure: true })
+const reader = new DocumentReader({ allowInsecure: true })
 
 /** A schema as the service would have it. Throws where the service would refuse it. */
 export function sideOf(uri: string, document: object): Side {
-  const root = compiler.read(uri, JSON.stringify(document))
-  const compiled: CompiledSchema = compiler.compile(root, new Map())
-  return { schema: compiled, mender: compiled.mender }
+  const root = reader.read(uri, JSON.stringify(document))
+  const compiled = compile(root, new Map())
+  return { schema: compiled, parts: schemaPartsOf(compiled) as SchemaParts }
 }
 
 export interface PairsResult {
@@ -111,12 +114,12 @@ function refuses(event: Event, schema: Schema): boolean {
 
 /** Events of the pool, and changed ones near to what the older schema accepts. */
 function* eventsFor(
-  { mender }: Side,
+  { parts }: Side,
   pool: readonly Members[],
   count: number,
   random: Random,
 ): Generator<Event> {
-  const sample = mender.sample(performance.now() + 20)
+  const sample = new Repairer(parts, performance.now() + 20).sample()
   const near =
     typeof sample === 'object' && sample !== null && !Array.isArray(sample) ? (sample as Members) : {}
   for (let i = 0; i < count; i++) {

@@ -3,6 +3,7 @@ import { GateError } from '../../lib/errors.js'
 import type { Event } from '../../lib/eventgate.js'
 import { isObject } from '../../lib/eventgate.js'
 import { Comparison, isSame, type Side } from '../../lib/evolution/comparison.js'
+import { partsOf } from '../../lib/schemas/parts.js'
 import type { SchemaRepository } from '../../lib/schemas/repository.js'
 import { gateFields, makeSchemas, makeSteps, readInfo } from '../../wiring.js'
 import { lineOf, type SchemaFile } from './files.js'
@@ -51,8 +52,8 @@ export class CheckedSchemas {
   side(file: SchemaFile): Side | undefined {
     if (this.#failures.has(file)) return undefined
     const schema = this.#repository.get(uriOf(file))
-    const mender = this.#repository.menderOf(schema)
-    return mender && { schema, mender }
+    const parts = partsOf(schema)
+    return parts && { schema, parts }
   }
 
   /** By title, the versions in order. */

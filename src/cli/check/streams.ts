@@ -1,5 +1,6 @@
 import type { Config } from '../../lib/config/config.js'
-import type { Mender, SubSchema } from '../../lib/schemas/repository.js'
+import type { SubSchema } from '../../lib/schemas/json-schema.js'
+import type { SchemaParts } from '../../lib/schemas/parts.js'
 import { StreamTable } from '../../lib/streams/streams.js'
 import { lineOf, type SourceFile } from './files.js'
 import type { Problem } from './report.js'
@@ -56,7 +57,7 @@ export function checkStreams(
           name,
           `stream ${name}: ${newest.version} of ${title} has no ${field.path}, which is the key ${key}`,
         )
-      else if (!isRequired(side.mender, field.path))
+      else if (!isRequired(side.parts, field.path))
         add(
           'key_optional',
           name,
@@ -122,10 +123,10 @@ function isExpression(name: string): boolean {
 }
 
 /** Whether each event of a schema has a field at a dotted path. */
-function isRequired(mender: Mender, path: string): boolean {
-  let schemas: SubSchema[] = [mender.root]
+function isRequired(parts: SchemaParts, path: string): boolean {
+  let schemas: SubSchema[] = [parts.root]
   for (const name of path.split('.')) {
-    const all = schemas.flatMap(schema => applying(mender, schema))
+    const all = schemas.flatMap(schema => applying(parts, schema))
     if (!all.some(({ required }) => Array.isArray(required) && required.includes(name))) return false
     schemas = all.flatMap(({ properties }) => {
       const own = (properties as Record<string, SubSchema> | undefined)?.[name]
@@ -135,11 +136,11 @@ function isRequired(mender: Mender, path: string): boolean {
   return true
 }
 
-function applying(mender: Mender, schema: SubSchema, depth = 0): Record<string, unknown>[] {
+function applying(parts: SchemaParts, schema: SubSchema, depth = 0): Record<string, unknown>[] {
   if (typeof schema === 'boolean' || depth > 20) return []
-  if (typeof schema.$ref === 'string') return applying(mender, mender.resolve(schema.$ref) ?? true, depth + 1)
-  const parts = (schema.allOf ?? []) as SubSchema[]
-  return [schema, ...parts.flatMap(part => applying(mender, part, depth + 1))]
+  if (typeof schema.$ref === 'string') return applying(parts, parts.resolve(schema.$ref) ?? true, depth + 1)
+  const all = (schema.allOf ?? []) as SubSchema[]
+  return [schema, ...all.flatMap(part => applying(parts, part, depth + 1))]
 }
 
 function escaped(text: string): string {

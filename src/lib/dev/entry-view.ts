@@ -1,6 +1,7 @@
 import type { Code } from '../errors.js'
 import type { Context } from '../eventgate.js'
-import { briefExplanation, type Explainer } from '../explain/explainer.js'
+import type { Explainer } from '../explain/explainer.js'
+import { briefExplanation } from '../explain/explanation.js'
 import { pointerOf, stepsOf } from '../json-pointer.js'
 import type { Entry } from './recorder.js'
 

@@ -1,6 +1,6 @@
 import { GateError, type SchemaError } from '../errors.js'
 import type { Context, Event, Schema, Steps, Stream } from '../eventgate.js'
-import type { Mender } from '../schemas/repository.js'
+import type { SchemaParts } from '../schemas/parts.js'
 import { CounterexampleSearch, type Judge } from './counterexample.js'
 import { type Filling, type Gap, type Place, Subsumption } from './subsumption.js'
 
@@ -22,10 +22,10 @@ export type Verdict =
       rule: { path: string; keyword: string; message: string }
     }
 
-/** A schema with what looks for values that satisfy it. */
+/** A schema and its parts. */
 export interface Side {
   schema: Schema
-  mender: Mender
+  parts: SchemaParts
 }
 
 /** How the gate is set up, as far as it decides what an event looks like when it is validated. */
@@ -61,15 +61,15 @@ export class Comparison {
       older: event => this.refusal(event, older.schema) === undefined,
       newer: event => this.refusal(event, newer.schema) === undefined,
     }
-    const gaps = new Subsumption(older.mender, newer.mender, this.#fillingOf(older, newer)).gaps()
-    const examples = ((older.mender.root.examples ?? []) as Event[]).slice(0, 5)
+    const gaps = new Subsumption(older.parts, newer.parts, this.#fillingOf(older, newer)).gaps()
+    const examples = ((older.parts.root.examples ?? []) as Event[]).slice(0, 5)
     if (gaps.length === 0) {
       // A proof that an example contradicts would be a defect: better found here than trusted.
       const wrong = examples.find(example => judge.older(example) && !judge.newer(example))
       return wrong ? this.#breaks(wrong, newer) : { verdict: 'compatible' }
     }
     const until = performance.now() + SEARCH_MS
-    const found = new CounterexampleSearch(older.mender, newer.mender, judge, until).find(gaps, examples)
+    const found = new CounterexampleSearch(older.parts, newer.parts, judge, until).find(gaps, examples)
     if (found) return this.#breaks(found, newer)
     const [first] = gaps as [Gap]
     return {

@@ -1,9 +1,10 @@
 import { type Event, isObject } from '../eventgate.js'
 import { GONE, put } from '../explain/json-patch.js'
+import { Repairer } from '../explain/repairer.js'
 import { at, type Step } from '../json-pointer.js'
-import { guarded } from '../regexp/linear.js'
-import type { JsonSchema, Mender, SubSchema } from '../schemas/repository.js'
-import { finite, schemasFor } from './rules.js'
+import { type JsonSchema, matches, type SubSchema, schemasFor } from '../schemas/json-schema.js'
+import type { SchemaParts } from '../schemas/parts.js'
+import { finite } from './rules.js'
 import type { Gap, Place } from './subsumption.js'
 
 /** Whether the gate takes an event by one of the two schemas. */
@@ -12,12 +13,13 @@ export interface Judge {
   newer(event: Event): boolean
 }
 
-type Members = Record<string, unknown>
-
 /** Gaps that are looked into: the first ones are nearest to the root. */
 const MAX_GAPS = 40
 /** Tries to make an event smaller. */
 const MAX_SHRINKS = 400
+/** Times of the searches for one value (ms). */
+const FIX_MS = 100
+const NEAR_MS = 50
 const ROUGH: readonly unknown[] = [
   ...[null, true, false, 0, 1, -1, 1.5, 1e6],
   ...['', 'text', 'a', 'A', '0', ' ', 'ä', 'a b', '1970-01-01', 'a'.repeat(300)],
@@ -30,13 +32,13 @@ const ROUGH: readonly unknown[] = [
  * it has tried with the gate itself.
  */
 export class CounterexampleSearch {
-  readonly #older: Mender
-  readonly #newer: Mender
+  readonly #older: SchemaParts
+  readonly #newer: SchemaParts
   readonly #judge: Judge
   readonly #until: number
 
   /** Ends at this time of `performance.now()`. */
-  constructor(older: Mender, newer: Mender, judge: Judge, until: number) {
+  constructor(older: SchemaParts, newer: SchemaParts, judge: Judge, until: number) {
     this.#older = older
     this.#newer = newer
     this.#judge = judge
@@ -45,7 +47,7 @@ export class CounterexampleSearch {
 
   /** The smallest event found; undefined if none was. */
   find(gaps: readonly Gap[], examples: readonly Event[]): Event | undefined {
-    const bases = [...examples, this.#older.sample(this.#until)].filter(isObject).slice(0, 6)
+    const bases = [...examples, new Repairer(this.#older, this.#until).sample()].filter(isObject).slice(0, 6)
     for (const base of bases) if (this.#breaks(base)) return this.#shrink(base)
     const nearest = [...gaps].sort((a, b) => a.place.length - b.place.length).slice(0, MAX_GAPS)
     for (const gap of nearest) {
@@ -69,6 +71,10 @@ export class CounterexampleSearch {
     return performance.now() > this.#until
   }
 
+  #search(parts: SchemaParts, ms: number): Repairer {
+    return new Repairer(parts, Math.min(this.#until, performance.now() + ms))
+  }
+
   #breaks(event: Event): boolean {
     return this.#judge.older(event) && !this.#judge.newer(event)
   }
@@ -77,9 +83,8 @@ export class CounterexampleSearch {
   #tried(event: unknown): Event | undefined {
     if (!isObject(event) || this.#judge.newer(event)) return undefined
     if (this.#judge.older(event)) return event
-    this.#older.begin(Math.min(this.#until, performance.now() + 100))
-    const mended = this.#older.mended(event)
-    return isObject(mended) && this.#breaks(mended) ? mended : undefined
+    const fixed = this.#search(this.#older, FIX_MS).fix(event)
+    return isObject(fixed) && this.#breaks(fixed) ? fixed : undefined
   }
 
   #at(gap: Gap, base: Event): Event | undefined {
@@ -97,9 +102,8 @@ export class CounterexampleSearch {
   #withParent(base: Event, steps: readonly Step[]): Event {
     if (steps.length < 2 || at(base, steps.slice(0, -1)) !== undefined) return base
     const made = grown(base, steps.slice(0, -1), typeof steps.at(-1) === 'number' ? [] : {})
-    this.#older.begin(Math.min(this.#until, performance.now() + 100))
-    const mended = this.#older.mended(made)
-    return isObject(mended) ? mended : base
+    const fixed = this.#search(this.#older, FIX_MS).fix(made)
+    return isObject(fixed) ? fixed : base
   }
 
   /** The place in an event: where it has such a property or item, that one, else a new one. */
@@ -136,20 +140,20 @@ export class CounterexampleSearch {
       seen.add(text)
       return true
     }
-    const isAccepted = (value: unknown) => older.every(part => this.#older.satisfies(value, part))
+    const isAccepted = (value: unknown) => older.every(part => this.#older.accepts(part, value))
     const candidates = [
       ...this.#meeting(keyword, rule, current),
       ...wrong(keyword, rule, current, older),
       ...ROUGH,
     ]
     for (const value of candidates)
-      if (isAccepted(value) && !this.#newer.satisfies(value, schema) && isNew(value)) yield value
+      if (isAccepted(value) && !this.#newer.accepts(schema, value) && isNew(value)) yield value
     // None of these is accepted as it is: what is nearest to it may be.
     for (const value of candidates) {
       if (this.#isLate()) return
       if (isAccepted(value)) continue
-      const near = this.#older.near(value, all, Math.min(this.#until, performance.now() + 50))
-      if (near !== undefined && !this.#newer.satisfies(near, schema) && isNew(near)) yield near
+      const near = this.#search(this.#older, NEAR_MS).fit(value, all)
+      if (near !== undefined && !this.#newer.accepts(schema, near) && isNew(near)) yield near
     }
     // What defaults and the gate fill in changes what is asked: the event tells, not the sub-schema.
     for (const value of candidates) if (isNew(value)) yield value
@@ -158,8 +162,7 @@ export class CounterexampleSearch {
 
   /** Values that meet what a compound rule forbids or sets conditions for. */
   *#meeting(keyword: string, rule: unknown, current: unknown): Generator<unknown> {
-    const near = (schema: SubSchema) =>
-      this.#newer.near(current ?? {}, schema, Math.min(this.#until, performance.now() + 50))
+    const near = (schema: SubSchema) => this.#search(this.#newer, NEAR_MS).fit(current ?? {}, schema)
     if (keyword === 'if' || keyword === 'not') yield* [near(rule as SubSchema), near({ not: rule })]
     if (keyword !== 'oneOf') return
     const branches = (rule as SubSchema[]).slice(0, 6)
@@ -253,7 +256,7 @@ function* wrong(
       for (const name of ['x', 'X', 'a b', 'ä', '0', 'x'.repeat(100)]) yield { ...object, [name]: 'text' }
       break
     case 'dependencies':
-      for (const [name, needed] of Object.entries((rule ?? {}) as Members)) {
+      for (const [name, needed] of Object.entries((rule ?? {}) as Event)) {
         const without = Array.isArray(needed)
           ? needed
           : isObject(needed)
@@ -302,10 +305,10 @@ function* constantsIn(schema: unknown): Generator<unknown> {
 }
 
 /** A name that is not among the properties, and not named by the schema. */
-function freshName(step: Extract<Place, object>, value: Members, schema: SubSchema): string {
+function freshName(step: Extract<Place, object>, value: Event, schema: SubSchema): string {
   const isNamed = (name: string) =>
     typeof schema === 'object' && Object.hasOwn((schema.properties ?? {}) as object, name)
-  const fits = (name: string) => step.matching === undefined || guarded(step.matching).test(name)
+  const fits = (name: string) => step.matching === undefined || matches(step.matching, name)
   const known = Object.keys(value).find(name => !isNamed(name) && fits(name))
   if (known !== undefined) return known
   const plain = (step.matching ?? '').replace(/[\^$]/g, '').replace(/\\(.)/g, '$1')

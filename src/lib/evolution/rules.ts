@@ -1,16 +1,10 @@
-import { guarded } from '../regexp/linear.js'
-import type { JsonSchema, SubSchema } from '../schemas/repository.js'
+import { type JsonSchema, membersOf, type SubSchema } from '../schemas/json-schema.js'
+import { canonical } from '../schemas/linear.js'
 
 // What single rules of schemas say, without references. Pure.
 
 export type Type = 'null' | 'boolean' | 'integer' | 'fraction' | 'string' | 'array' | 'object'
 const TYPES: readonly Type[] = ['null', 'boolean', 'integer', 'fraction', 'string', 'array', 'object']
-
-export type Members<T = SubSchema> = Readonly<Record<string, T>>
-
-export function membersOf<T = SubSchema>(value: unknown): Members<T> {
-  return typeof value === 'object' && value !== null ? (value as Members<T>) : {}
-}
 
 export function listOf(value: unknown): readonly string[] {
   return Array.isArray(value) ? value : []
@@ -22,14 +16,7 @@ export function isNumber(value: unknown): value is number {
 
 /** Like Ajv's equality; the order of keys means nothing. */
 export function isSame(one: unknown, other: unknown): boolean {
-  if (one === other) return true
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false
-  if (Array.isArray(one) !== Array.isArray(other)) return false
-  const names = Object.keys(one)
-  if (names.length !== Object.keys(other).length) return false
-  return names.every(
-    name => Object.hasOwn(other, name) && isSame((one as Members)[name], (other as Members)[name]),
-  )
+  return one === other || canonical(one) === canonical(other)
 }
 
 /** Whether two rules are the same wherever they stand. A reference may mean another document. */
@@ -144,17 +131,6 @@ export function itemOf(items: unknown, additionalItems: unknown, index: number):
   return (index < items.length ? items[index] : (additionalItems ?? true)) as SubSchema
 }
 
-/** What one schema says of the value of a property. */
-export function schemasFor(schema: JsonSchema, name: string): SubSchema[] {
-  const properties = membersOf(schema.properties)
-  const schemas: SubSchema[] = Object.hasOwn(properties, name) ? [properties[name] as SubSchema] : []
-  for (const [pattern, own] of Object.entries(membersOf(schema.patternProperties)))
-    if (matches(pattern, name)) schemas.push(own)
-  if (schemas.length === 0 && schema.additionalProperties !== undefined)
-    schemas.push(schema.additionalProperties as SubSchema)
-  return schemas
-}
-
 export function namesOf(facts: readonly JsonSchema[]): string[] {
   return [...new Set(facts.flatMap(part => Object.keys(membersOf(part.properties))))]
 }
@@ -170,8 +146,4 @@ export function defaultsOf(facts: readonly JsonSchema[]): Map<string, unknown> {
     for (const [name, schema] of Object.entries(membersOf(part.properties)))
       if (typeof schema === 'object' && Object.hasOwn(schema, 'default')) defaults.set(name, schema.default)
   return defaults
-}
-
-export function matches(pattern: string, name: string): boolean {
-  return guarded(pattern).test(name)
 }

@@ -1,5 +1,6 @@
 import { Field } from '../field.js'
-import type { JsonSchema, Mender, SubSchema } from '../schemas/repository.js'
+import { type JsonSchema, matches, membersOf, type SubSchema, schemasFor } from '../schemas/json-schema.js'
+import type { SchemaParts } from '../schemas/parts.js'
 import {
   admits,
   coversBooleans,
@@ -12,11 +13,8 @@ import {
   type Limits,
   limitsOf,
   listOf,
-  matches,
-  membersOf,
   namesOf,
   patternsOf,
-  schemasFor,
   standsAlone,
   type Type,
   typesOf,
@@ -72,8 +70,8 @@ const PROVEN: readonly Gap[] = []
  * defaults says little of the event as it came. Where there are any, only what holds without them is used.
  */
 export class Subsumption {
-  readonly #older: Mender
-  readonly #newer: Mender
+  readonly #older: SchemaParts
+  readonly #newer: SchemaParts
   readonly #filling: Filling
   /** Proofs that are under way, or done with what is: the depth at which, or -1. */
   readonly #assumed = new Map<string, number>()
@@ -82,7 +80,7 @@ export class Subsumption {
   #steps = 0
   #lastId = 0
 
-  constructor(older: Mender, newer: Mender, filling: Filling) {
+  constructor(older: SchemaParts, newer: SchemaParts, filling: Filling) {
     this.#older = older
     this.#newer = newer
     this.#filling = filling
@@ -118,8 +116,8 @@ export class Subsumption {
     this.#order.push(key)
     const known = finite(facts)
     if (known) {
-      const possible = known.filter(value => facts.every(part => this.#older.satisfies(value, part)))
-      const refused = possible.filter(value => !this.#newer.satisfies(value, newer))
+      const possible = known.filter(value => facts.every(part => this.#older.accepts(part, value)))
+      const refused = possible.filter(value => !this.#newer.accepts(newer, value))
       this.#forget(mark)
       return refused.length === 0 ? PROVEN : gap('enum', refused)
     }
@@ -392,21 +390,21 @@ export class Subsumption {
     const isFilled = (name: string) => {
       const filled = this.#filledAt(this.#filling.older, [...place, name])
       const own = this.#valueFacts(facts, name) ?? []
-      return filled?.some(value => own.every(part => this.#older.satisfies(value, part))) ?? false
+      return filled?.some(value => own.every(part => this.#older.accepts(part, value))) ?? false
     }
     const required = facts.flatMap(part => listOf(part.required))
     const always = Object.entries(this.#filling.both).flatMap(([path, values]) => {
       const name = path.split('.').at(-1) as string
       const own = path === dottedOf([...place, name]) ? this.#valueFacts(facts, name) : undefined
       // Where the older schema refuses the value the gate takes it back.
-      return own && values.every(value => own.every(part => this.#older.satisfies(value, part))) ? [name] : []
+      return own && values.every(value => own.every(part => this.#older.accepts(part, value))) ? [name] : []
     })
     return new Set([...required.filter(name => !defaults.has(name) && !isFilled(name)), ...always])
   }
 
   #allSatisfy(values: readonly unknown[], newer: JsonSchema, name: string): boolean {
     const schemas = schemasFor(newer, name)
-    return values.every(value => schemas.every(schema => this.#newer.satisfies(value, schema)))
+    return values.every(value => schemas.every(schema => this.#newer.accepts(schema, value)))
   }
 
   /** Examples of what the gate puts at a place: a field's values, or objects that it makes to put fields into. */
@@ -463,7 +461,7 @@ export class Subsumption {
   }
 
   #namesFollow(facts: readonly JsonSchema[], names: SubSchema, added: readonly string[]): boolean {
-    if (!added.every(name => this.#newer.satisfies(name, names))) return false
+    if (!added.every(name => this.#newer.accepts(names, name))) return false
     const own = facts.flatMap(part =>
       part.propertyNames === undefined ? [] : [part.propertyNames as SubSchema],
     )
@@ -471,7 +469,7 @@ export class Subsumption {
     if (this.#prove(known, names, [{ any: 'property' }, { any: 'item' }]).length === 0) return true
     if (!this.#isClosed(facts)) return false
     return namesOf(facts).every(
-      name => this.#valueFacts(facts, name) === undefined || this.#newer.satisfies(name, names),
+      name => this.#valueFacts(facts, name) === undefined || this.#newer.accepts(names, name),
     )
   }
 
@@ -485,9 +483,9 @@ export class Subsumption {
     for (const { not } of facts)
       if (standsAlone(not) && standsAlone(newer) && this.#implies(newer, not as SubSchema)) return true
     const known = finite([newer])
-    if (known?.every(value => !facts.every(part => this.#older.satisfies(value, part)))) return true
+    if (known?.every(value => !facts.every(part => this.#older.accepts(part, value)))) return true
     const own = finite(facts)
-    if (own?.every(value => !this.#newer.satisfies(value, newer))) return true
+    if (own?.every(value => !this.#newer.accepts(newer, value))) return true
     if (types.every(type => type === 'object')) {
       if (listOf(newer.required).some(name => this.#valueFacts(facts, name) === undefined)) return true
       const required = new Set([...listOf(newer.required), ...facts.flatMap(part => listOf(part.required))])
@@ -537,12 +535,12 @@ export class Subsumption {
    * What a reference means in the end. A reference that leads nowhere refuses its schema before this.
    * A second one with a type beside it is left as it is: no rule follows from it.
    */
-  #follow(mender: Mender, schema: SubSchema): SubSchema {
+  #follow(parts: SchemaParts, schema: SubSchema): SubSchema {
     let followed: SubSchema | undefined = schema
     for (let i = 0; i < 100; i++) {
       if (typeof followed !== 'object' || typeof followed.$ref !== 'string') return followed ?? true
       if (followed !== schema && followed.type !== undefined) return followed
-      followed = mender.resolve(followed.$ref)
+      followed = parts.resolve(followed.$ref)
     }
     return true
   }

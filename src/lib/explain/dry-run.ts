@@ -1,7 +1,8 @@
 import type { GateError } from '../errors.js'
 import { type Context, EventGate, type Events, type Outcome, type Steps } from '../eventgate.js'
 import { yieldToEventLoop } from '../runtime/event-loop.js'
-import type { Explainer, Explanation } from './explainer.js'
+import type { Explainer } from './explainer.js'
+import type { Explanation } from './explanation.js'
 
 /** What would become of one event. */
 export interface Prospect {
@@ -9,7 +10,7 @@ export interface Prospect {
   outcome: 'accepted' | 'refused' | 'failed'
   stream: string | null
   schema_uri: string | null
-  /** With what is filled in; null where it would not be produced, or the answer is too long for it. */
+  /** With what the gate fills in; null if it would not be produced, or if the answer is too long for it. */
   event: unknown
   topic: string | null
   key: string | null
@@ -17,12 +18,12 @@ export interface Prospect {
   error: Explanation | { code: string; message: string; details: never[]; mended: null } | null
 }
 
-/** Refused events of one request that are explained, which takes milliseconds each; of the others the reason is told. */
+/** Refused events of one request that are explained, which takes milliseconds each. Others get the reason only. */
 const MAX_EXPLAINED = 100
 /** Characters of enriched events in one answer. */
 const MAX_LENGTH = 8 * 1024 * 1024
 
-/** Takes events the gate's whole way but the produce. */
+/** Sends events through the whole gate but the produce. */
 export class DryRun {
   readonly #gate: EventGate
   readonly #explainer: Explainer
@@ -32,7 +33,7 @@ export class DryRun {
     this.#explainer = explainer
   }
 
-  /** By the context's deadline; what is explained after it is explained no further. */
+  /** Ends by the context's deadline. Events that are explained after it get the reason only. */
   async process(events: Events, context: Context): Promise<Prospect[]> {
     const outcomes = await this.#gate.process(events, context)
     const prospects: Prospect[] = []
@@ -49,7 +50,7 @@ export class DryRun {
       const mayExplain = explained < MAX_EXPLAINED && Date.now() < context.deadline
       if ('error' in outcome) explained++
       prospects.push({
-        ...{ index, outcome: verdictOf(outcome) },
+        ...{ index, outcome: prospectOf(outcome) },
         ...{ stream: outcome.stream?.name ?? null, schema_uri: outcome.schema?.uri ?? null },
         ...{ event, topic, key, timestamp },
         error: 'error' in outcome ? await this.#errorOf(outcome.error, context, index, mayExplain) : null,
@@ -66,14 +67,13 @@ export class DryRun {
   ): Promise<Prospect['error']> {
     const { code, message } = error
     if (!mayExplain) return { code, message, details: [], mended: null }
-    // Others come in between.
     await yieldToEventLoop()
     const text = context.textOf(index)
     return this.#explainer.explain({ event: parsed(text), text, context, index }, error)
   }
 }
 
-function verdictOf(outcome: Outcome): Prospect['outcome'] {
+function prospectOf(outcome: Outcome): Prospect['outcome'] {
   if (outcome.fate === 'delivered') return 'accepted'
   return outcome.fate === 'invalid' ? 'refused' : 'failed'
 }

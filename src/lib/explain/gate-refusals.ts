@@ -2,24 +2,26 @@ import { nearest } from '../did-you-mean.js'
 import { type Code, GateError } from '../errors.js'
 import { type Context, type Event, isObject, type Schema, type Stream } from '../eventgate.js'
 import { Field } from '../field.js'
-import { readBody } from '../http/body.js'
 import { at, type Step } from '../json-pointer.js'
 import type { SchemaRepository } from '../schemas/repository.js'
 import { looseTimeOf } from '../time.js'
 import { readYaml } from '../yaml.js'
 import { GONE, put } from './json-patch.js'
+import { repairerFor } from './repairer.js'
 
-/** What the gate's own refusals are mended by. */
+/** What the fixes of the gate's own refusals are taken from. */
 export interface Known {
-  schemas: SchemaRepository
-  /** The streams that are configured; undefined where any may be. */
+  schemas: Pick<SchemaRepository, 'list'>
+  /** The configured streams; undefined if any stream is allowed. */
   streams: (() => Readonly<Record<string, { schema_title?: unknown }>>) | undefined
   schemaUriField: string
   streamField: string | undefined
   dtField: string | undefined
+  /** Reads an event's text as the gate does. May throw a GateError, or return one. */
+  readEvent(text: string): unknown
 }
 
-/** An event that the gate refused before or after its schema was asked. */
+/** An event that was refused, but not by its schema. */
 export interface Refused {
   event: unknown
   text: string
@@ -28,24 +30,24 @@ export interface Refused {
   context: Context
   schema: Schema | undefined
   stream: Stream | undefined
-  /** When what is searched for it is to end, of `performance.now()`. */
+  /** When the search for fixes ends, of `performance.now()`. */
   until: number
 }
 
 /** What a refusal is about, and other events that may pass, the likeliest first. */
-export interface Way {
+export interface Fixes {
   steps: Step[]
   tries: unknown[]
 }
 
 const MAX_TRIES = 12
 
-/** Looks for ways out of a refusal of the gate's own. None is known to lead anywhere. */
-export async function waysOutOf(refused: Refused, known: Known): Promise<Way> {
+/** Guesses what a refused event should have been. The caller tries the guesses. */
+export async function fixesFor(refused: Refused, known: Known): Promise<Fixes> {
   const { event, code } = refused
   const schemaUri = known.schemaUriField.split('.')
   const stream = known.streamField?.split('.') ?? []
-  const setting = (steps: Step[], values: readonly unknown[]): Way => ({
+  const setting = (steps: Step[], values: readonly unknown[]): Fixes => ({
     steps,
     tries: [...new Set(values)].slice(0, MAX_TRIES).map(value => put(event, steps, value)),
   })
@@ -72,7 +74,7 @@ export async function waysOutOf(refused: Refused, known: Known): Promise<Way> {
       )?.field
       const steps = field ? [...new Field(field.path).steps] : []
       if (!field || !refused.schema) return { steps, tries: [] }
-      const shown = at(known.schemas.menderOf(refused.schema)?.sample(refused.until), steps)
+      const shown = at(repairerFor(refused.schema, refused.until)?.sample(), steps)
       return setting(steps, [...(shown === undefined ? [] : [shown]), 'text', 1])
     }
     case 'timestamp_unparsable': {
@@ -82,7 +84,7 @@ export async function waysOutOf(refused: Refused, known: Known): Promise<Way> {
       return setting(steps, [...times, GONE])
     }
     case 'event_number_inexact':
-      return numbersAsText(refused)
+      return numbersAsText(refused, known)
     case 'event_not_an_object':
       return { steps: [], tries: objectsIn(event) }
     case 'body_malformed':
@@ -119,7 +121,7 @@ async function schemasFor({ event, context, stream }: Refused, known: Known): Pr
   } else {
     const meant = named === undefined ? undefined : nearest(`/${named.replace(/\./g, '/')}`, uris)
     if (meant !== undefined) found.push(meant)
-    // Where there are few, one of them may do.
+    // If there are few, one of them may do.
     found.push(...newestFirst.slice(0, MAX_TRIES))
   }
   return found
@@ -156,8 +158,8 @@ function timesLike(value: unknown): number[] {
   return [number < 1e11 ? number * 1000 : number, read].filter(ms => ms >= 0 && ms < 8.64e15)
 }
 
-/** Each number that cannot be kept made text, in the text: once it is parsed it is another number. */
-function numbersAsText({ event, text, message }: Refused): Way {
+/** Turns each inexact number into a string, in the text: once it is parsed it is another number. */
+function numbersAsText({ event, text, message }: Refused, known: Known): Fixes {
   const steps = walk(event, inexact(message).path) ?? []
   let [next, reason] = [text, message]
   for (let i = 0; i < MAX_NUMBERS; i++) {
@@ -166,7 +168,7 @@ function numbersAsText({ event, text, message }: Refused): Way {
     const replaced = next.replace(number, `"${digits}"`)
     if (digits === '' || replaced === next) break
     next = replaced
-    const [read] = eventsIn(next)
+    const read = eventIn(next, known)
     if (!(read instanceof GateError)) return { steps, tries: read === undefined ? [] : [read] }
     reason = read.message
   }
@@ -175,11 +177,11 @@ function numbersAsText({ event, text, message }: Refused): Way {
 
 const MAX_NUMBERS = 20
 
-function eventsIn(text: string): unknown[] {
+function eventIn(text: string, known: Known): unknown {
   try {
-    return readBody(Buffer.from(text)).events
+    return known.readEvent(text)
   } catch {
-    return []
+    return undefined
   }
 }
 
@@ -215,8 +217,8 @@ function objectsIn(event: unknown): unknown[] {
 const LENIENT_BOUNDS = { maxValues: 10_000, maxDepth: 100 }
 
 /**
- * YAML's flow style takes single quotes, bare names and commas at the end, as people write. What its readers
- * disagree about is no more plain than the event was.
+ * YAML's flow style allows single quotes, bare names and trailing commas, as people write. What YAML readers disagree
+ * on is as unclear as the event was.
  */
 function leniently(text: string): unknown[] {
   if (!/^\s*\{/.test(text)) return []
@@ -232,18 +234,19 @@ function leniently(text: string): unknown[] {
 
 /** Why nothing can be suggested, by code. */
 export const WHY_NOT: Partial<Record<Code, string>> = {
-  event_too_deep: 'what is nested deeper has to go, or to become text: which of it, only its sender knows',
-  event_number_inexact: 'no number of that size can be kept exactly, and the schema wants no text there',
-  event_too_large: 'what is too large has to go: which of it, only its sender knows',
-  schema_broken: 'the schema has to be mended, not the event',
-  schema_insecure: 'the schema has to be mended, not the event',
-  edge_uniques_refused: 'the request lacks what proxies add to it: no event passes without',
-  ua_denied: 'the user agent of the request is denied: no event of it passes',
-  record_refused: 'the brokers refuse the record, and do not say what would pass',
-  body_empty: 'there is nothing to mend: send a JSON object, or an array of them',
-  body_not_utf8: 'what the bytes mean is not known: send UTF-8',
+  event_too_deep: 'what is nested deeper has to go or to become text: only its sender knows which part',
+  event_number_inexact:
+    'no number of that size can be kept exactly, and the schema does not accept a text there',
+  event_too_large: 'only the sender knows what to drop',
+  schema_broken: 'the schema has to be fixed, not the event',
+  schema_insecure: 'the schema has to be fixed, not the event',
+  edge_uniques_refused: 'the request lacks what proxies add to it, which every event needs',
+  ua_denied: 'the user agent of the request is denied, with all its events',
+  record_refused: 'the brokers refuse the record and do not say what would pass',
+  body_empty: 'there is nothing to fix: send a JSON object, or an array of them',
+  body_not_utf8: 'the meaning of the bytes is unknown: send UTF-8',
   body_not_events: 'there is no event in it: send a JSON object, or an array of them',
-  body_malformed: 'what was meant is not plain: send JSON',
+  body_malformed: 'it is unclear what was meant: send JSON',
   schema_not_found: 'no schema in the repositories has a name like it',
-  schema_uri_missing: 'it is not plain which schema is meant',
+  schema_uri_missing: 'it is unclear which schema is meant',
 }

@@ -1,26 +1,31 @@
 import { isObject } from '../eventgate.js'
 import { pointerOf, type Step } from '../json-pointer.js'
 
-/** RFC 6902, as far as it is made here. */
-export type Operation =
+/** An operation of a JSON Patch (RFC 6902), of the kinds that are made here. */
+export type PatchOperation =
   | { op: 'add' | 'replace'; path: string; value: unknown }
   | { op: 'remove'; path: string }
 
-/** The operations that make `to` of `from`. Takes linear time: of arrays it looks at the ends that are the same. */
-export function diff(from: unknown, to: unknown): Operation[] {
-  const operations: Operation[] = []
+/** What turns `from` into `to`, in linear time: of arrays only the equal ends are compared. */
+export function diff(from: unknown, to: unknown): PatchOperation[] {
+  const operations: PatchOperation[] = []
   compare(from, to, [], operations)
   return operations
 }
 
-function compare(from: unknown, to: unknown, steps: readonly Step[], operations: Operation[]): void {
+function compare(from: unknown, to: unknown, steps: readonly Step[], operations: PatchOperation[]): void {
   if (from === to) return
   if (Array.isArray(from) && Array.isArray(to)) compareArrays(from, to, steps, operations)
   else if (isObject(from) && isObject(to)) compareObjects(from, to, steps, operations)
   else operations.push({ op: 'replace', path: pointerOf(steps), value: to })
 }
 
-function compareObjects(from: Members, to: Members, steps: readonly Step[], operations: Operation[]): void {
+function compareObjects(
+  from: Members,
+  to: Members,
+  steps: readonly Step[],
+  operations: PatchOperation[],
+): void {
   for (const name of Object.keys(from)) {
     if (Object.hasOwn(to, name)) compare(from[name], to[name], [...steps, name], operations)
     else operations.push({ op: 'remove', path: pointerOf([...steps, name]) })
@@ -35,7 +40,7 @@ function compareArrays(
   from: unknown[],
   to: unknown[],
   steps: readonly Step[],
-  operations: Operation[],
+  operations: PatchOperation[],
 ): void {
   let start = 0
   while (start < from.length && start < to.length && isSame(from[start], to[start])) start++
@@ -44,7 +49,7 @@ function compareArrays(
   while (end < shorter && isSame(from[from.length - 1 - end], to[to.length - 1 - end])) end++
   const both = shorter - end
   for (let i = start; i < start + both; i++) compare(from[i], to[i], [...steps, i], operations)
-  // From the end, so that the indexes of what is before stay.
+  // From the end, so that the indexes before it stay valid.
   for (let i = from.length - end - 1; i >= start + both; i--)
     operations.push({ op: 'remove', path: pointerOf([...steps, i]) })
   for (let i = start + both; i < to.length - end; i++)
@@ -57,10 +62,10 @@ function isSame(one: unknown, other: unknown): boolean {
 
 type Members = Record<string, unknown>
 
-/** In the place of a value that is to go. */
+/** Put in place of a value, removes it. */
 export const GONE = Symbol('gone')
 
-/** A copy with this value at these steps, made where nothing is; what is beside it is shared. */
+/** A copy with this value at these steps, with the objects around it. It shares what did not change. */
 export function put(root: unknown, [step, ...rest]: readonly Step[], value: unknown): unknown {
   if (step === undefined) return value
   if (typeof root !== 'object' || root === null) {
@@ -85,17 +90,17 @@ export function put(root: unknown, [step, ...rest]: readonly Step[], value: unkn
 }
 
 /**
- * What was made of `seen`, made of `received`: `seen` is `received` with more filled in, which the sender of
- * `received` need not say.
+ * Does to `received` what turned `seen` into `made`. `seen` is `received` with more filled in, which its sender can
+ * leave out.
  */
-export function carried(received: unknown, seen: unknown, made: unknown): unknown {
+export function carryOver(received: unknown, seen: unknown, made: unknown): unknown {
   if (isSame(seen, made)) return received
   if (!isObject(received) || !isObject(seen) || !isObject(made)) return made
   const names = new Set([...Object.keys(received), ...Object.keys(made)])
   const result: [string, unknown][] = []
   for (const name of names) {
     if (!Object.hasOwn(made, name)) continue
-    const value = Object.hasOwn(seen, name) ? carried(received[name], seen[name], made[name]) : made[name]
+    const value = Object.hasOwn(seen, name) ? carryOver(received[name], seen[name], made[name]) : made[name]
     if (value !== undefined) result.push([name, value])
   }
   return Object.fromEntries(result)

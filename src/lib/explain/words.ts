@@ -1,6 +1,6 @@
-import type { Step } from '../json-pointer.js'
-import type { Complaint } from '../schemas/repository.js'
-import type { Operation } from './json-patch.js'
+import { pointerSteps, type Step } from '../json-pointer.js'
+import type { Complaint } from '../schemas/parts.js'
+import type { PatchOperation } from './json-patch.js'
 
 const MAX_LENGTH = 120
 
@@ -34,7 +34,7 @@ const TYPES: Record<string, string> = {
   null: 'null',
 }
 
-/** What a value is, with the value where it is short. */
+/** What a value is, with the value if it is short. */
 function whatIs(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return `a list of ${value.length}`
@@ -45,8 +45,7 @@ function whatIs(value: unknown): string {
 
 /** What a schema complains of, in plain words. */
 export function wordsOf(complaint: Complaint): string {
-  const { keyword, params, steps, rule, value, message } = complaint
-  const { propertyName } = complaint as { propertyName?: string }
+  const { keyword, params, steps, rule, value, message, propertyName } = complaint
   const place = propertyName === undefined ? placeOf(steps) : `the name ${shown(propertyName)}`
   const count = (limit: unknown, one: string, many: string) => `${limit} ${limit === 1 ? one : many}`
   const length = () => [...String(value)].length
@@ -93,47 +92,44 @@ export function wordsOf(complaint: Complaint): string {
     case 'minProperties':
       return `${place} must have at least ${count(params.limit, 'property', 'properties')}; it has ${Object.keys(value as object).length}`
     case 'required':
-      return `${place} must have ${shown(params.missingProperty)}, and has not`
+      return `${place} must have ${shown(params.missingProperty)}; it is missing`
     case 'dependencies':
-      return `${place} has ${shown(params.property)}, and must have ${shown(params.missingProperty)} then, which it has not`
+      return `${place} has ${shown(params.property)}, so it must have ${shown(params.missingProperty)} too; it is missing`
     case 'additionalProperties':
       return `${place} has ${shown(params.additionalProperty)}, which its schema does not know and does not allow`
     case 'propertyNames':
       return `${place} may not have a property of the name ${shown(params.propertyName)}`
     case 'anyOf':
-      return `${place} must satisfy one of the ${(rule as unknown[]).length} schemas of "anyOf"; it satisfies none`
+      return `${place} must satisfy one of the ${(rule as unknown[]).length} schemas of "anyOf"; it satisfies none of them`
     case 'oneOf': {
       const passing = params.passingSchemas as number[] | null
-      const has = passing ? `it satisfies two of them, ${passing.join(' and ')}` : 'it satisfies none'
+      const has = passing ? `it satisfies two of them, ${passing.join(' and ')}` : 'it satisfies none of them'
       return `${place} must satisfy exactly one of the ${(rule as unknown[]).length} schemas of "oneOf"; ${has}`
     }
     case 'not':
-      return `${place} satisfies the schema of "not", and must not`
+      return `${place} satisfies the schema of "not", but must not`
     case 'if':
-      return `${place} must satisfy the schema of "${params.failingKeyword}", for it ${params.failingKeyword === 'then' ? 'satisfies' : 'does not satisfy'} that of "if"`
+      return `${place} must satisfy the schema of "${params.failingKeyword}" because it ${params.failingKeyword === 'then' ? 'satisfies' : 'does not satisfy'} that of "if"`
     case 'false schema':
-      return steps.length === 0 ? 'no event may be like this' : `${place} may not be there`
+      return steps.length === 0 ? 'no event satisfies this schema' : `${place} is not allowed`
     default:
       return `${place} ${message}`
   }
 }
 
 /** What a patch does, in plain words. */
-export function deedsOf(patch: readonly Operation[]): string {
+export function patchWords(patch: readonly PatchOperation[]): string {
   const told = patch.slice(0, 5).map(operation => {
-    const place = placeOf(stepsOf(operation.path))
+    const place = placeOf(stepsTo(operation.path))
     if (operation.op === 'remove') return `remove ${place}`
     if (operation.path === '') return `send ${shown(operation.value)}`
     return `${operation.op === 'add' ? 'add' : 'set'} ${place}${operation.op === 'add' ? ':' : ' to'} ${shown(operation.value)}`
   })
-  const more = patch.length > 5 ? `, and ${patch.length - 5} changes more` : ''
+  const more = patch.length > 5 ? `, and ${patch.length - 5} more changes` : ''
   return `${told.join(', ')}${more}`
 }
 
-function stepsOf(pointer: string): Step[] {
-  return pointer
-    .split('/')
-    .slice(1)
-    .map(step => step.replace(/~1/g, '/').replace(/~0/g, '~'))
-    .map(step => (/^\d+$/.test(step) ? Number(step) : step))
+/** An index of an array is a number, as far as the pointer alone can tell. */
+function stepsTo(pointer: string): Step[] {
+  return pointerSteps(pointer).map(step => (/^\d+$/.test(step) ? Number(step) : step))
 }

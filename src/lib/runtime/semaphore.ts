@@ -31,16 +31,12 @@ export class WeightedSemaphore {
           resolve()
         },
       }
-      const timer = setTimeout(
-        () => {
-          this.#waiting.delete(waiter)
-          reject(
-            new GateError('over_capacity', 'too much is under way at once: send the request again later'),
-          )
-          this.#admit()
-        },
-        Math.max(0, patienceMs),
-      )
+      const refuse = () => {
+        this.#waiting.delete(waiter)
+        reject(new GateError('over_capacity', 'too much is under way at once: send the request again later'))
+        this.#admit()
+      }
+      const timer = patienceMs === Infinity ? undefined : setTimeout(refuse, Math.max(0, patienceMs))
       this.#waiting.add(waiter)
     })
   }

@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { JsonSchema } from './declares.js'
+import type { JsonSchema } from './json-schema.js'
 
 /** A schema that there is, for a person to choose. */
 export interface Listed {

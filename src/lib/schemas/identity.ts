@@ -1,6 +1,6 @@
 import { nearest } from '../did-you-mean.js'
 import { isObject } from '../eventgate.js'
-import type { JsonSchema } from './declares.js'
+import type { JsonSchema } from './json-schema.js'
 
 const TYPES = ['object', 'array', 'string', 'number', 'integer', 'boolean', 'null']
 

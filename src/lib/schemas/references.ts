@@ -1,5 +1,6 @@
 import traverse from 'json-schema-traverse'
-import type { JsonSchema } from './declares.js'
+import { at, unescapedStep } from '../json-pointer.js'
+import type { JsonSchema } from './json-schema.js'
 
 /** A part of a document with a base URI of its own: the document itself, or a sub-schema with an identity. */
 interface Resource {
@@ -154,13 +155,13 @@ function fragmentOf(pointer: string): string {
 
 /** Whether there is something at a pointer, as it stands in a fragment. */
 function has(schema: JsonSchema, fragment: string): boolean {
-  let value: unknown = schema
-  for (const step of fragment.split('/').slice(1)) {
-    const name = decoded(step).replace(/~1/g, '/').replace(/~0/g, '~')
-    if (typeof value !== 'object' || value === null || !Object.hasOwn(value, name)) return false
-    value = (value as JsonSchema)[name]
-  }
-  return true
+  const steps = fragment.split('/').slice(1)
+  return (
+    at(
+      schema,
+      steps.map(step => unescapedStep(decoded(step))),
+    ) !== undefined
+  )
 }
 
 function decoded(text: string): string {

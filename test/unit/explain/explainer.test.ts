@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { GateError } from '#src/lib/errors.js'
 import { Explainer } from '#src/lib/explain/explainer.js'
-import type { Complaint, Mender } from '#src/lib/schemas/repository.js'
+import type { Repairer } from '#src/lib/explain/repairer.js'
+import type { Complaint } from '#src/lib/schemas/parts.js'
 
 const steps = (fails: unknown) => ({
   load: async () => {},
@@ -36,18 +37,22 @@ test('all searches for one event end at the same time, and others have their tur
   let turns = 0
   let done = false
   const turnsAtSearch: number[] = []
-  const mender = {
-    complaints: () => complaints,
-    begin(until: number) {
-      ends.push(until)
-      turnsAtSearch.push(turns)
-    },
-    without: () => undefined,
-    mended: (event: object) => ({ ...event, more: ends.length }),
-    isExhausted: false,
-  } as unknown as Mender
-  const known = { schemas: { menderOf: () => mender }, schemaUriField: '$schema' }
-  const explainer = new Explainer(steps(error) as never, known as never)
+  const begin = (until: number) => {
+    ends.push(until)
+    turnsAtSearch.push(turns)
+  }
+  const repairerFor = (_schema: unknown, until = 0) =>
+    ({
+      complaints: () => complaints,
+      fixOne: () => begin(until),
+      fix(event: object) {
+        begin(until)
+        return { ...event, more: ends.length }
+      },
+      budget: { isExhausted: false },
+    }) as unknown as Repairer
+  const known = { schemaUriField: '$schema' }
+  const explainer = new Explainer(steps(error) as never, known as never, repairerFor)
   const next = () => {
     turns++
     if (!done) setImmediate(next)

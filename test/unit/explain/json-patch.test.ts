@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { carried, diff, GONE, put } from '#src/lib/explain/json-patch.js'
+import { carryOver, diff, GONE, put } from '#src/lib/explain/json-patch.js'
 import { at, pointerOf, stepsOf } from '#src/lib/json-pointer.js'
 import { patched } from '../../support/patched.js'
 
@@ -55,10 +55,10 @@ test('put leaves what it is given as it was, and makes what is missing', () => {
 test('what was filled in need not be sent', () => {
   const received = { meta: { stream: 's' }, v: 1 }
   const seen = { meta: { stream: 's', dt: 'now' }, v: 1, d: 'default' }
-  assert.deepEqual(carried(received, seen, { ...seen, v: '1' }), { meta: { stream: 's' }, v: '1' })
-  assert.deepEqual(carried(received, seen, { ...seen, d: 'x' }), { ...received, d: 'x' })
+  assert.deepEqual(carryOver(received, seen, { ...seen, v: '1' }), { meta: { stream: 's' }, v: '1' })
+  assert.deepEqual(carryOver(received, seen, { ...seen, d: 'x' }), { ...received, d: 'x' })
   const { v: _, ...without } = seen
-  assert.deepEqual(carried(received, seen, without), { meta: { stream: 's' } })
+  assert.deepEqual(carryOver(received, seen, without), { meta: { stream: 's' } })
 })
 
 test('paths in the form of Ajv 6 are found in the value that they are about', () => {

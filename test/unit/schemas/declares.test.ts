@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { declares, type JsonSchema } from '#src/lib/schemas/declares.js'
+import { declares } from '#src/lib/schemas/declares.js'
+import type { JsonSchema } from '#src/lib/schemas/json-schema.js'
 
 const text = { type: 'string' }
 const map = { type: 'object', additionalProperties: text }

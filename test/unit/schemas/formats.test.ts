@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import Ajv6 from 'ajv6'
 import fc from 'fast-check'
-import { Compiler } from '#src/lib/schemas/compiler.js'
+import { compile } from '#src/lib/schemas/compiler.js'
+import { DocumentReader } from '#src/lib/schemas/document.js'
 import { formats } from '#src/lib/schemas/formats.js'
 
 /** Texts by format, and some that are near to it. */
@@ -185,8 +186,8 @@ const TEXTS: Record<string, string[]> = {
 const schemaOf = (format: string) => ({ properties: { v: { format, maxLength: 1000 } } })
 
 function verdicts(format: string): { ours(text: string): boolean; theirs(text: string): boolean } {
-  const compiler = new Compiler({ allowInsecure: false })
-  const schema = compiler.compile(compiler.read('/f', JSON.stringify(schemaOf(format))), new Map())
+  const reader = new DocumentReader({ allowInsecure: false })
+  const schema = compile(reader.read('/f', JSON.stringify(schemaOf(format))), new Map())
   const validate = new Ajv6({ unknownFormats: 'ignore', logger: false }).compile(schemaOf(format))
   return {
     ours(text) {

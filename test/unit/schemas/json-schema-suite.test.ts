@@ -7,7 +7,8 @@ import { test } from 'node:test'
 import Ajv6 from 'ajv6'
 import { GateError } from '#src/lib/errors.js'
 import type { Event, Schema } from '#src/lib/eventgate.js'
-import { Compiler, type Document, parse } from '#src/lib/schemas/compiler.js'
+import { compile as compileDocument } from '#src/lib/schemas/compiler.js'
+import { type Document, DocumentReader } from '#src/lib/schemas/document.js'
 import { JSON_SCHEMA_SUITE as SUITE } from '../../support/service.js'
 
 const require = createRequire(import.meta.url)
@@ -90,15 +91,15 @@ function verdictsOf({ tests }: Group, make: () => (data: unknown) => boolean): (
 }
 
 function compile(schema: object | boolean): (data: unknown) => boolean {
-  const compiler = new Compiler({ allowInsecure: true })
-  const root = compiler.document('/suite/1', parse('/suite/1', JSON.stringify(schema)))
+  const reader = new DocumentReader({ allowInsecure: true })
+  const root = reader.read('/suite/1', JSON.stringify(schema))
   const references = new Map<string, Document>()
   for (const uri of root.references) {
-    const document = compiler.metaSchema(uri)
+    const document = reader.metaSchema(uri)
     if (!document) throw new Error(`it refers to ${uri}`)
     references.set(uri, document)
   }
-  const compiled: Schema = compiler.compile(root, references)
+  const compiled: Schema = compileDocument(root, references)
   return data => {
     try {
       compiled.validate(data as Event)

@@ -8,7 +8,8 @@ import { type TestContext, test } from 'node:test'
 import Ajv6 from 'ajv6'
 import { GateError } from '#src/lib/errors.js'
 import type { Event } from '#src/lib/eventgate.js'
-import { Compiler, parse } from '#src/lib/schemas/compiler.js'
+import { compile as compileDocument } from '#src/lib/schemas/compiler.js'
+import { DocumentReader } from '#src/lib/schemas/document.js'
 import { SchemaRepository } from '#src/lib/schemas/repository.js'
 import { temporary } from '../../support/service.js'
 
@@ -192,11 +193,11 @@ const CASES: Case[] = [
 
 /** A schema that no repository has; of others it may refer to meta-schemas only. */
 function compile(schema: Json) {
-  const compiler = new Compiler({ allowInsecure: true })
-  const root = compiler.document('/suite/1', parse('/suite/1', JSON.stringify(schema)))
-  const references = root.references.map(uri => [uri, compiler.metaSchema(uri)] as const)
+  const reader = new DocumentReader({ allowInsecure: true })
+  const root = reader.read('/suite/1', JSON.stringify(schema))
+  const references = root.references.map(uri => [uri, reader.metaSchema(uri)] as const)
   for (const [uri, document] of references) assert.ok(document, `it refers to ${uri}`)
-  return compiler.compile(root, new Map(references as [string, NonNullable<(typeof references)[0][1]>][]))
+  return compileDocument(root, new Map(references as [string, NonNullable<(typeof references)[0][1]>][]))
 }
 
 function isValid(schema: { validate(event: Event): void }, event: unknown): boolean {

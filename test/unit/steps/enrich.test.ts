@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { GateError } from '#src/lib/errors.js'
 import { type Context, type Event, EventGate, type Schema, type Stream } from '#src/lib/eventgate.js'
-import { Compiler } from '#src/lib/schemas/compiler.js'
+import { compile } from '#src/lib/schemas/compiler.js'
+import { DocumentReader } from '#src/lib/schemas/document.js'
 import { type EnrichOptions, makeEnrich, makeTakeBack } from '#src/lib/steps/enrich.js'
 
 const UUID_V4 = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
@@ -39,8 +40,8 @@ const FIELDS = {
 }
 
 function schemaOf(document: object): Schema {
-  const compiler = new Compiler({ allowInsecure: false })
-  return compiler.compile(compiler.read('/test/1.0.0', JSON.stringify(document)), new Map())
+  const reader = new DocumentReader({ allowInsecure: false })
+  return compile(reader.read('/test/1.0.0', JSON.stringify(document)), new Map())
 }
 const schema = schemaOf({ properties: FIELDS, additionalProperties: false })
 

@@ -1,4 +1,4 @@
-import type { JsonSchema } from '../../schemas/declares.js'
+import type { JsonSchema } from '../../schemas/json-schema.js'
 
 /** Numbers that may satisfy a schema of numbers, those nearest to `like` first. None is known to. */
 export function* numbers(schema: JsonSchema, like: number): Generator<number> {

@@ -1,5 +1,5 @@
 import RandExpModule from 'randexp'
-import type { JsonSchema } from '../../schemas/declares.js'
+import type { JsonSchema } from '../../schemas/json-schema.js'
 import { looseTimeOf } from '../../time.js'
 
 // The module is the class itself, whatever its types say.

@@ -5,18 +5,25 @@ import fc from 'fast-check'
 import { GateError } from '#src/lib/errors.js'
 import type { Event, Schema } from '#src/lib/eventgate.js'
 import { diff } from '#src/lib/explain/json-patch.js'
+import { type Repairer, repairerFor } from '#src/lib/explain/repairer.js'
 import { wordsOf } from '#src/lib/explain/words.js'
-import { Compiler } from '#src/lib/schemas/compiler.js'
+import { compile } from '#src/lib/schemas/compiler.js'
+import { DocumentReader } from '#src/lib/schemas/document.js'
 import { SchemaRepository } from '#src/lib/schemas/repository.js'
-import { patched } from '../../../support/patched.js'
-import { CASES } from '../../../support/schema-cases.js'
-import { worlds } from '../../../support/schema-worlds.js'
-import { CORPORA } from '../../../support/service.js'
+import { patched } from '../../support/patched.js'
+import { CASES } from '../../support/schema-cases.js'
+import { worlds } from '../../support/schema-worlds.js'
+import { CORPORA } from '../../support/service.js'
 
-const compiler = new Compiler({ allowInsecure: true })
+const reader = new DocumentReader({ allowInsecure: true })
 
 function compiled(document: object) {
-  return compiler.compile(compiler.read('/test/1.0.0', JSON.stringify(document)), new Map())
+  return compile(reader.read('/test/1.0.0', JSON.stringify(document)), new Map())
+}
+
+/** A search that has no end. */
+function searchIn(schema: Schema): Repairer {
+  return repairerFor(schema, Infinity) as Repairer
 }
 
 /** As the gate does it. */
@@ -45,17 +52,15 @@ const IMPOSSIBLE = new Set(
 const isImpossible = (schema: object) =>
   IMPOSSIBLE.has(JSON.stringify(schema)) || (schema as { required?: string[] }).required?.includes('q')
 
-/** Mends the first complaint that has a suggestion, again and again, as somebody would who follows them. */
+/** Fixes the first complaint that has a suggestion, again and again, as somebody would who follows them. */
 function followed(schema: ReturnType<typeof compiled>, event: unknown): unknown {
-  const { mender } = schema
   let sent = event
   for (let round = 0; round < 20; round++) {
-    const complaints = mender.complaints(sent)
+    const complaints = searchIn(schema).complaints(sent)
     if (complaints.length === 0) return sent
     let next: unknown
     for (const complaint of complaints) {
-      mender.begin()
-      const made = mender.without(sent, complaint, complaints)
+      const made = searchIn(schema).fixOne(sent, complaint, complaints)
       if (made === undefined) continue
       next = patched(sent, diff(sent, made))
       break
@@ -68,15 +73,14 @@ function followed(schema: ReturnType<typeof compiled>, event: unknown): unknown 
 
 for (const [keyword, cases] of Object.entries(CASES)) {
   test(`what is suggested for ${keyword} is accepted`, () => {
-    let mended = 0
+    let fixed = 0
     for (const [document, ...refused] of cases) {
       const schema = compiled(document)
       for (const event of refused) {
         const what = `${JSON.stringify(event)} by ${JSON.stringify(document)}`
         assert.ok(!accepts(schema, event), what)
         const sent = followed(schema, event)
-        schema.mender.begin()
-        const whole = schema.mender.mended(event)
+        const whole = searchIn(schema).fix(event)
         if (isImpossible(document)) {
           assert.equal(sent, undefined, what)
           assert.equal(whole, undefined, what)
@@ -84,10 +88,10 @@ for (const [keyword, cases] of Object.entries(CASES)) {
         }
         assert.ok(sent !== undefined && accepts(schema, sent), `${what}: became ${JSON.stringify(sent)}`)
         assert.ok(whole !== undefined && accepts(schema, whole), `${what}: became ${JSON.stringify(whole)}`)
-        mended++
+        fixed++
       }
     }
-    assert.ok(mended > 0)
+    assert.ok(fixed > 0)
   })
 }
 
@@ -97,8 +101,7 @@ test('each format that is checked has a text that is accepted, whatever stood th
     for (const bounds of [{}, { maxLength: 40 }, { minLength: 1 }]) {
       const schema = compiled({ required: ['v'], properties: { v: { type: 'string', format, ...bounds } } })
       for (const event of [{ v: '\\ (' }, { v: 5 }, {}]) {
-        schema.mender.begin()
-        const made = schema.mender.mended(event) as Event
+        const made = searchIn(schema).fix(event) as Event
         assert.ok(made && accepts(schema, made), `${format} ${JSON.stringify(event)}`)
       }
     }
@@ -133,11 +136,10 @@ test('what was meant is kept where it can be', () => {
     [{ additionalProperties: false, properties: { a: {} } }, { a: 1, unrelated: 2 }, { a: 1 }],
   ]
   for (const [schema, sent, made] of meant) {
-    const { mender } = compiled({ properties: { v: schema } })
-    const complaints = mender.complaints({ v: sent })
+    const search = searchIn(compiled({ properties: { v: schema } }))
+    const complaints = search.complaints({ v: sent })
     assert.ok(complaints.length > 0, JSON.stringify(schema))
-    mender.begin()
-    assert.deepEqual(mender.without({ v: sent }, complaints[0] as never, complaints), { v: made })
+    assert.deepEqual(search.fixOne({ v: sent }, complaints[0] as never, complaints), { v: made })
   }
 })
 
@@ -145,9 +147,9 @@ test('every keyword has words of its own', () => {
   const seen = new Set<string>()
   for (const cases of Object.values(CASES)) {
     for (const [document, ...refused] of cases) {
-      const { mender } = compiled(document)
+      const search = searchIn(compiled(document))
       for (const event of refused) {
-        for (const complaint of mender.complaints(event)) {
+        for (const complaint of search.complaints(event)) {
           const words = wordsOf(complaint)
           assert.doesNotMatch(words, /undefined|\[object|should/, complaint.schemaPath)
           seen.add(complaint.keyword)
@@ -158,10 +160,10 @@ test('every keyword has words of its own', () => {
   assert.equal(seen.size, 28, [...seen].sort().join())
 })
 
-test('random schemas: what is suggested mends what it is suggested for, and what is mended is accepted', () => {
+test('random schemas: what is suggested fixes what it is suggested for, and what is fixed is accepted', () => {
   let refused = 0
   let satisfiable = 0
-  let mended = 0
+  let fixed = 0
   fc.assert(
     fc.property(worlds, ([root, definition, dictionaries]) => {
       // Dictionaries of fast-check have no prototype.
@@ -172,19 +174,18 @@ test('random schemas: what is suggested mends what it is suggested for, and what
         if (accepts(schema, event)) continue
         refused++
         const before = structuredClone(event)
-        schema.mender.begin()
-        const made = schema.mender.mended(event)
+        const made = searchIn(schema).fix(event)
         assert.deepEqual(event, before)
         if (made !== undefined) assert.ok(accepts(schema, made))
         if (!some) continue
         satisfiable++
-        if (made !== undefined) mended++
+        if (made !== undefined) fixed++
       }
     }),
     { numRuns: 200, seed: 8 },
   )
   assert.ok(refused > 50, `${refused} were refused`)
-  assert.ok(mended >= 0.9 * satisfiable, `${mended} of ${satisfiable} were mended`)
+  assert.ok(fixed >= 0.9 * satisfiable, `${fixed} of ${satisfiable} were fixed`)
 })
 
 for (const { name, schemas: primary, versions, skip } of CORPORA) {
@@ -212,7 +213,7 @@ for (const { name, schemas: primary, versions, skip } of CORPORA) {
       } catch {
         continue
       }
-      const sample = schemas.menderOf(schema)?.sample()
+      const sample = repairerFor(schema)?.sample()
       if (sample === undefined) without.push(uri)
       else assert.ok(accepts(schema, sample), uri)
     }
