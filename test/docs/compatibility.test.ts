@@ -15,7 +15,7 @@ test('each behaviour says whether it is kept, what it is, and which tests show i
   for (const row of rows) {
     const [behaviour = '', judgement, here] = row
     assert.equal(row.length, 3, behaviour)
-    assert.match(String(judgement), /^(kept|better|ours)$/, behaviour)
+    assert.match(String(judgement), /^(kept|better|new)$/, behaviour)
     assert.ok(here, behaviour)
   }
   const known = evidenceOf('compatibility.md')
