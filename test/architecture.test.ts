@@ -80,7 +80,6 @@ const TO_SPLIT: readonly string[] = [
   'lib/http/intake.ts',
   // kafka
   'lib/kafka/cluster.ts',
-  'lib/kafka/config.ts',
   'lib/kafka/metadata.ts',
   'lib/kafka/partition-queue.ts',
   'lib/kafka/sender.ts',
@@ -141,7 +140,6 @@ const WITHOUT_TEST: readonly string[] = [
   'lib/kafka/leader-epoch.ts',
   'lib/kafka/metadata.ts',
   'lib/kafka/producer-ids.ts',
-  'lib/kafka/properties.ts',
   'lib/kafka/share.ts',
   'lib/kafka/topic.ts',
   'lib/kafka/transport.ts',

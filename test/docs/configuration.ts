@@ -15,8 +15,8 @@ interface Described {
   anyOf?: readonly Described[]
 }
 
-/** Every property of the file but the options: its path, and what it does here. */
-export function fileRows(): [path: string, means: string][] {
+/** Every property of the file except the options, with its description. */
+export function fileRows(): [path: string, description: string][] {
   const rows: [string, string][] = []
   const walk = (path: string, { description, properties, items, anyOf }: Described) => {
     if (description !== undefined) rows.push([path, description])
@@ -35,12 +35,12 @@ function optionRows(): string[] {
   )
 }
 
-/** Properties that mean nothing here, for one and the same reason, share a row. */
+/** Properties without effect share a row if they have the same reason. */
 function kafkaRows(): string[] {
   const rows = new Map<string, string[]>()
   for (const [name, property] of Object.entries(PROPERTIES)) {
     const names = [name, ...(property.aliases ?? [])].map(name => `\`${name}\``).join(', ')
-    const rest = `${valuesOf(property)} | ${defaultOf(property)} | ${meaningOf(property)}`
+    const rest = `${valuesOf(property)} | ${defaultOf(property)} | ${effectOf(property)}`
     const key = property.status === 'used' ? names : rest
     rows.set(key, [...(rows.get(key) ?? []), names, ...(property.status === 'used' ? [rest] : [])])
   }
@@ -60,11 +60,13 @@ function defaultOf({ default: value, librdkafka }: Property): string {
   return librdkafka === undefined ? code(value) : `${code(value)}, not librdkafka's ${code(librdkafka)}`
 }
 
-function meaningOf({ status, means }: Property): string {
-  if (status === 'used') return means
-  return status === 'refused'
-    ? `**An error.** ${means}`
-    : `Accepted, without meaning, and said so at the start. ${means}`
+function effectOf({ status, description }: Property): string {
+  const effects = {
+    used: '',
+    ignored: 'Accepted without effect, with a warning. ',
+    rejected: '**An error.** ',
+  }
+  return `${effects[status]}${description}`
 }
 
 function code(value: unknown): string {

@@ -89,7 +89,7 @@ test("production's clusters", { skip: NOT_REAL }, async t => {
       assert.deepEqual(configs.json(), streams)
 
       assert.deepEqual(
-        warningsOf(service.logged()).map(({ msg }) => msg.replace(/ has no meaning here.*/, '')),
+        warningsOf(service.logged()).map(({ msg }) => msg.replace(/ has no effect.*/, '')),
         [
           ...cluster.missing.map(uri => `not precached: schema ${uri} is in none of the repositories`),
           "kafka.conf['log.connection.close']",

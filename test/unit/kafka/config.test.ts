@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { KAFKAJS_VERSION } from '#src/lib/kafka/cluster.js'
 import { readKafkaConf } from '#src/lib/kafka/config.js'
-import { NAMES, PROPERTIES } from '#src/lib/kafka/properties.js'
+import { testAuthority } from '../../support/kafka-certs.js'
+import { temporary } from '../../support/service.js'
 
 const require = createRequire(import.meta.url)
 const BROKERS = { 'metadata.broker.list': 'a:9093, b, [::1]:9094' }
@@ -94,38 +93,13 @@ test('all problems are told at once, each once', () => {
   ])
   assert.match(
     problems.find(({ path }) => path.includes('linger-ms'))?.message ?? '',
-    /is linger\.ms meant\?/,
+    /did you mean linger\.ms\?/,
   )
 })
 
 test('no brokers, no Kafka', () => {
   assert.match(read({}).problems[0]?.message ?? '', /missing/)
   assert.match(read({ conf: 'x' }).problems[0]?.message ?? '', /map/)
-})
-
-test('a list or a map where one value is expected is said once, and as what it is', () => {
-  const said = (conf: object) => read({ conf }).problems
-  const list = 'must be one text, not a list: join its parts with commas, as in a:9092,b:9092'
-  assert.deepEqual(said({ 'metadata.broker.list': ['a:9092', 'b:9092'] }), [
-    { path: "kafka.conf['metadata.broker.list']", message: list },
-  ])
-  assert.deepEqual(said({ 'bootstrap.servers': [] }), [
-    { path: "kafka.conf['bootstrap.servers']", message: list },
-  ])
-  assert.deepEqual(said({ 'metadata.broker.list': { a: 9092 } }), [
-    { path: "kafka.conf['metadata.broker.list']", message: 'must be one value, not a map' },
-  ])
-  assert.deepEqual(said({ 'metadata.broker.list': null }), [
-    { path: "kafka.conf['metadata.broker.list']", message: 'has no value' },
-  ])
-  const secret = said({
-    ...BROKERS,
-    'security.protocol': 'sasl_plaintext',
-    'sasl.mechanisms': 'PLAIN',
-    'sasl.username': 'u',
-    'sasl.password': ['hunter2'],
-  })
-  assert.deepEqual(secret, [{ path: "kafka.conf['sasl.password']", message: list }])
 })
 
 test('acks and idempotence must agree, and a guarantee needs all acks', () => {
@@ -164,61 +138,9 @@ test('guaranteed events are answered before their request, and a longer timeout 
   )
 })
 
-test('properties without meaning are accepted, and said once', () => {
-  const { warnings, problems } = read({
-    conf: { ...BROKERS, 'statistics.interval.ms': 30_000, 'log.connection.close': false },
-    hasty: { conf: { 'producer.poll.interval.ms': 100 } },
-  })
-  assert.deepEqual(problems, [])
-  assert.equal(warnings.length, 3)
-})
-
-test('TLS and SASL', t => {
-  const dir = mkdtempSync(join(tmpdir(), 'kafka-conf-'))
-  t.after(() => rmSync(dir, { recursive: true }))
-  const ca = makeCa(dir)
-  const { guaranteed } = settings({
-    conf: {
-      ...BROKERS,
-      'security.protocol': 'SASL_SSL',
-      'ssl.ca.location': ca,
-      'ssl.cipher.suites': 'ECDHE-ECDSA-AES256-GCM-SHA384',
-      'ssl.curves.list': 'P-256',
-      'ssl.sigalgs.list': 'ECDSA+SHA256',
-      'ssl.endpoint.identification.algorithm': 'none',
-      'sasl.mechanism': 'SCRAM-SHA-512',
-      'sasl.username': 'u',
-      'sasl.password': 'p',
-    },
-  })
-  const { ssl, sasl } = guaranteed.cluster
-  assert.deepEqual(sasl, { mechanism: 'scram-sha-512', username: 'u', password: 'p' })
-  assert.deepEqual(ssl?.ca, [readFileSync(ca)])
-  assert.match(String(ssl?.ciphers), /^TLS_.*:ECDHE-ECDSA-AES256-GCM-SHA384$/)
-  assert.equal(ssl?.rejectUnauthorized, true)
-  assert.equal(ssl?.checkServerIdentity?.('x', {} as never), undefined)
-
-  writeFileSync(join(dir, 'bad.pem'), '-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----\n')
-  const bad = { ...BROKERS, 'security.protocol': 'ssl', 'ssl.ca.location': join(dir, 'bad.pem') }
-  assert.match(read({ conf: bad }).problems[0]?.message ?? '', /is no certificate/)
-  assert.match(
-    read({ conf: { ...bad, 'ssl.ca.location': join(dir, 'none.pem') } }).problems[0]?.message ?? '',
-    /cannot be read/,
-  )
-  const incomplete = read({ conf: { ...BROKERS, 'security.protocol': 'sasl_plaintext' } })
-  assert.equal(incomplete.problems.length, 3)
-})
-
-test('every property says what it means, and no name is two', () => {
-  const spellings = Object.entries(PROPERTIES).flatMap(([name, { aliases = [] }]) => [name, ...aliases])
-  assert.equal(new Set(spellings).size, spellings.length)
-  assert.equal(NAMES.size, spellings.length)
-  for (const [name, { means }] of Object.entries(PROPERTIES)) assert.match(means, /\.$/, name)
-})
-
 test('production’s configuration is understood', t => {
-  const dir = mkdtempSync(join(tmpdir(), 'kafka-conf-'))
-  t.after(() => rmSync(dir, { recursive: true }))
+  const ca = join(temporary(t), 'ca.pem')
+  writeFileSync(ca, testAuthority().ca)
   const { settings: read, warnings } = readKafkaConf(
     {
       conf: {
@@ -228,7 +150,7 @@ test('production’s configuration is understood', t => {
         'log.connection.close': false,
         'broker.address.family': 'v4',
         'statistics.interval.ms': 30000,
-        'ssl.ca.location': makeCa(dir),
+        'ssl.ca.location': ca,
         'ssl.cipher.suites': 'ECDHE-ECDSA-AES256-GCM-SHA384',
         'ssl.curves.list': 'P-256',
         'ssl.sigalgs.list': 'ECDSA+SHA256',
@@ -255,12 +177,3 @@ test('production’s configuration is understood', t => {
   assert.equal(read?.guaranteed.cluster.family, 4)
   assert.equal(warnings.length, 4)
 })
-
-/** A certificate authority's file. */
-function makeCa(dir: string): string {
-  const ca = join(dir, 'ca.pem')
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1']
-  const files = ['-subj', '/CN=ca', '-keyout', join(dir, 'ca.key'), '-out', ca]
-  execFileSync('openssl', ['req', '-x509', ...curve, ...files], { stdio: 'ignore' })
-  return ca
-}
