@@ -60,10 +60,6 @@ const MAX_LONG = 5
 const NOT_ALLOWED: readonly string[] = [
   // explain
   // schemas
-  // kafka
-  'lib/kafka/cluster.ts → kafkajs/src/broker',
-  'lib/kafka/cluster.ts → kafkajs/src/loggers',
-  'lib/kafka/cluster.ts → kafkajs/src/network/connectionPool',
 ]
 const TO_SPLIT: readonly string[] = [
   // core
@@ -79,7 +75,6 @@ const TO_SPLIT: readonly string[] = [
   'lib/http/body.ts',
   'lib/http/intake.ts',
   // kafka
-  'lib/kafka/cluster.ts',
   'lib/kafka/metadata.ts',
   'lib/kafka/partition-queue.ts',
   'lib/kafka/sender.ts',
@@ -136,7 +131,6 @@ const WITHOUT_TEST: readonly string[] = [
   'lib/kafka/batch-queue.ts',
   'lib/kafka/batch.ts',
   'lib/kafka/channel.ts',
-  'lib/kafka/cluster.ts',
   'lib/kafka/leader-epoch.ts',
   'lib/kafka/metadata.ts',
   'lib/kafka/producer-ids.ts',

@@ -4,7 +4,7 @@ import { type Code, GateError } from '#src/lib/errors.js'
 import { type Context, EventGate, type Steps } from '#src/lib/eventgate.js'
 import { answerTo } from '#src/lib/http/answer.js'
 import { readBody } from '#src/lib/http/body.js'
-import { MemoryProducer } from '#src/lib/producers/producer.js'
+import { MemoryProducer } from '#src/lib/producers/memory.js'
 import {
   assertAccepted,
   assertAlive,

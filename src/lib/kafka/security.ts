@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type ConnectionOptions, createSecureContext } from 'node:tls'
-import type { Sasl } from './cluster.js'
+import type { Sasl } from './kafkajs.js'
 import type { PropertyOf } from './properties.js'
 import type { PropertyValues } from './property-reader.js'
 

@@ -1,14 +1,11 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { KAFKAJS_VERSION } from '#src/lib/kafka/cluster.js'
 import { readKafkaConf } from '#src/lib/kafka/config.js'
 import { testAuthority } from '../../support/kafka-certs.js'
 import { temporary } from '../../support/service.js'
 
-const require = createRequire(import.meta.url)
 const BROKERS = { 'metadata.broker.list': 'a:9093, b, [::1]:9094' }
 
 function read(kafka: object, requestTimeoutMs = 9000) {
@@ -22,11 +19,6 @@ function settings(kafka: object, requestTimeoutMs?: number) {
   assert.ok(result.settings)
   return result.settings
 }
-
-test('kafkajs is the version that cluster.ts was written for', () => {
-  const { version } = require('kafkajs/package.json') as { version: string }
-  assert.equal(version, KAFKAJS_VERSION, 'read its src/network, src/broker and src/loggers before raising it')
-})
 
 test('defaults are the contract’s', () => {
   const { guaranteed, hasty, requiredAtStart } = settings({ conf: BROKERS })

@@ -1,37 +1,11 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { GateError } from '#src/lib/errors.js'
-import type { ClusterSettings } from '#src/lib/kafka/cluster.js'
 import { readKafkaConf } from '#src/lib/kafka/config.js'
 import { KafkaProducer } from '#src/lib/kafka/producer.js'
-import type { SenderObserver } from '#src/lib/kafka/sender.js'
 import { HAS_ZSTD } from '#src/lib/kafka/wire/compression.js'
-import { INIT_PRODUCER_ID, METADATA, PRODUCE } from '#src/lib/kafka/wire/protocol.js'
-import { batchEncoder } from '#src/lib/kafka/wire/records.js'
 import { ranges, TcpBroker, VERSIONS_OF } from '../../support/kafka-broker.js'
-
-function producerFor(
-  t: TestContext,
-  broker: TcpBroker,
-  conf: object = {},
-  observer: SenderObserver = {},
-  cluster: Partial<ClusterSettings> = {},
-): KafkaProducer {
-  const { settings, problems } = readKafkaConf(
-    { conf: { 'bootstrap.servers': `127.0.0.1:${broker.port}`, ...conf } },
-    { requestTimeoutMs: 9000 },
-  )
-  assert.ok(settings, JSON.stringify(problems))
-  const { guaranteed } = settings
-  const producer = new KafkaProducer(
-    { ...guaranteed, cluster: { ...guaranteed.cluster, ...cluster } },
-    observer,
-  )
-  t.after(() => producer.close(0))
-  return producer
-}
-
-const TO = { topic: 'a.topic', key: 'k', timestamp: 1_700_000_000_000, delivery: 'guaranteed' } as const
+import { producerFor, TO } from '../../support/kafka-producer.js'
 
 test('an event reaches a broker as JSON, and is acknowledged', async t => {
   const broker = await TcpBroker.start(t)
@@ -67,60 +41,6 @@ test('a broker that says nothing any more is left, and the event arrives all the
   await producer.produce({ n: 1 }, TO)
   const took = performance.now() - start
   assert.ok(took > 900 && took < 5000, `${took}`)
-})
-
-for (const [kafka, produce, metadata, initProducerId] of [
-  ['1.1', 5, 5, 0],
-  ['2.2', 7, 7, 1],
-  ['2.8', 8, 8, 1],
-  ['3.9', 8, 8, 1],
-  ['4.2', 8, 8, 1],
-] as const)
-  test(`a broker of Kafka ${kafka} is spoken to in the highest versions that it knows`, async t => {
-    const broker = await TcpBroker.start(t)
-    broker.versions = VERSIONS_OF[kafka]
-    await producerFor(t, broker).produce({ n: 1 }, TO)
-    const versionsOf = (key: number) => [
-      ...new Set(broker.asked.filter(asked => asked.key === key).map(({ version }) => version)),
-    ]
-    assert.deepEqual(versionsOf(PRODUCE), [produce])
-    assert.deepEqual(versionsOf(METADATA), [metadata])
-    assert.deepEqual(versionsOf(INIT_PRODUCER_ID), [initProducerId])
-  })
-
-test('each connection asks for the versions anew: a broker that was changed under it is spoken to in its own', async t => {
-  const broker = await TcpBroker.start(t)
-  broker.versions = VERSIONS_OF['3.9']
-  const producer = producerFor(t, broker)
-  await producer.produce({ n: 1 }, TO)
-  for (const kafka of ['1.1', '4.2'] as const) {
-    broker.versions = VERSIONS_OF[kafka]
-    for (const socket of broker.sockets) socket.destroy()
-    await producer.produce({ n: 2 }, TO)
-  }
-  const versions = broker.asked.filter(({ key }) => key === PRODUCE).map(({ version }) => version)
-  assert.deepEqual([...new Set(versions)], [8, 5])
-  assert.equal(versions.at(-1), 8)
-})
-
-test('a batch for a broker that does not take zstd is compressed otherwise, and anew where its leader changes', async t => {
-  const broker = await TcpBroker.start(t)
-  broker.versions = VERSIONS_OF['1.1']
-  broker.deeds.push('hangs up')
-  // Not every Node.js has zstd: snappy stands for it here.
-  const conf = { encode: batchEncoder('snappy'), encodeForOld: batchEncoder('gzip') }
-  const producer = producerFor(t, broker, {}, {}, conf)
-  const stored = producer.produce({ text: 'x'.repeat(5000) }, TO)
-  while (broker.produced.length === 0) await new Promise(resolve => setTimeout(resolve, 5))
-  broker.versions = VERSIONS_OF['2.2']
-  await stored
-  const batches = broker.produced.map(body => body.subarray(body.indexOf('a.topic') + 7 + 12))
-  assert.deepEqual(
-    batches.map(batch => batch.readInt16BE(21) & 7),
-    [1, 2],
-  )
-  // It is the same batch: producer id, epoch, sequence, number of records.
-  assert.deepEqual(batches[0]?.subarray(43, 61), batches[1]?.subarray(43, 61))
 })
 
 test('where zstd is configured old brokers get gzip, and else what all get', () => {
@@ -196,21 +116,6 @@ test('a leader that has become too old fails its events at once, until it is ano
   }
 })
 
-test('a broker that is too new is told from one that is too old', async t => {
-  const broker = await TcpBroker.start(t)
-  broker.versions = ranges([9, 14], [9, 14], [0, 4], [0, 6])
-  await assert.rejects(producerFor(t, broker).reach(), /speaks Produce 9 to 14 .*too new for this version/)
-})
-
-test('a broker that hangs up may expect TLS, or be older than the question', async t => {
-  const broker = await TcpBroker.start(t)
-  broker.hangsUp = true
-  await assert.rejects(
-    producerFor(t, broker).reach(),
-    /does the broker expect TLS or SASL\? See security\.protocol\. Or is it older than Kafka 0\.10\?/,
-  )
-})
-
 test('without a broker an event is surely not stored, at its deadline', async t => {
   const broker = await TcpBroker.start(t)
   const producer = producerFor(t, broker, { 'bootstrap.servers': '127.0.0.1:1', 'message.timeout.ms': 300 })
@@ -233,16 +138,6 @@ test('probes that overlap are one, and none ends another', async t => {
   assert.equal(producer.probe(), later)
   await later
   assert.notEqual(producer.probe(), later)
-})
-
-test('a probe asks one broker after the other, until all are known to be away', async t => {
-  const broker = await TcpBroker.start(t)
-  const producer = producerFor(t, broker, { 'bootstrap.servers': '127.0.0.1:1,127.0.0.1:2,127.0.0.1:3' })
-  await producer.probe()
-  assert.deepEqual(
-    producer.state.brokers.map(({ state }) => state),
-    ['unreachable', 'unreachable', 'unreachable'],
-  )
 })
 
 test('acks 0 waits for no answer', async t => {

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline'
 import { type TestContext, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { GateError } from '#src/lib/errors.js'
-import { FileProducer, MemoryProducer } from '#src/lib/producers/producer.js'
+import { FileProducer } from '#src/lib/producers/file.js'
 import { eventually } from '../../support/http.js'
 import { ROOT, temporary } from '../../support/service.js'
 
@@ -114,7 +114,7 @@ test('FileProducer: a path that cannot be opened', async t => {
 for (const shape of ['a socket', 'a pipe'] as const) {
   test(`FileProducer: /dev/stdout that is ${shape}`, async t => {
     const script = `
-      import { FileProducer } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/lib/producers/producer.js')).href)}
+      import { FileProducer } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/lib/producers/file.js')).href)}
       const producer = await FileProducer.open('/dev/stdout')
       await Promise.all([1, 2].map(n => producer.produce({ n, x: 'x'.repeat(100_000) }, {})))
       await producer.close(1000)`
@@ -156,7 +156,7 @@ async function limited(t: TestContext, limit: number, first: object[], second: o
   const path = join(temporary(t), 'events.ndjson')
   const script = `
     import { once } from 'node:events'
-    import { FileProducer } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/lib/producers/producer.js')).href)}
+    import { FileProducer } from ${JSON.stringify(pathToFileURL(join(ROOT, 'dist/lib/producers/file.js')).href)}
     const producer = await FileProducer.open(${JSON.stringify(path)})
     const run = async events => {
       const all = await Promise.allSettled(events.map(event => producer.produce(event, {})))
@@ -272,49 +272,4 @@ test('FileProducer: close waits for its grace and no longer; what is left is sur
   // What a full pipe took of the first is no line, and never becomes one.
   await new Promise(resolve => setTimeout(resolve, 50))
   assert.ok(!pipe.read().includes('\n'))
-})
-
-test('MemoryProducer keeps the latest events, up to its bounds', async () => {
-  const byCount = new MemoryProducer({ maxEvents: 3 })
-  for (let n = 0; n < 10; n++) await byCount.produce({ n }, destination)
-  assert.deepEqual(
-    byCount.events,
-    [7, 8, 9].map(n => ({ value: `{"n":${n}}`, ...destination })),
-  )
-  assert.equal(byCount.stored, 10)
-
-  const byBytes = new MemoryProducer({ maxBytes: 30 })
-  for (let n = 0; n < 10; n++) await byBytes.produce({ n, x: 'xx' }, destination)
-  assert.deepEqual(
-    byBytes.events.map(({ value }) => value),
-    ['{"n":9,"x":"xx"}'],
-  )
-
-  const small = new MemoryProducer({ maxBytes: 5 })
-  await small.produce({ n: 'larger than all of it' }, destination)
-  assert.deepEqual(small.events, [])
-  assert.equal(small.stored, 1)
-  await small.produce({}, destination)
-  assert.equal(small.events.length, 1)
-})
-
-test('MemoryProducer fails on demand, also later', async () => {
-  const producer = new MemoryProducer()
-  const error = new GateError('produce_failed', 'x')
-  producer.failOn = (index, event) =>
-    index === 1 ? error : event.late ? Promise.resolve(new GateError('produce_unknown', 'y')) : undefined
-  await producer.produce({ n: 0 }, destination)
-  await assert.rejects(producer.produce({ n: 1 }, destination), { code: 'produce_failed' })
-  await assert.rejects(producer.produce({ late: true }, destination), { code: 'produce_unknown' })
-  assert.equal(producer.stored, 1)
-})
-
-test('MemoryProducer stores what was given, not what became of it', async () => {
-  const producer = new MemoryProducer()
-  producer.failOn = async () => undefined
-  const event: Record<string, unknown> = { n: 1 }
-  const stored = producer.produce(event, destination)
-  event.n = 2
-  await stored
-  assert.equal(producer.events[0]?.value, '{"n":1}')
 })
