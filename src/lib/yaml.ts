@@ -15,6 +15,7 @@ import {
   visit,
 } from 'js-yaml'
 import { quote } from './errors.js'
+import { numberOf } from './yaml-numbers.js'
 
 /** A document, and what an operator should know of how it was read. */
 export interface Text {
@@ -22,14 +23,14 @@ export interface Text {
   notes: Note[]
 }
 
-/** A place where readers of YAML disagree, or that says something else than it seems to. */
+/** A place on which YAML readers disagree, or that is probably a mistake. */
 export interface Note {
   /** Such as `a.b[0]['c.d']`. */
   path: string
   message: string
 }
 
-/** How much a document may hold, with what its aliases and merge keys stand for written out. */
+/** How much a document may hold, with its aliases and merge keys written out. */
 export interface Bounds {
   maxValues: number
   maxDepth: number
@@ -60,8 +61,8 @@ export function readText(text: string, bounds: Bounds): Text {
 }
 
 /**
- * Reads one document of YAML. Merge keys are merged, and numbers are those of js-yaml 3, which the original reads
- * with: of YAML 1.1, except that dates and words such as `yes` are texts. Throws an Error of one line.
+ * Reads one document of YAML as js-yaml 3 does, which the original uses. Merge keys are merged, and numbers are those
+ * of YAML 1.1, but dates and words such as `yes` are texts. Throws an Error of one line.
  */
 export function readYaml(text: string, bounds: Bounds): Text {
   const content = withoutMark(text)
@@ -101,7 +102,7 @@ class Reader {
     if (node.kind === 'alias') return this.#value(this.#target(node, path), path, depth)
     if (node.kind === 'scalar') return this.#scalar(node, path)
     if (node.tagged && node.tag !== (node.kind === 'mapping' ? '!!map' : '!!seq') && node.tag !== '!')
-      throw new Error(`${at(path)} has the tag ${quote(node.tag)}, which JSON has nothing for`)
+      throw new Error(`${at(path)} has the tag ${quote(node.tag)}, which JSON does not have`)
     if (this.#open.has(node)) throw new Error(`${at(path)} is part of itself`)
     this.#open.add(node)
     const value =
@@ -112,7 +113,7 @@ class Reader {
     return value
   }
 
-  /** Its own pairs go before merged ones, and of those the earlier; each key stands where it came first. */
+  /** Own pairs win over merged ones, and earlier merged ones over later ones. Keys keep their first place. */
   #pairs(node: MappingNode, path: string, depth: number): Map<string, unknown> {
     const pairs = new Map<string, unknown>()
     const own = new Set<string>()
@@ -179,7 +180,7 @@ class Reader {
   #target(alias: AliasNode, path: string): Node {
     const target = this.#targets.get(alias)
     if (target) return target
-    throw new Error(`${at(path)} is the alias ${quote(alias.anchor)}, and no such anchor stands before it`)
+    throw new Error(`${at(path)} is the alias ${quote(alias.anchor)}, and no such anchor comes before it`)
   }
 
   #disagree(node: Node, path: string, value: unknown, other: string): void {
@@ -199,13 +200,13 @@ class Reader {
 const COMMENTED =
   'it is JSON with comments, which JSON does not have: take them out, or write YAML with # comments'
 
-/** A byte order mark says nothing of the text behind it. Throws an Error for a text that was not UTF-8. */
+/** The text without its byte order mark. Throws an Error for a text that was not UTF-8. */
 function withoutMark(text: string): string {
-  if (text.includes('\0')) throw new Error('it is not UTF-8: it has zero bytes, as UTF-16 has')
+  if (text.includes('\0')) throw new Error('it is not UTF-8: it has zero bytes, like UTF-16')
   return text.startsWith('\ufeff') ? text.slice(1) : text
 }
 
-/** Whether it would be JSON without comments. Every part of the expression matches as far as it can: linear. */
+/** Whether it would be JSON without comments. No part of the expression backtracks, so it takes linear time. */
 function isCommented(text: string): boolean {
   const bare = text.replace(/("(?:[^"\\]|\\.)*"?)|\/\/[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/g, '$1 ')
   try {
@@ -256,33 +257,11 @@ function isEmpty(node: Node): boolean {
   return isPlain(node) && (node as ScalarNode).value === ''
 }
 
-/** Words that YAML 1.1 takes for `true` and `false`, and 1.2 does not. */
+/** Words that mean true or false in YAML 1.1, and not in YAML 1.2. */
 const WORDS = /^(?:yes|Yes|YES|no|No|NO|on|On|ON|off|Off|OFF)$/
 const DATE = /^\d{4}-\d\d?-\d\d?(?:$|[Tt \t])/
 
-const INTEGER =
-  /^[-+]?(?:0|0b[01_]*[01]|0x[\da-fA-F_]*[\da-fA-F]|0[0-7_]*[0-7]|[1-9](?:[\d_]*\d)?|[1-9][\d_]*(?::[0-5]?\d)+)$/
-const FLOAT =
-  /^(?:[-+]?(?:0|[1-9][\d_]*)(?:\.[\d_]*)?(?:[eE][-+]?\d+)?|(?:[-+]\.\d[\d_]*|\.[\d_]+)(?:[eE][-+]?\d+)?|[-+]?\d[\d_]*(?::[0-5]?\d)+\.[\d_]*)(?<!_)$/
-const SPECIAL = /^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$/
-
-/** As js-yaml 3 reads it; `-.5` is a number besides, where that finds a text. Undefined for what is no number. */
-function numberOf(text: string): number | undefined {
-  if (SPECIAL.test(text)) return /nan/i.test(text) ? Number.NaN : text[0] === '-' ? -Infinity : Infinity
-  const isInteger = INTEGER.test(text)
-  if (!isInteger && !FLOAT.test(text)) return undefined
-  const [, sign, digits = ''] = /^([-+]?)(.*)$/.exec(text.replace(/_/g, '')) ?? []
-  const parts = digits.split(':')
-  const value =
-    parts.length > 1
-      ? parts.reduce((sum, part) => sum * 60 + Number.parseFloat(part), 0)
-      : isInteger && /^0[0-7]/.test(digits)
-        ? Number.parseInt(digits, 8)
-        : Number(digits)
-  return sign === '-' ? -value : value
-}
-
-/** As YAML 1.2 has it. */
+/** A number as YAML 1.2 reads it; the text itself for what is not a number. */
 function coreNumber({ tag, value }: ScalarNode): unknown {
   if (tag === intCoreTag.tagName) return intCoreTag.resolve(value, false, tag)
   return tag === floatCoreTag.tagName ? floatCoreTag.resolve(value, false, tag) : value
@@ -293,9 +272,9 @@ const TAGS = [nullCoreTag, boolCoreTag, intCoreTag, floatCoreTag]
 function tagged({ tag, value }: ScalarNode, path: string): unknown {
   if (tag === '!!str' || tag === '!') return value
   const known = TAGS.find(({ tagName }) => tagName.replace('tag:yaml.org,2002:', '!!') === tag)
-  if (!known) throw new Error(`${at(path)} has the tag ${quote(tag)}, which JSON has nothing for`)
+  if (!known) throw new Error(`${at(path)} has the tag ${quote(tag)}, which JSON does not have`)
   const resolved = known.resolve(value, true, known.tagName)
-  if (resolved === NOT_RESOLVED) throw new Error(`${at(path)} is ${quote(value)}, which is no ${tag}`)
+  if (resolved === NOT_RESOLVED) throw new Error(`${at(path)} is ${quote(value)}, which is not a ${tag}`)
   return resolved
 }
 

@@ -211,7 +211,7 @@ test('what cannot be read says in one line why', () => {
     ['{"a": 1', /^it is neither JSON \(.*\) nor YAML \(.*\)$/],
     ['a: 1\na: 2', /^the document has the key "a" twice$/],
     ['b: {c: {1: a, "1": b}}', /^b\.c has the key "1" twice$/],
-    ['a: *none', /^a is the alias "none", and no such anchor stands before it$/],
+    ['a: *none', /^a is the alias "none", and no such anchor comes before it$/],
     ['a: *b\nb: &b 1', /^a is the alias "b"/],
     ['a: &a [*a]', /^a\[0\] is part of itself$/],
     ['&a\na: *a', /^a is part of itself$/],
@@ -219,7 +219,7 @@ test('what cannot be read says in one line why', () => {
     ['a: !!binary aGVsbG8=', /^a has the tag "!!binary"/],
     ['a: !!set {x, y}', /^a has the tag "!!set"/],
     ['a: !!js/function x', /^a has the tag/],
-    ['a: !!int text', /^a is "text", which is no !!int$/],
+    ['a: !!int text', /^a is "text", which is not a !!int$/],
     ['a: {? [1] : x}', /^a has a key that is not a text$/],
   ]
   for (const [text, reason] of wrong) {

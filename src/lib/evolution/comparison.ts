@@ -2,9 +2,9 @@ import { GateError, type SchemaError } from '../errors.js'
 import type { Context, Event, Schema, Steps, Stream } from '../eventgate.js'
 import type { SchemaParts } from '../schemas/parts.js'
 import { CounterexampleSearch, type Judge } from './counterexample.js'
-import { type Filling, type Gap, type Place, Subsumption } from './subsumption.js'
-
-export { isSame } from './rules.js'
+import type { Filling } from './filling.js'
+import { type Gap, pathOf } from './gaps.js'
+import { Subsumption } from './subsumption.js'
 
 /** What a new version of a schema means for events of the one before. */
 export type Verdict =
@@ -147,20 +147,6 @@ function context(): Context {
     ...{ requestId: IDS[0] as string, receivedAt: Date.parse(TIMES[0] as string), deadline: Infinity },
     ...{ headers: {}, delivery: 'guaranteed', clientIp: () => ADDRESSES[0], textOf: () => '' },
   }
-}
-
-function pathOf(place: readonly Place[]): string {
-  return place
-    .map(step =>
-      typeof step === 'number'
-        ? `[${step}]`
-        : typeof step === 'string'
-          ? `.${step}`
-          : step.any === 'item'
-            ? '[*]'
-            : '.*',
-    )
-    .join('')
 }
 
 function short(value: unknown): string {

@@ -4,8 +4,8 @@ import { Repairer } from '../explain/repairer.js'
 import { at, type Step } from '../json-pointer.js'
 import { type JsonSchema, matches, type SubSchema, schemasFor } from '../schemas/json-schema.js'
 import type { SchemaParts } from '../schemas/parts.js'
-import { finite } from './rules.js'
-import type { Gap, Place } from './subsumption.js'
+import type { Gap, Place } from './gaps.js'
+import { mutations, placesOf, ROUGH, wrongValues } from './wrong-values.js'
 
 /** Whether the gate takes an event by one of the two schemas. */
 export interface Judge {
@@ -20,12 +20,6 @@ const MAX_SHRINKS = 400
 /** Times of the searches for one value (ms). */
 const FIX_MS = 100
 const NEAR_MS = 50
-const ROUGH: readonly unknown[] = [
-  ...[null, true, false, 0, 1, -1, 1.5, 1e6],
-  ...['', 'text', 'a', 'A', '0', ' ', 'ä', 'a b', '1970-01-01', 'a'.repeat(300)],
-  ...[[], {}, [null], ['text'], { x: 'text' }],
-]
-
 /**
  * Looks for an event that the older schema accepts and the newer one refuses. It tries values that break a rule
  * which does not follow from the older schema, at the place of that rule; then changes of all kinds. What it gives
@@ -143,7 +137,7 @@ export class CounterexampleSearch {
     const isAccepted = (value: unknown) => older.every(part => this.#older.accepts(part, value))
     const candidates = [
       ...this.#meeting(keyword, rule, current),
-      ...wrong(keyword, rule, current, older),
+      ...wrongValues(keyword, rule, current, older),
       ...ROUGH,
     ]
     for (const value of candidates)
@@ -188,122 +182,6 @@ export class CounterexampleSearch {
   }
 }
 
-/** Values that break a rule of the newer schema, whatever the older one says of them. */
-function* wrong(
-  keyword: string,
-  rule: unknown,
-  current: unknown,
-  older: readonly JsonSchema[],
-): Generator<unknown> {
-  const limit = typeof rule === 'number' ? rule : 0
-  const object = isObject(current) ? current : {}
-  const items = Array.isArray(current) ? current : []
-  yield* finite(older) ?? []
-  switch (keyword) {
-    case 'enum':
-    case 'const':
-      for (const value of [rule].flat())
-        if (typeof value === 'string') yield* [`${value}x`, value.toUpperCase()]
-      break
-    case 'maxLength':
-      for (const char of ['a', '1', 'A'])
-        if (limit < 100_000) yield (typeof current === 'string' ? current : '').padEnd(limit + 1, char)
-      break
-    case 'pattern':
-    case 'format':
-      for (let code = 32; code < 127; code++) yield String.fromCharCode(code)
-      break
-    case 'minLength':
-      yield* ['a'.repeat(Math.max(0, limit - 1)), '']
-      break
-    case 'maximum':
-    case 'minimum':
-    case 'exclusiveMaximum':
-    case 'exclusiveMinimum':
-    case 'multipleOf':
-      yield* [
-        limit,
-        limit + 1,
-        limit - 1,
-        limit + 0.5,
-        limit - 0.5,
-        limit * 1.5,
-        limit / 2,
-        limit * 10,
-        -limit,
-      ]
-      for (const part of older)
-        for (const name of ['maximum', 'minimum', 'exclusiveMaximum', 'exclusiveMinimum', 'multipleOf'])
-          if (typeof part[name] === 'number') yield* [part[name], part[name] + 1, part[name] - 1]
-      break
-    case 'required':
-    case 'default':
-    case 'properties': {
-      const { [String(rule)]: _, ...rest } = object
-      yield rest
-      break
-    }
-    case 'maxProperties':
-      yield Object.fromEntries([
-        ...Object.entries(object),
-        ...Array.from({ length: limit + 1 }, (_, i) => [`x${i}`, 'text']),
-      ])
-      break
-    case 'minProperties':
-      yield Object.fromEntries(Object.entries(object).slice(0, Math.max(0, limit - 1)))
-      break
-    case 'propertyNames':
-      for (const name of ['x', 'X', 'a b', 'ä', '0', 'x'.repeat(100)]) yield { ...object, [name]: 'text' }
-      break
-    case 'dependencies':
-      for (const [name, needed] of Object.entries((rule ?? {}) as Event)) {
-        const without = Array.isArray(needed)
-          ? needed
-          : isObject(needed)
-            ? ((needed.required ?? []) as string[])
-            : []
-        const rest = Object.fromEntries(Object.entries(object).filter(([own]) => !without.includes(own)))
-        yield* ['text', 1, {}, []].map(value => ({ ...rest, [name]: object[name] ?? value }))
-      }
-      break
-    case 'maxItems':
-      if (limit < 10_000)
-        yield Array.from({ length: limit + 1 }, (_, i) => items[i % Math.max(1, items.length)] ?? `text${i}`)
-      break
-    case 'minItems':
-      yield items.slice(0, Math.max(0, limit - 1))
-      break
-    case 'uniqueItems':
-      for (const item of [...items.slice(0, 1), 'text', 1, null, {}]) yield [item, item]
-      break
-    case 'contains':
-      yield* [[], items.slice(0, 1)]
-      break
-    case 'not':
-    case 'if':
-    case 'anyOf':
-    case 'oneOf':
-      yield* constantsIn(rule)
-      break
-  }
-  if (typeof current === 'string')
-    yield* [current.toUpperCase(), current.toLowerCase(), `${current} x`, current.slice(0, -1)]
-  if (typeof current === 'number') yield* [current + 1, -current, current + 0.5]
-}
-
-/** Values that stand in a schema, which may be what it is about. */
-function* constantsIn(schema: unknown): Generator<unknown> {
-  for (const steps of placesOf(schema, 6)) {
-    const value = at(schema, steps)
-    if (steps.at(-1) === 'const') yield value
-    if (steps.at(-1) === 'enum' && Array.isArray(value)) yield* value.slice(0, 20)
-    if (steps.at(-1) === 'required' && Array.isArray(value)) {
-      yield Object.fromEntries(value.map(name => [name, 'text']))
-      yield Object.fromEntries(value.map(name => [name, 1]))
-    }
-  }
-}
-
 /** A name that is not among the properties, and not named by the schema. */
 function freshName(step: Extract<Place, object>, value: Event, schema: SubSchema): string {
   const isNamed = (name: string) =>
@@ -325,27 +203,4 @@ function grown(base: Event, steps: readonly Step[], value: unknown): unknown {
     if (!isThere) event = put(event, steps.slice(0, i), typeof steps[i] === 'number' ? [] : {})
   }
   return put(event, steps, value)
-}
-
-/** All places in a value but its root, the outer ones first. */
-function placesOf(value: unknown, depth = 12): Step[][] {
-  const places: Step[][] = []
-  const walk = (value: unknown, steps: Step[]) => {
-    if (typeof value !== 'object' || value === null || steps.length >= depth || places.length > 5000) return
-    const names: Step[] = Array.isArray(value) ? [...value.keys()].reverse() : Object.keys(value)
-    for (const name of names) places.push([...steps, name])
-    for (const name of names) walk((value as Record<Step, unknown>)[name], [...steps, name])
-  }
-  walk(value, [])
-  return places
-}
-
-/** Changes of all kinds at all places. */
-function* mutations(event: Event): Generator<unknown> {
-  for (const steps of placesOf(event)) {
-    yield put(event, steps, GONE)
-    for (const value of ROUGH) yield put(event, steps, value)
-    if (isObject(at(event, steps))) yield put(event, [...steps, 'x'], 'text')
-  }
-  yield { ...event, x: 'text' }
 }
