@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { readConf } from '#src/lib/config/config.js'
-import { growth } from '#src/lib/runtime/gc.js'
 import { boundsWithin, memoryAt, memoryLimit } from '#src/lib/runtime/memory-limit.js'
 import { startService } from '../../support/service.js'
 
@@ -59,13 +58,6 @@ test('what is configured stays, and what does not fit is a warning', () => {
   )
   assert.equal(readConf({}, 400 * MIB).memory, null)
   assert.equal(readConf({}, undefined).memory, null)
-})
-
-test('the heap grows in small steps only where it is not bounded within the limit', () => {
-  assert.equal(growth(352 * MIB, 300 * MIB), 50)
-  assert.equal(growth(259 * MIB, 300 * MIB), 50)
-  assert.equal(growth(200 * MIB, 300 * MIB), 300)
-  assert.equal(growth(4000 * MIB, undefined), 300)
 })
 
 test('at the start one line says which bounds follow the limit', async t => {
