@@ -65,9 +65,6 @@ const TO_SPLIT: readonly string[] = [
   'lib/kafka/metadata.ts',
   'lib/kafka/partition-queue.ts',
   'lib/kafka/sender.ts',
-  // page
-  'static/dev/editor.js',
-  'static/dev/main.js',
 ]
 const WITHOUT_TEST: readonly string[] = [
   // app

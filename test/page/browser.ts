@@ -49,6 +49,9 @@ export async function tryChromium(): Promise<string> {
   }
 }
 
+/** `PAGE_SLOWDOWN=6` runs the pages on a CPU that is six times slower. Tests that read too early fail there. */
+const SLOWDOWN = Number(process.env.PAGE_SLOWDOWN ?? 1)
+
 let running: Promise<Browser> | undefined
 
 /** One for all tests of a file, which has to close it. */
@@ -87,6 +90,10 @@ export async function openPage(
     permissions: ['clipboard-read', 'clipboard-write'],
   })
   const page = await context.newPage()
+  if (SLOWDOWN > 1) {
+    const session = await context.newCDPSession(page)
+    await session.send('Emulation.setCPUThrottlingRate', { rate: SLOWDOWN })
+  }
   const complaints: string[] = []
   page.on('pageerror', error => complaints.push(String(error.stack)))
   page.on('console', message => {

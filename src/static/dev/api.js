@@ -1,5 +1,5 @@
 // @ts-check
-// The service, as docs of /_dev have it.
+// The service's development API (/_dev), and the events that the page sends.
 
 /** @typedef {import('./json.js').Operation} Operation */
 /**
@@ -74,7 +74,7 @@ function posted(body, requestId) {
   return { method: 'POST', headers, body }
 }
 
-/** `randomUUID` is for secure pages only. */
+/** `crypto.randomUUID` exists on secure pages only. */
 function randomId() {
   const hex = [...crypto.getRandomValues(new Uint8Array(16))]
     .map(byte => byte.toString(16).padStart(2, '0'))
@@ -82,7 +82,7 @@ function randomId() {
   return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, '$1-$2-4$3-8$4-$5')
 }
 
-/** A command that sends the same again, for sh. @param {string} text @param {string} delivery */
+/** A shell command that sends the same again. @param {string} text @param {string} delivery */
 export function curlOf(text, delivery) {
   const url = `${location.origin}/v1/events${delivery === 'hasty' ? '?hasty=true' : ''}`
   const quoted = text.replace(/'/g, `'\\''`)

@@ -1,20 +1,20 @@
 // @ts-check
-// One entry, whole.
+// What the page says of one event.
 import { api, curlOf } from './api.js'
 import { copy, h } from './dom.js'
-import { complaints, inOrder, jsonView, mendAll } from './explain.js'
-import { patched, pretty } from './json.js'
+import { addedPointers, complaints, fixAll, inOrder, jsonView } from './explain.js'
+import { isJson, patched, pretty } from './json.js'
 import { clock, SIGN, WORD } from './lane.js'
-import { isSameEntry } from './store.js'
+import { isSameEntry, receivedText } from './store.js'
 
 /** @typedef {import('./api.js').Entry} Entry */
 /**
- * @typedef {{ close(): void, edit(text: string, from: Entry): void, filter(more: Record<string, string>): void,
- *   showSchema(uri: string): void, isPinned(entry: Entry): boolean, pin(entry: Entry): void }} Does
+ * @typedef {{ close(): void, edit(text: string, from: Entry): void, showSchema(uri: string): void,
+ *   isPinned(entry: Entry): boolean, pin(entry: Entry): void }} Actions
  */
 
 /**
- * With all that the service knows of it, or, where it has forgotten it, what the page holds.
+ * The entry with all that the service knows, or, if the service forgot it, what the page holds.
  * @param {Entry} entry
  * @returns {Promise<{ entry: Entry, isWhole: boolean }>}
  */
@@ -23,24 +23,24 @@ export async function wholeOf(entry) {
     const whole = await api.entry(entry.seq)
     if (isSameEntry(whole, entry)) return { entry: whole, isWhole: true }
   } catch {
-    // Not kept any more, or the service is away.
+    // The service keeps it no longer, or is away.
   }
   return { entry, isWhole: entry.text !== undefined }
 }
 
-/** @param {Entry} entry @param {boolean} isWhole @param {Does} does @returns {HTMLElement[]} */
-export function detailView(entry, isWhole, does) {
+/** @param {Entry} entry @param {boolean} isWhole @param {Actions} actions @returns {HTMLElement[]} */
+export function detailView(entry, isWhole, actions) {
   const { seq, outcome, stream, schema_uri, received_at, delivery, request_id, index, error, cut, produced } =
     entry
-  const text = entry.text ?? JSON.stringify(entry.event)
-  const edit = () => does.edit(pretty(text), entry)
-  const isPinned = does.isPinned(entry)
+  const text = receivedText(entry)
+  const edit = () => actions.edit(pretty(text), entry)
+  const isPinned = actions.isPinned(entry)
   const button = (/** @type {string} */ label, /** @type {() => void} */ onclick, more = {}) =>
     h('button', { type: 'button', onclick, ...more }, label)
   const details = inOrder(error?.details ?? [], text)
   const apply = (/** @type {import('./json.js').Operation[]} */ patch) =>
-    does.edit(patched(isPatchable(text) ? text : 'null', patch), entry)
-  const mend = mendAll(error, entry.event, apply, ' in the editor')
+    actions.edit(patched(isJson(text) ? text : 'null', patch), entry)
+  const fix = fixAll(error, entry.event, apply, ' in the editor')
 
   return [
     h('header.entry-head', null, [
@@ -50,11 +50,11 @@ export function detailView(entry, isWhole, does) {
           ' ',
           stream ?? '(no stream)',
         ]),
-        button('✕', does.close, { class: 'icon', 'aria-label': 'Close this event', title: 'Close (Esc)' }),
+        button('✕', actions.close, { class: 'icon', 'aria-label': 'Close this event', title: 'Close (Esc)' }),
       ]),
       h('p.meta', null, [
         schema_uri
-          ? h('button.link', { type: 'button', onclick: () => does.showSchema(schema_uri) }, schema_uri)
+          ? h('button.link', { type: 'button', onclick: () => actions.showSchema(schema_uri) }, schema_uri)
           : '(no schema)',
         h('span', null, ` · #${seq} · `),
         h('time', { datetime: received_at }, clock(received_at)),
@@ -76,7 +76,7 @@ export function detailView(entry, isWhole, does) {
           disabled: cut,
           title: 'u',
         }),
-        button(isPinned ? 'Unpin' : 'Pin', () => does.pin(entry), {
+        button(isPinned ? 'Unpin' : 'Pin', () => actions.pin(entry), {
           'aria-pressed': String(isPinned),
           title: 'p',
         }),
@@ -86,13 +86,13 @@ export function detailView(entry, isWhole, does) {
         : h(
             'p.warning',
             null,
-            'The service keeps this event no longer: what is shown is what this page still has of it.',
+            'The service no longer keeps this event: this is what the page still has of it.',
           ),
       cut
         ? h(
             'p.warning',
             null,
-            'It is longer than 64 KiB: only its beginning is kept, so it cannot be sent again from here.',
+            'The event is longer than 64 KiB. Only its beginning is kept, so it cannot be sent again from here.',
           )
         : null,
     ]),
@@ -102,9 +102,9 @@ export function detailView(entry, isWhole, does) {
   function refused() {
     return h('div.why', null, [
       h('section.reasons', { 'aria-label': 'Why' }, [
-        h('p.summary', null, [summary(), h('code.code', null, error?.code ?? ''), mend?.button]),
+        h('p.summary', null, [summary(), h('code.code', null, error?.code ?? ''), fix?.button]),
         complaints(details, entry.event, { apply, applyLabel: 'Apply in the editor', go: showLine }),
-        mend?.box,
+        fix?.box,
       ]),
       h('section.event', { 'aria-label': 'The event' }, [
         h('h3', null, 'As it was received'),
@@ -114,11 +114,11 @@ export function detailView(entry, isWhole, does) {
   }
 
   function summary() {
-    if (details.length > 1) return `${details.length} things are wrong with it. `
-    if (details[0]?.keyword) return 'One thing is wrong with it. '
+    if (details.length > 1) return `${details.length} things are wrong with the event. `
+    if (details[0]?.keyword) return 'One thing is wrong with the event. '
     return outcome === 'failed' || outcome === 'unknown'
-      ? 'Not the event is at fault. '
-      : 'The gate refuses it before its schema is asked. '
+      ? 'The event is not at fault. '
+      : 'EventGate refused the event before validating it. '
   }
 
   function accepted() {
@@ -160,16 +160,6 @@ export function detailView(entry, isWhole, does) {
   }
 }
 
-/** @param {string} text */
-function isPatchable(text) {
-  try {
-    JSON.parse(text)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** @param {string} path */
 function showLine(path) {
   const lines = [...document.querySelectorAll('#detail li[data-pointer]')]
@@ -177,17 +167,4 @@ function showLine(path) {
     lines.find(element => element.getAttribute('data-pointer') === path) ??
     document.querySelector('#detail li.bad')
   line?.scrollIntoView({ block: 'center' })
-}
-
-/** What the gate did to an event, by pointer. @param {any} received @param {any} made @returns {Map<string, string>} */
-export function addedPointers(received, made, prefix = '', found = new Map()) {
-  if (typeof made !== 'object' || made === null) return found
-  for (const [name, value] of Object.entries(made)) {
-    const pointer = `${prefix}/${name.replace(/~/g, '~0').replace(/\//g, '~1')}`
-    const had = received !== null && typeof received === 'object' && Object.hasOwn(received, name)
-    if (!had) found.set(pointer, 'filled in')
-    else if (typeof value === 'object' && value !== null) addedPointers(received[name], value, pointer, found)
-    else if (received[name] !== value) found.set(pointer, 'set by the gate')
-  }
-  return found
 }

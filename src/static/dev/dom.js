@@ -1,5 +1,5 @@
 // @ts-check
-// Elements are made by `h` and never of markup: what an event says stays text.
+// `h` makes elements, and nothing parses markup: what an event says stays text.
 
 /**
  * @param {string} tag with classes: 'p.note'
@@ -37,7 +37,17 @@ export function byId(id) {
   return document.getElementById(id)
 }
 
-/** What to say to a screen reader, and for a while on the screen. @param {string} text @param {Node} [more] */
+/** Acts on a click that opens no new tab or window. @param {() => void} act */
+export function onPlainClick(act) {
+  return (/** @type {Event} */ event) => {
+    const { ctrlKey, metaKey, shiftKey } = /** @type {MouseEvent} */ (event)
+    if (ctrlKey || metaKey || shiftKey) return
+    event.preventDefault()
+    act()
+  }
+}
+
+/** Tells screen readers, and shows for a while. @param {string} text @param {Node} [more] */
 export function say(text, more) {
   const box = byId('toast')
   box.replaceChildren(text, ...(more ? [' ', more] : []))
@@ -51,7 +61,7 @@ say.timer = undefined
 /** @param {string} text @param {string} what */
 export async function copy(text, what) {
   try {
-    // There is no clipboard for pages that came by plain HTTP from another machine.
+    // Pages that came by plain HTTP from another machine have no clipboard.
     if (navigator.clipboard) await navigator.clipboard.writeText(text)
     else copyBySelection(text)
     say(`Copied ${what}.`)

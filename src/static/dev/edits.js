@@ -6,9 +6,9 @@ import { byId, h } from './dom.js'
 const EVERY_MS = 2000
 const MAX_SHOWN = 5
 const SAYS = {
-  compatible: 'takes all events that it took before',
-  breaks: 'refuses events that it took before',
-  cannot_tell: 'may refuse events that it took before',
+  compatible: 'accepts every event that it accepted before',
+  breaks: 'refuses events that it accepted before',
+  cannot_tell: 'may refuse events that it accepted before',
 }
 
 /** @param {(text: string, from: string) => void} compose shows an event in the editor */
@@ -24,7 +24,7 @@ export function watchEdits(compose) {
       byId('edits').hidden = edits.length === 0
       byId('edit-list').replaceChildren(...edits.slice(0, MAX_SHOWN).map(edit => row(edit, compose)))
     } catch {
-      // The live connection says that the service is away.
+      // The live connection shows that the service is away.
     }
   }
   void look()
@@ -42,7 +42,7 @@ function row({ uri, verdict, rule, event }, compose) {
       ? null
       : h(
           'button',
-          { type: 'button', onclick: () => compose(text, `Taken by ${uri} before its edit.`) },
+          { type: 'button', onclick: () => compose(text, `Accepted by ${uri} before its edit.`) },
           'Show the event',
         ),
   ])

@@ -1,13 +1,13 @@
 // @ts-check
-// Why something is refused: the event with its faults marked, the rules beside it, what would pass.
+// Why an event is refused: the event with its faults marked, the broken rules, and what would pass.
 import { h } from './dom.js'
-import { layout, nearestOf, stepsOf } from './json.js'
+import { escapeStep, layout, nearestOf, stepsOf } from './json.js'
 
 /** @typedef {import('./api.js').Detail} Detail */
 /** @typedef {import('./json.js').Operation} Operation */
 
 const MAX_LINES = 500
-/** These say of a whole that something in it should not be there. */
+/** Keywords that complain of a whole because of some parts of it. */
 const ABOUT_PARTS = new Set([
   'additionalProperties',
   'unevaluatedProperties',
@@ -17,7 +17,7 @@ const ABOUT_PARTS = new Set([
   'maxItems',
 ])
 
-/** What to mark for a complaint: what has to go, or what it is about. @param {Detail} detail @returns {string[]} */
+/** The pointers to mark for a complaint: the parts to remove, or the value itself. @param {Detail} detail @returns {string[]} */
 export function culprits({ path, keyword, suggestion }) {
   if (!ABOUT_PARTS.has(keyword ?? '')) return [path]
   const inside = (suggestion?.patch ?? []).filter(
@@ -26,7 +26,7 @@ export function culprits({ path, keyword, suggestion }) {
   return inside.length > 0 ? inside.map(operation => operation.path) : [path]
 }
 
-/** As their faults come in the event. @param {Detail[]} details @param {string} text @returns {Detail[]} */
+/** Complaints in the order of their places in the event. @param {Detail[]} details @param {string} text @returns {Detail[]} */
 export function inOrder(details, text) {
   const places = new Map(
     (layout(text) ?? []).filter(({ closes }) => !closes).map(({ pointer }, index) => [pointer, index]),
@@ -39,7 +39,7 @@ export function inOrder(details, text) {
 /**
  * An event laid out, its lines marked.
  * @param {string} text
- * @param {{ details?: Detail[], added?: Map<string, string>, label: string }} options `added`: what the gate did, by pointer
+ * @param {{ details?: Detail[], added?: Map<string, string>, label: string }} options `added`: what EventGate added, by pointer
  */
 export function jsonView(text, { details = [], added = new Map(), label }) {
   const lines = layout(text)
@@ -62,9 +62,9 @@ export function jsonView(text, { details = [], added = new Map(), label }) {
   const show = (from, end) => {
     for (const line of lines.slice(from, end)) {
       const found = line.closes ? undefined : faults.get(line.pointer)
-      const deed = line.closes ? undefined : added.get(line.pointer)
+      const addition = line.closes ? undefined : added.get(line.pointer)
       const item = h(
-        found ? 'li.bad' : deed ? 'li.added' : 'li',
+        found ? 'li.bad' : addition ? 'li.added' : 'li',
         { 'data-pointer': line.closes ? undefined : line.pointer },
         [
           h('code', null, [
@@ -73,7 +73,7 @@ export function jsonView(text, { details = [], added = new Map(), label }) {
           ]),
         ],
       )
-      if (deed) item.append(h('span.note', null, deed))
+      if (addition) item.append(h('span.note', null, addition))
       list.append(item)
       for (const { detail, number } of found ?? []) {
         list.append(
@@ -102,7 +102,7 @@ export function jsonView(text, { details = [], added = new Map(), label }) {
     const label = () => {
       const rest = lines.slice(upTo)
       const isBad = rest.some(line => !line.closes && faults.has(line.pointer))
-      button.textContent = `Show more: ${rest.length} lines${isBad ? ', faults among them' : ''}`
+      button.textContent = `Show more: ${rest.length} lines${isBad ? ', some with faults' : ''}`
     }
     label()
     box.append(button)
@@ -111,19 +111,19 @@ export function jsonView(text, { details = [], added = new Map(), label }) {
 }
 
 /**
- * All complaints mended at once, where that is more than the only complaint's own suggestion: a button, and what it does.
+ * One fix for all complaints: a button, and what it changes. Null if the only complaint's own suggestion does the same.
  * @param {import('./api.js').Refusal | null} error @param {any} event
  * @param {(patch: Operation[]) => void} apply @param {string} where
  */
-export function mendAll(error, event, apply, where) {
+export function fixAll(error, event, apply, where) {
   const { mended, details = [] } = error ?? {}
   if (!mended || (details.length === 1 && details[0]?.suggestion?.passes)) return null
-  const what = details.length > 1 ? `all ${details.length}` : 'all of it'
+  const what = details.length > 1 ? `all ${details.length}` : 'it'
   return {
     button: h(
       'button.primary',
       { type: 'button', onclick: () => apply(mended.patch) },
-      `Mend ${what}${where}`,
+      `Fix ${what}${where}`,
     ),
     box: h('div.suggestion.whole', null, [
       h('h3', null, ['What would pass', h('span.note.ok', null, '✓ tried')]),
@@ -133,7 +133,7 @@ export function mendAll(error, event, apply, where) {
 }
 
 /**
- * One card a complaint.
+ * One card per complaint.
  * @param {Detail[]} details @param {any} event
  * @param {{ apply(patch: Operation[]): void, applyLabel: string, go?(path: string): void }} does
  */
@@ -173,15 +173,15 @@ export function complaints(details, event, { apply, applyLabel, go }) {
                 'What would pass here',
                 suggestion.passes
                   ? h('span.note.ok', null, '✓ tried')
-                  : h('span.note', null, 'and more after it'),
+                  : h('span.note', null, 'then others remain'),
               ]),
               h('p', null, suggestion.text),
-              // One deed is said in words already.
+              // The text says it all if there is one operation.
               suggestion.patch.length > 1 ? diffView(suggestion.patch, event) : null,
               h('button', { type: 'button', onclick: () => apply(suggestion.patch) }, applyLabel),
             ])
           : why_not
-            ? h('p.why-not', null, ['Nothing can be suggested: ', why_not])
+            ? h('p.why-not', null, ['There is no suggestion: ', why_not])
             : null,
       ])
     }),
@@ -194,7 +194,7 @@ function brief(value) {
   return text.length > 2000 ? `${text.slice(0, 2000)} …` : text
 }
 
-/** The rest of the sub-schema, but for what is long. @param {any} schema @param {string} keyword */
+/** The rest of the sub-schema, long values cut. @param {any} schema @param {string} keyword */
 function besides(schema, keyword) {
   if (typeof schema !== 'object' || schema === null) return ''
   const rest = Object.entries(schema).filter(
@@ -229,4 +229,17 @@ export function diffView(patch, event) {
 function short(value) {
   const text = JSON.stringify(value) ?? ''
   return text.length > 200 ? `${text.slice(0, 200)} …` : text
+}
+
+/** What EventGate added or changed, by pointer. @param {any} received @param {any} made @returns {Map<string, string>} */
+export function addedPointers(received, made, prefix = '', found = new Map()) {
+  if (typeof made !== 'object' || made === null) return found
+  for (const [name, value] of Object.entries(made)) {
+    const pointer = `${prefix}/${escapeStep(name)}`
+    const had = received !== null && typeof received === 'object' && Object.hasOwn(received, name)
+    if (!had) found.set(pointer, 'filled in')
+    else if (typeof value === 'object' && value !== null) addedPointers(received[name], value, pointer, found)
+    else if (received[name] !== value) found.set(pointer, 'set by EventGate')
+  }
+  return found
 }

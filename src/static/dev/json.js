@@ -1,5 +1,5 @@
 // @ts-check
-// JSON as text: where what stands, laid out for reading, and changed without a change to its numbers.
+// JSON as text: the places of its values, a layout for reading, and edits that keep numbers as written.
 
 /** @typedef {{ op: 'add' | 'replace' | 'remove', path: string, value?: any }} Operation */
 /** @typedef {'key' | 'string' | 'number' | 'word' | 'mark'} Kind */
@@ -10,68 +10,37 @@ const TOKEN = /([{}[\],:])|("[^"\\]*(?:\\.[^"\\]*)*")|(-?\d[\d.eE+-]*)|(true|fal
 /**
  * @param {string} text
  * @returns {Generator<{ kind: Kind, text: string, at: number, pointer: string, depth: number, opens: boolean, closes: boolean }>}
- *   Tokens that mean something, with the pointer of the value that they are, name or end.
+ *   The tokens except white space, each with the pointer of the value that it is, names or ends.
  */
 function* tokens(text) {
-  /** @type {{ pointer: string, isArray: boolean, index: number, key: string | null, next: 'key' | 'value' | 'colon' }[]} */
+  /** @type {{ pointer: string, isArray: boolean, index: number, key: string | null, isKeyNext: boolean }[]} */
   const stack = []
   for (const match of text.matchAll(TOKEN)) {
     const [all, mark, string, number, word, other] = match
     if (other !== undefined) return
     if (!mark && !string && !number && !word) continue
-    const at = match.index
     const top = stack.at(-1)
+    const token = { text: all, at: match.index, opens: false, closes: false }
     const pointer = top ? `${top.pointer}/${top.isArray ? top.index : (top.key ?? '')}` : ''
     if (mark === '{' || mark === '[') {
-      yield { kind: 'mark', text: all, at, pointer, depth: stack.length, opens: true, closes: false }
-      stack.push({
-        pointer,
-        isArray: mark === '[',
-        index: 0,
-        key: null,
-        next: mark === '[' ? 'value' : 'key',
-      })
+      yield { ...token, kind: 'mark', pointer, depth: stack.length, opens: true }
+      const isArray = mark === '['
+      stack.push({ pointer, isArray, index: 0, key: null, isKeyNext: !isArray })
     } else if (mark === '}' || mark === ']') {
       const closed = stack.pop()
       if (!closed) return
-      yield {
-        kind: 'mark',
-        text: all,
-        at,
-        pointer: closed.pointer,
-        depth: stack.length,
-        opens: false,
-        closes: true,
-      }
+      yield { ...token, kind: 'mark', pointer: closed.pointer, depth: stack.length, closes: true }
     } else if (mark) {
-      if (top && mark === ',') {
-        top.index++
-        top.next = top.isArray ? 'value' : 'key'
-      } else if (top) top.next = 'value'
-      yield {
-        kind: 'mark',
-        text: all,
-        at,
-        pointer: top?.pointer ?? '',
-        depth: stack.length,
-        opens: false,
-        closes: false,
-      }
-    } else if (string && top && top.next === 'key') {
+      if (top && mark === ',') top.index++
+      if (top) top.isKeyNext = mark === ',' && !top.isArray
+      yield { ...token, kind: 'mark', pointer: top?.pointer ?? '', depth: stack.length }
+    } else if (string && top?.isKeyNext) {
       top.key = escapeStep(unquote(string))
-      top.next = 'colon'
-      yield {
-        kind: 'key',
-        text: all,
-        at,
-        pointer: `${top.pointer}/${top.key}`,
-        depth: stack.length,
-        opens: false,
-        closes: false,
-      }
+      top.isKeyNext = false
+      yield { ...token, kind: 'key', pointer: `${top.pointer}/${top.key}`, depth: stack.length }
     } else {
       const kind = string ? 'string' : number ? 'number' : 'word'
-      yield { kind, text: all, at, pointer, depth: stack.length, opens: false, closes: false }
+      yield { ...token, kind, pointer, depth: stack.length }
     }
   }
 }
@@ -135,10 +104,8 @@ function laidOut(text) {
   for (const token of tokens(text)) {
     if (token.closes) {
       if (!wasOpened) start(token.pointer, token.depth, true)
-    } else if (token.text === ',' && token.kind === 'mark') {
-      // stays on its line
-    } else if (token.text === ':' && token.kind === 'mark') {
-      // too
+    } else if (token.kind === 'mark' && /[,:]/.test(token.text)) {
+      // Commas and colons stay on the line.
     } else if (isFresh || wasOpened) start(token.pointer, token.depth, false)
     line?.tokens.push({ kind: token.kind, text: token.text })
     if (token.kind === 'mark' && token.text === ':') line?.tokens.push({ kind: 'mark', text: ' ' })
@@ -148,7 +115,7 @@ function laidOut(text) {
   return lines
 }
 
-/** @param {string} text @returns {string} laid out, or as it is if it is not JSON */
+/** @param {string} text @returns {string} laid out; unchanged if it is not JSON */
 export function pretty(text) {
   const lines = layout(text)
   if (!lines) return text
@@ -157,7 +124,7 @@ export function pretty(text) {
     .join('\n')
 }
 
-/** The line, from 0, on which each value stands, by its pointer. @param {string} text @returns {Map<string, number>} */
+/** The line of each value, from 0, by its pointer. @param {string} text @returns {Map<string, number>} */
 export function linesOf(text) {
   /** @type {Map<string, number>} */
   const found = new Map()
@@ -170,13 +137,13 @@ export function linesOf(text) {
   return found
 }
 
-/** What there is of a path: itself, or what is nearest above it. @param {Map<string, unknown> | Set<string>} there @param {string} pointer */
+/** The pointer itself if it is there, or else its nearest ancestor. @param {Map<string, unknown> | Set<string>} there @param {string} pointer */
 export function nearestOf(there, pointer) {
   while (pointer !== '' && !there.has(pointer)) pointer = pointer.slice(0, pointer.lastIndexOf('/'))
   return pointer
 }
 
-/** Numbers stay as they are written, be they larger than JavaScript's. @param {string} text */
+/** Numbers stay as written, even those that JavaScript cannot hold. @param {string} text */
 export function parseExactly(text) {
   const raw = /** @type {any} */ (JSON).rawJSON
   return JSON.parse(text, (/** @type {any[]} */ ...[, value, context]) => {
@@ -185,7 +152,7 @@ export function parseExactly(text) {
   })
 }
 
-/** JSON Patch, as far as the service makes it. @param {any} root @param {Operation[]} operations */
+/** The operations of JSON Patch that the service uses. @param {any} root @param {Operation[]} operations */
 export function applyPatch(root, operations) {
   for (const { op, path, value } of operations) {
     const steps = stepsOf(path)
@@ -203,7 +170,7 @@ export function applyPatch(root, operations) {
       else if (op === 'remove') parent.splice(index, 1)
       else parent[index] = value
     } else if (op === 'remove') delete parent[last]
-    // `__proto__` is a name like another.
+    // Assigning to `__proto__` would set the prototype.
     else Object.defineProperty(parent, last, { value, enumerable: true, configurable: true, writable: true })
   }
   return root
@@ -215,7 +182,7 @@ export function patched(text, operations) {
   return JSON.stringify(applyPatch(root, operations), null, 2)
 }
 
-/** Of a text that is no JSON, what is wrong and where. @param {string} text @returns {{ message: string, line: number, column: number, at: number } | null} */
+/** What is wrong with a text that is not JSON, and where; null if it is JSON. @param {string} text @returns {{ message: string, line: number, column: number, at: number } | null} */
 export function syntaxError(text) {
   try {
     JSON.parse(text)

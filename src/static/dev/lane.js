@@ -1,16 +1,16 @@
 // @ts-check
-// A list of which only what is seen is in the document.
+// One list of events. Only the rows in sight are in the document.
 import { h } from './dom.js'
 import { isSameEntry } from './store.js'
 
 /** @typedef {import('./api.js').Entry} Entry */
 
-/** As in the style sheet. */
+/** The height of a row, as `--row` in the styles. */
 const ROW = 54
 const BEYOND = 4
 
 export const SIGN = { accepted: '✓', refused: '✗', failed: '!', unknown: '?' }
-export const WORD = { accepted: 'Accepted', refused: 'Refused', failed: 'Failed', unknown: 'Of unknown fate' }
+export const WORD = { accepted: 'Accepted', refused: 'Refused', failed: 'Failed', unknown: 'Unknown' }
 
 export class Lane {
   /** The newest last. @type {Entry[]} */
@@ -65,10 +65,6 @@ export class Lane {
       this.#empty,
     ])
     new ResizeObserver(() => this.render()).observe(this.#box)
-  }
-
-  get items() {
-    return this.#items
   }
 
   get active() {
@@ -146,7 +142,7 @@ export class Lane {
     return this.#items.findLastIndex(item => isSameEntry(item, entry))
   }
 
-  /** To the entry that is so many below the active one. @param {number} by */
+  /** Moves to the entry that is so many rows below the active one. @param {number} by */
   move(by) {
     const { length } = this.#items
     if (length === 0) return
@@ -180,7 +176,7 @@ function rowOf(entry, id) {
   ])
 }
 
-/** In a line. @param {Entry} entry */
+/** The reason in one line. @param {Entry} entry */
 export function reasonOf({ error }) {
   if (!error) return ''
   const [first, ...rest] = error.details

@@ -1,5 +1,5 @@
 // @ts-check
-// What was seen so far: counts, and the last two minutes.
+// The overview: counts by stream and schema, and a timeline of two minutes.
 import { byId, h, svg } from './dom.js'
 
 const SECONDS = 120
@@ -60,7 +60,7 @@ function showTallies(id, tallies, chosen, choose) {
     .sort((one, other) => (one.last_at < other.last_at ? 1 : one.last_at > other.last_at ? -1 : 0))
     .slice(0, MAX_ROWS)
   sorted.sort((one, other) => (one.name < other.name ? -1 : 1))
-  // Rows are changed and not made anew: somebody may be about to press one.
+  // Rows are reused, because somebody may be about to press one.
   const rows = new Map([...body.children].map(row => [/** @type {HTMLElement} */ (row).dataset.name, row]))
   const next = sorted.map(({ name, accepted, refused, failed }) => {
     const row =
@@ -93,18 +93,4 @@ function setCount(cell, count) {
   const text = String(count)
   if (cell.textContent !== text) cell.textContent = text
   cell.classList.toggle('zero', count === 0)
-}
-
-/** Choices of a filter, the chosen one among them though nothing of it is seen yet. @param {HTMLSelectElement} select @param {string[]} names @param {string} chosen @param {string} all */
-export function offer(select, names, chosen, all) {
-  const values = ['', ...new Set([...names, ...(chosen === '' ? [] : [chosen])])]
-  if (
-    values.length === select.options.length &&
-    values.every((value, index) => select.options[index]?.value === value)
-  ) {
-    if (select.value !== chosen) select.value = chosen
-    return
-  }
-  select.replaceChildren(...values.map(value => h('option', { value }, value === '' ? all : value)))
-  select.value = chosen
 }

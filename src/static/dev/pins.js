@@ -1,5 +1,7 @@
 // @ts-check
-// What somebody wants to keep by, in their own browser: it outlives the service's memory and a reload.
+// Pinned events, stored in the browser: they outlive the service's memory and a reload.
+import { byId, h } from './dom.js'
+import { reasonOf, SIGN, WORD } from './lane.js'
 import { isSameEntry } from './store.js'
 
 /** @typedef {import('./api.js').Entry} Entry */
@@ -17,7 +19,7 @@ export class Pins {
     return this.all.some(pin => isSameEntry(pin, entry))
   }
 
-  /** @param {Entry} entry @returns {string} what was done */
+  /** @param {Entry} entry @returns {string} what to tell the user */
   toggle(entry) {
     if (this.has(entry)) {
       this.all = this.all.filter(pin => !isSameEntry(pin, entry))
@@ -26,10 +28,10 @@ export class Pins {
     }
     const next = [entry, ...this.all]
     if (next.length > MAX_PINS || JSON.stringify(next).length > MAX_LENGTH)
-      return `Not pinned: ${this.all.length} are pinned already, which is all there is room for.`
+      return `Not pinned: there is no room beside the ${this.all.length} that are pinned.`
     this.all = next
     write(next)
-    return 'Pinned: it stays here when the service forgets it.'
+    return 'Pinned: it stays here after the service forgets it.'
   }
 }
 
@@ -50,6 +52,32 @@ function write(pins) {
   try {
     localStorage.setItem(KEY, JSON.stringify(pins))
   } catch {
-    // There is no room, or it is forbidden: they last as long as the page.
+    // The browser stores nothing: pins last as long as the page.
   }
+}
+
+/** @param {Entry[]} pins @param {{ open(entry: Entry): void, unpin(entry: Entry): void }} actions */
+export function showPins(pins, { open, unpin }) {
+  byId('pins').hidden = pins.length === 0
+  byId('pin-list').replaceChildren(
+    ...pins.map(pin =>
+      h('li', null, [
+        h(
+          `button.pin.${pin.outcome in SIGN ? pin.outcome : 'unknown'}`,
+          { type: 'button', onclick: () => open(pin) },
+          [
+            h('span.sign', { 'aria-hidden': 'true' }, SIGN[pin.outcome] ?? '?'),
+            h('span.visually-hidden', null, `${WORD[pin.outcome] ?? ''}: `),
+            h('span.stream', null, `#${pin.seq} ${pin.stream ?? '(no stream)'}`),
+            h('span.what', null, pin.outcome === 'accepted' ? (pin.schema_uri ?? '') : reasonOf(pin)),
+          ],
+        ),
+        h(
+          'button.icon',
+          { type: 'button', 'aria-label': `Unpin #${pin.seq}`, onclick: () => unpin(pin) },
+          '✕',
+        ),
+      ]),
+    ),
+  )
 }

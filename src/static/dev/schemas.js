@@ -1,7 +1,7 @@
 // @ts-check
-// Every schema of the repositories, to read, and to send its examples.
+// The schema browser: every schema of the repositories, and its examples to send.
 import { api } from './api.js'
-import { byId, copy, h, say } from './dom.js'
+import { byId, copy, h, onPlainClick, say } from './dom.js'
 import { jsonView } from './explain.js'
 
 const MAX_SHOWN = 200
@@ -53,11 +53,7 @@ export class Schemas {
           {
             href: `?view=schemas&uri=${encodeURIComponent(uri)}`,
             'aria-current': uri === this.#uri ? 'true' : undefined,
-            onclick: (/** @type {MouseEvent} */ event) => {
-              if (event.ctrlKey || event.metaKey || event.shiftKey) return
-              event.preventDefault()
-              this.#open(uri)
-            },
+            onclick: onPlainClick(() => this.#open(uri)),
           },
           [
             h('span.stream', null, uri),
@@ -101,7 +97,7 @@ export class Schemas {
     if (uri === '') {
       box.dataset.shown = ''
       box.replaceChildren(
-        h('p.empty', null, 'Choose a schema: its fields, its examples, and a button that sends them.'),
+        h('p.empty', null, 'Choose a schema to see its fields and its examples, and to send them.'),
       )
       return
     }
@@ -160,13 +156,13 @@ export class Schemas {
             type: 'button',
             onclick: () => {
               const event = sample ?? examples[0]
-              if (event) this.#does.compose(text(event), `Made of ${uri}.`)
-              else say('No event could be made of it.')
+              if (event) this.#does.compose(text(event), `Made for ${uri}.`)
+              else say('No event could be made for this schema.')
             },
           },
           'Compose an event',
         ),
-        h('button', { type: 'button', onclick: () => this.#does.filter(uri) }, 'Events of it'),
+        h('button', { type: 'button', onclick: () => this.#does.filter(uri) }, 'Show its events'),
         h(
           'button',
           { type: 'button', onclick: () => void copy(text(schema), 'the schema') },
@@ -181,10 +177,10 @@ export class Schemas {
               exampleView(example, examples.length === 1 ? 'Example' : `Example ${index + 1}`),
             )
         : sample
-          ? [exampleView(sample, 'An event made of it')]
+          ? [exampleView(sample, 'An event made for it')]
           : []),
       h('details', null, [
-        h('summary', null, 'The schema as it stands in its file'),
+        h('summary', null, 'The schema as its file has it'),
         jsonView(text(schema), { label: 'The schema' }),
       ]),
     ]
@@ -196,7 +192,7 @@ function fieldsView(schema) {
   /** @type {HTMLElement[]} */
   const rows = []
   add(schema, '', 0)
-  if (rows.length === 0) return h('p.empty', null, 'It names no fields.')
+  if (rows.length === 0) return h('p.empty', null, 'The schema declares no fields.')
   return h(
     'div.scroll',
     { tabindex: 0, role: 'region', 'aria-label': 'Table of fields' },
@@ -207,7 +203,7 @@ function fieldsView(schema) {
         h(
           'tr',
           null,
-          ['Field', 'Type', 'What it is'].map(name => h('th', { scope: 'col' }, name)),
+          ['Field', 'Type', 'Description'].map(name => h('th', { scope: 'col' }, name)),
         ),
       ),
       h('tbody', null, rows),

@@ -1,5 +1,5 @@
 // @ts-check
-// What arrived, as far as it is held here, and how it keeps coming.
+// The events that the page holds, and the live connection that brings more.
 import { api } from './api.js'
 
 /** @typedef {import('./api.js').Entry} Entry */
@@ -25,6 +25,11 @@ export function matcher({ stream, schema, outcome, text }) {
 /** @param {string} uri @param {string} schema its URI, or title */
 function isOfSchema(uri, schema) {
   return uri === schema || (uri.startsWith('/') && uri.slice(1, uri.lastIndexOf('/')) === schema)
+}
+
+/** @param {Entry} entry */
+export function receivedText({ text, event }) {
+  return text ?? JSON.stringify(event)
 }
 
 /** @type {WeakMap<Entry, string>} */
@@ -53,28 +58,21 @@ export function isSameEntry(one, other) {
   )
 }
 
-/**
- * Holds the latest entries, the newest last. `onChange` is called after each change; what is told by `onState` is
- * whether it is live: 'connecting', 'live', 'behind', 'cut'.
- */
+/** Holds the latest entries, the newest last. Calls `onChange` after each change of them, `onState` of `state`. */
 export class Store {
   /** @type {Entry[]} */
   entries = []
-  /** Not held here though they came. */
+  /** How many came too fast for the page. */
   missed = 0
   /** @type {'connecting' | 'live' | 'behind' | 'cut'} */
   state = 'connecting'
   detail = ''
-  /** Grows with each entry that came live. */
-  arrived = 0
-  /** Changes where entries were replaced and not only added. */
-  generation = 0
   /** @type {EventSource | null} */
   #source = null
   #attempts = 0
   #wasLive = false
   #heardAt = 0
-  /** The last look at the service found it ahead by so many. */
+  /** How far ahead the service was at the last check. */
   #ahead = 0
   /** @type {() => void} */
   #onChange
@@ -96,12 +94,12 @@ export class Store {
     this.#source?.close()
     const source = new EventSource('/_dev/events/live')
     this.#source = source
-    source.onopen = () => void this.#opened(source)
+    source.onopen = () => void this.#load(source)
     source.onerror = () => {
-      if (this.#source === source) this.#lost('')
+      if (this.#source === source) this.#retry('')
     }
     source.addEventListener('entries', event => {
-      if (this.#source === source) this.#came(JSON.parse(event.data))
+      if (this.#source === source) this.#append(JSON.parse(event.data))
     })
     source.addEventListener('gap', event => {
       this.missed += JSON.parse(event.data).missed
@@ -113,7 +111,6 @@ export class Store {
   clear() {
     this.entries = []
     this.missed = 0
-    this.generation++
     this.#onChange()
   }
 
@@ -123,75 +120,72 @@ export class Store {
   }
 
   /** @param {EventSource} source */
-  async #opened(source) {
-    // A service that was started again counts from 1: nothing of before is joined to what comes now.
+  async #load(source) {
+    // A restarted service counts from 1 again: entries of before do not mix with what comes now.
     this.entries = []
     this.missed = 0
-    this.generation++
     this.#heardAt = Date.now()
     try {
       let before
       for (let held = 0; held < MAX_HELD; held += PAGE) {
         const { entries } = await api.list({ limit: PAGE, ...(before ? { before } : {}) })
         if (this.#source !== source) return
-        this.#older(entries.reverse())
-        if (held === 0) this.#become('live')
+        this.#merge(entries.reverse())
+        if (held === 0) this.#setState('live')
         if (entries.length < PAGE) break
         before = entries[0]?.seq
       }
       this.#attempts = 0
       this.#wasLive = true
     } catch (error) {
-      this.#lost(/** @type {Error} */ (error).message)
+      this.#retry(/** @type {Error} */ (error).message)
     }
   }
 
   /** @param {Entry[]} entries in order */
-  #older(entries) {
+  #merge(entries) {
     const first = this.entries[0]?.seq ?? Infinity
     const held = new Set(this.entries.map(({ seq }) => seq))
     const older = entries.filter(({ seq }) => !held.has(seq))
     const merged = [...older, ...this.entries]
     if ((older.at(-1)?.seq ?? 0) > first) merged.sort((one, other) => one.seq - other.seq)
     this.entries = merged.slice(-MAX_HELD)
-    this.generation++
     this.#onChange()
   }
 
   /** @param {Entry[]} entries */
-  #came(entries) {
+  #append(entries) {
     this.#heardAt = Date.now()
     const last = this.lastSeq
     const fresh = entries.filter(({ seq }) => seq > last)
     this.entries.push(...fresh)
     if (this.entries.length > MAX_HELD) this.entries.splice(0, this.entries.length - MAX_HELD)
-    this.arrived += fresh.length
     this.#onChange()
   }
 
   /** @param {string} reason */
-  #lost(reason) {
+  #retry(reason) {
     this.#source?.close()
     this.#source = null
-    this.#become('cut', reason)
+    this.#setState('cut', reason)
     const ms = RETRY_MS[Math.min(this.#attempts++, RETRY_MS.length - 1)]
     setTimeout(() => this.#source === null && this.connect(), ms)
-    if (!this.#wasLive || this.#attempts > 2) void this.#whyLost()
+    if (!this.#wasLive || this.#attempts > 2) void this.#findReason()
   }
 
-  /** Why there is no stream is not told to scripts. */
-  async #whyLost() {
+  /** EventSource does not tell scripts why it failed. */
+  async #findReason() {
     try {
       await api.list({ limit: 1 })
       if (this.state === 'cut')
-        this.#become('cut', 'the service answers, but too many pages may be watching it')
+        this.#setState('cut', 'the service answers, but too many pages may be watching it')
     } catch (error) {
       const message = /** @type {Error} */ (error).message
-      if (this.state === 'cut') this.#become('cut', /fetch|network/i.test(message) ? '' : message)
+      if (this.state === 'cut') this.#setState('cut', /fetch|network/i.test(message) ? '' : message)
     }
   }
 
-  /** A connection can be dead without a word, and a page slower than what arrives. */
+  /** A dead connection may stay silent, and the page may be slower than what arrives. */
   async #check() {
     if (document.hidden || !this.#source || this.state === 'connecting') return
     try {
@@ -199,16 +193,16 @@ export class Store {
       const ahead = (entries[0]?.seq ?? 0) - this.lastSeq
       if (ahead > 0 && this.#ahead > 0 && Date.now() - this.#heardAt > CHECK_MS) this.connect()
       else if (ahead > 2000 || (ahead > 0 && Date.now() - this.#heardAt > 2000))
-        this.#become('behind', `${ahead} events`)
-      else this.#become('live')
+        this.#setState('behind', `${ahead} events`)
+      else this.#setState('live')
       this.#ahead = ahead
     } catch {
-      // EventSource tells of it.
+      // EventSource notices it, too.
     }
   }
 
   /** @param {Store['state']} state @param {string} [detail] */
-  #become(state, detail = '') {
+  #setState(state, detail = '') {
     if (state === this.state && detail === this.detail) return
     this.state = state
     this.detail = detail
