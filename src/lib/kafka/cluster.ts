@@ -1,4 +1,4 @@
-import { type Reach, Reached } from '../remote/reachability.js'
+import { Reachability, type RemoteState } from '../remote/reachability.js'
 import { Control, type ControlSession } from './control.js'
 import { type ConnectionSettings, openSession, type Session } from './kafkajs.js'
 import {
@@ -43,7 +43,7 @@ const QUESTION_MS = 10_000
 /** A Kafka cluster: where its brokers are, and connections to them. */
 export class Cluster implements Transport {
   readonly #control: Control
-  readonly #reached = new Reached()
+  readonly #reachability = new Reachability()
   readonly #open = new Set<Connection>()
   #closed = false
 
@@ -52,7 +52,7 @@ export class Cluster implements Transport {
     complain: (message: string) => void = () => {},
   ) {
     const dial = async (address: string) =>
-      new Questions(await this.#session(address), settings, this.#reached)
+      new Questions(await this.#session(address), settings, this.#reachability)
     const bootstrap = settings.bootstrap.map(({ host, port }) => `${host}:${port}`)
     this.#control = new Control({ bootstrap, dial, complain }, REAL_CLOCK, Math.random)
   }
@@ -61,12 +61,12 @@ export class Cluster implements Transport {
     const address = this.#control.addressOf(broker)
     if (!address) throw new Error('its address is not known')
     const isItsAddress = () => (this.#control.addressOf(broker) ?? address) === address
-    return new BrokerLink(await this.#session(address), isItsAddress, this.settings, this.#reached)
+    return new BrokerLink(await this.#session(address), isItsAddress, this.settings, this.#reachability)
   }
 
   /** The brokers that the cluster has told of, and those that were configured. */
-  get brokers(): Reach[] {
-    return this.#reached.of(this.#control.addresses)
+  get brokers(): RemoteState[] {
+    return this.#reachability.statesOf(this.#control.addresses)
   }
 
   metadata(topics: readonly string[], create: boolean, avoid?: number): Promise<TopicMetadata[]> {
@@ -94,11 +94,11 @@ export class Cluster implements Transport {
   async #session(address: string): Promise<Session> {
     if (this.#closed) throw new Error('closed')
     const session = await openSession(address, this.settings).catch(error => {
-      this.#reached.failed(address, error.message)
+      this.#reachability.failed(address, error.message)
       this.#control.note(address, error)
       throw error
     })
-    this.#reached.answered(address)
+    this.#reachability.answered(address)
     this.#control.note(address)
     const { connection } = session
     this.#open.add(connection)
@@ -113,7 +113,7 @@ class Questions implements ControlSession {
   constructor(
     readonly session: Session,
     readonly settings: ClusterSettings,
-    readonly reached: Reached,
+    readonly reachability: Reachability,
   ) {}
 
   get open(): boolean {
@@ -147,11 +147,11 @@ class Questions implements ControlSession {
     const { connection } = this.session
     try {
       const body = await connection.request(encode, Math.max(QUESTION_MS, this.settings.connectTimeoutMs))
-      this.reached.answered(connection.address)
+      this.reachability.answered(connection.address)
       return body
     } catch (error) {
       const { message } = error as Error
-      this.reached.failed(connection.address, message)
+      this.reachability.failed(connection.address, message)
       throw new Error(`${connection.address}: ${message}`, { cause: error })
     }
   }
@@ -167,7 +167,7 @@ class BrokerLink implements Link {
     /** Whether the broker is still where this leads to. */
     readonly isItsAddress: () => boolean,
     readonly settings: ClusterSettings,
-    readonly reached: Reached,
+    readonly reachability: Reachability,
   ) {}
 
   get open(): boolean {
@@ -196,10 +196,10 @@ class BrokerLink implements Link {
     const { connection } = session
     try {
       const body = await connection.request(encode, answerMs)
-      this.reached.answered(connection.address)
+      this.reachability.answered(connection.address)
       return decodeProduce(version, body)
     } catch (error) {
-      this.reached.failed(connection.address, (error as Error).message)
+      this.reachability.failed(connection.address, (error as Error).message)
       throw error
     }
   }

@@ -1,5 +1,5 @@
 import type { Destination, Event } from '../eventgate.js'
-import type { Reach } from '../remote/reachability.js'
+import type { RemoteState } from '../remote/reachability.js'
 
 /** How a producer to a cluster fares. */
 export interface ProducerState {
@@ -8,7 +8,7 @@ export interface ProducerState {
   bounds: { events: number; bytes: number }
   /** Since an event was last stored; undefined before the first. */
   msSinceStored: number | undefined
-  brokers: readonly Reach[]
+  brokers: readonly RemoteState[]
   /** Why what is sent again may be stored twice; undefined where brokers recognise it. */
   notIdempotent: string | undefined
 }

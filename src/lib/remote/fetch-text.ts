@@ -3,33 +3,36 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import fetch from 'node-fetch'
 
-/** A source was asked and does not have it. */
+/** The longest answer that is read only to keep its connection (bytes). */
+const MAX_DRAINED = 64 * 1024
+
+/** The source answered that it does not have the document. */
 export class NotFound {}
 
-/** A source could not be asked: nothing is known of what it has. */
+/** The source did not answer usably, so that nothing is known of the document. */
 export class Unreachable {
   constructor(readonly message: string) {}
 }
 
 /** How remote sources are asked. */
-export interface Asking {
-  /** Patience with one answer, milliseconds. */
+export interface FetchOptions {
+  /** Timeout of one request (ms). */
   timeoutMs: number
-  /** How this service names itself to them. */
+  /** The `User-Agent` of requests. */
   userAgent: string
-  /** More request headers; a `host` among them is sent as it is, whatever the address. */
+  /** More request headers. A `host` among them replaces that of the address. */
   headers?: Readonly<Record<string, string>>
 }
 
-/** Fetches the text at a path, a `file:` or an `http(s):` URI. Larger than `maxBytes` counts as unreachable. */
-export async function readText(
+/** Fetches the text at a path, a `file:` or an `http(s):` URI. A text above `maxBytes` counts as unreachable. */
+export async function fetchText(
   address: string,
   maxBytes: number,
-  asking: Asking,
+  options: FetchOptions,
 ): Promise<string | NotFound | Unreachable> {
   try {
     return /^https?:/.test(address)
-      ? await fromHttp(address, maxBytes, asking)
+      ? await fromHttp(address, maxBytes, options)
       : await fromFile(address, maxBytes)
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
@@ -46,11 +49,11 @@ async function fromFile(address: string, maxBytes: number): Promise<string | Unr
   return readFile(path, 'utf8')
 }
 
-/** Redirects are not followed: the configuration names the source, and an answer may not choose another. */
+/** Follows no redirects: the configuration names the source, and an answer must not choose another. */
 async function fromHttp(
   address: string,
   maxBytes: number,
-  { timeoutMs, userAgent, headers }: Asking,
+  { timeoutMs, userAgent, headers }: FetchOptions,
 ): Promise<string | NotFound | Unreachable> {
   const response = await fetch(address, {
     signal: AbortSignal.timeout(timeoutMs),
@@ -62,10 +65,10 @@ async function fromHttp(
       ...lowerCased(headers),
     },
   })
-  // Anything else, 206 among it, is no whole answer.
+  // Other statuses, such as 206, do not bring the whole document.
   if (response.status === 200) {
     const text = await response.text()
-    // A proxy's page of an error, or a login's: it says nothing of what the source has. YAML may begin with `<<`.
+    // HTML is a proxy's error or login page, not the document. YAML may begin with `<<`.
     return /^\s*<(?!<)/.test(text) ? new Unreachable(`${address} answered with a page of HTML`) : text
   }
   await drain(response.body as Readable | null)
@@ -76,7 +79,7 @@ async function fromHttp(
   )
 }
 
-/** Reads an answer of no interest to its end, so that its connection is used again; a long one ends with it. */
+/** Reads the rest of a short answer, so that its connection can be used again. */
 async function drain(body: Readable | null): Promise<void> {
   let length = 0
   try {
@@ -85,13 +88,11 @@ async function drain(body: Readable | null): Promise<void> {
       if (length > MAX_DRAINED) break
     }
   } catch {
-    // Its status is known all the same.
+    // The status is all that matters.
   }
 }
 
-const MAX_DRAINED = 64 * 1024
-
-/** So that a header given in another spelling replaces ours and does not stand beside it. */
+/** With lower-case names, so that a configured header replaces the default one in any spelling. */
 function lowerCased(headers: Readonly<Record<string, string>> = {}): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 }

@@ -1,7 +1,7 @@
 import { type Code, GateError } from '../errors.js'
 import type { Context, Event, Lookups, Schema } from '../eventgate.js'
 import { Field } from '../field.js'
-import type { Reach } from '../remote/reachability.js'
+import type { RemoteState } from '../remote/reachability.js'
 import { WeightedSemaphore } from '../runtime/semaphore.js'
 import { Catalog, type Listed } from './catalog.js'
 import { parse } from './document.js'
@@ -66,8 +66,8 @@ export class SchemaRepository {
   }
 
   /** The repositories, by their base URIs. */
-  get repositories(): Reach[] {
-    return this.#loader.sources.reach
+  get repositories(): RemoteState[] {
+    return this.#loader.sources.states
   }
 
   /** What the repositories have: of remote ones only what is held. */

@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { GateError, quote } from '../errors.js'
-import { type Asking, NotFound, readText, Unreachable } from '../remote/fetch-text.js'
-import { type Reach, Reached } from '../remote/reachability.js'
+import { type FetchOptions, fetchText, NotFound, Unreachable } from '../remote/fetch-text.js'
+import { Reachability, type RemoteState } from '../remote/reachability.js'
 import type { Note } from '../yaml.js'
 import { parse } from './document.js'
 import { looksLikeSchema, otherName } from './identity.js'
 import type { JsonSchema } from './json-schema.js'
 import type { Deadline, Pacer } from './pacer.js'
 
-export interface SourceOptions extends Asking {
+export interface SourceOptions extends FetchOptions {
   /** Tried in order: `file:///…`, a plain path, or `http(s)://…`; with or without a trailing slash. */
   baseUris: readonly string[]
   /** Added to a URI that is not found as it is written, with its dot. */
@@ -38,7 +38,7 @@ export class SchemaSources {
   readonly #options: SourceOptions
   readonly #pacer: Pacer
   readonly #warn: (message: string) => void
-  readonly #reached = new Reached()
+  readonly #reachability = new Reachability()
 
   constructor(options: SourceOptions, pacer: Pacer, warn: (message: string) => void) {
     this.#options = options
@@ -47,8 +47,8 @@ export class SchemaSources {
   }
 
   /** The repositories, by their base URIs. */
-  get reach(): Reach[] {
-    return this.#reached.of(this.#options.baseUris)
+  get states(): RemoteState[] {
+    return this.#reachability.statesOf(this.#options.baseUris)
   }
 
   /**
@@ -100,8 +100,8 @@ export class SchemaSources {
   ): Promise<Found | NotFound | Unreachable> {
     if (typeof text === 'string') await this.#pacer.wait(deadline)
     const found = typeof text === 'string' ? this.#parsed(uri, text, join(base, name)) : text
-    if (found instanceof Unreachable) this.#reached.failed(base, found.message)
-    else this.#reached.answered(base)
+    if (found instanceof Unreachable) this.#reachability.failed(base, found.message)
+    else this.#reachability.answered(base)
     return found
   }
 
@@ -142,12 +142,12 @@ async function within<T>(promise: Promise<T>, ms: number): Promise<T | undefined
 async function readLinked(
   base: string,
   path: string,
-  asking: Asking,
+  options: FetchOptions,
   deadline: Deadline,
-): ReturnType<typeof readText> {
+): ReturnType<typeof fetchText> {
   const read = (path: string) => {
     const timeoutMs = Math.max(1, Math.ceil(deadline.until - performance.now()))
-    return readText(join(base, path), MAX_DOCUMENT_BYTES, { ...asking, timeoutMs })
+    return fetchText(join(base, path), MAX_DOCUMENT_BYTES, { ...options, timeoutMs })
   }
   const found = await read(path)
   if (typeof found !== 'string' || !/^[\w.~@+-]{1,200}\.(?:ya?ml|json)\s*$/.test(found)) return found

@@ -1,10 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Inspection } from '../regexp/safety.js'
-import { type Asking, NotFound, readText } from '../remote/fetch-text.js'
+import { type FetchOptions, fetchText, NotFound } from '../remote/fetch-text.js'
 import { StreamTable, type TableOptions } from './table.js'
 
 /** Where the stream configuration comes from. */
-export interface StreamConfigOptions extends Asking, TableOptions {
+export interface StreamConfigOptions extends FetchOptions, TableOptions {
   /** A path, a `file:` or an `http(s):` URI. */
   uri: string
   /** Attempts after the first, at the start. */
@@ -67,7 +67,7 @@ export class StreamConfigs {
   ): Promise<StreamConfigs> {
     for (let tries = 0; ; tries++) {
       try {
-        const text = await fetchText(options)
+        const text = await fetchConfiguration(options)
         const table = StreamTable.read(text, options, new Inspection(FIRST_LOOK_MS))
         return new StreamConfigs(options, observer, table, text)
       } catch (error) {
@@ -133,7 +133,7 @@ export class StreamConfigs {
 
   async #fetch(): Promise<void> {
     try {
-      const text = await fetchText(this.#options)
+      const text = await fetchConfiguration(this.#options)
       if (text !== this.#text || this.#table.isIncomplete) {
         this.#table = StreamTable.read(text, this.#options, undefined, this.#table)
         this.#text = text
@@ -156,8 +156,8 @@ export class StreamConfigs {
   }
 }
 
-async function fetchText(options: StreamConfigOptions): Promise<string> {
-  const found = await readText(options.uri, MAX_BYTES, options)
+async function fetchConfiguration(options: StreamConfigOptions): Promise<string> {
+  const found = await fetchText(options.uri, MAX_BYTES, options)
   if (typeof found === 'string') return found
   throw new Error(found instanceof NotFound ? 'there is no such thing' : found.message)
 }
