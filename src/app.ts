@@ -105,7 +105,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     gate,
     testEvents: config.test_events,
     dryRun: config.validate_endpoint ? new DryRun(steps, explainer) : undefined,
-    refusalOf: dev && (req => dev.localOnly.refusalOf(req)),
+    refusalOf: dev && (req => dev.hostCheck.refusalOf(req)),
   })
   const web = initApp(responder, reporter)
   loadRoutes(web, { events, info, health, responder, configs, dev })

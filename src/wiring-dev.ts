@@ -1,6 +1,6 @@
 import type { Config } from './lib/config/config.js'
-import { wholly } from './lib/dev/entry-view.js'
-import { LocalOnly } from './lib/dev/host-check.js'
+import { EntryView } from './lib/dev/entry-view.js'
+import { HostCheck } from './lib/dev/host-check.js'
 import { Recorder } from './lib/dev/recorder.js'
 import { Recording } from './lib/dev/recording.js'
 import type { Steps } from './lib/eventgate.js'
@@ -18,7 +18,7 @@ export interface Dev {
   edits: SchemaEdits
   recording: Recording
   routes: DevRoutes
-  localOnly: LocalOnly
+  hostCheck: HostCheck
   page: PageRoutes
 }
 
@@ -34,14 +34,14 @@ async function sampleOf(schemas: SchemaRepository, uri: string): Promise<unknown
 
 export function makeDev(config: Config, schemas: SchemaRepository, explainer: Explainer, steps: Steps): Dev {
   const recorder = new Recorder()
-  const localOnly = new LocalOnly(config.dev_hosts)
+  const hostCheck = new HostCheck(config.dev_hosts)
   const { schema_uri_field: schemaUriField, stream_field } = config
   const recording = new Recording(recorder, { schemaUriField, streamField: stream_field ?? undefined })
   const edits = new SchemaEdits(new Comparison(steps, gateFields(config)), schemas)
   const routes = new DevRoutes({
     recorder,
     edits: () => edits.latest(),
-    whole: (entry, explains) => wholly(entry, explainer, explains),
+    view: new EntryView(explainer),
     schemas: {
       list: () => schemas.list(),
       async show(uri) {
@@ -50,7 +50,7 @@ export function makeDev(config: Config, schemas: SchemaRepository, explainer: Ex
         return { uri, schema, examples, sample: await sampleOf(schemas, uri) }
       },
     },
-    localOnly,
+    hostCheck,
   })
-  return { edits, recording, routes, localOnly, page: new PageRoutes(packaged('dist/static/dev'), localOnly) }
+  return { edits, recording, routes, hostCheck, page: new PageRoutes(packaged('dist/static/dev'), hostCheck) }
 }

@@ -86,12 +86,6 @@ const WITHOUT_TEST: readonly string[] = [
   // core
   'lib/did-you-mean.ts',
   'lib/json-pointer.ts',
-  // dev
-  'lib/dev/entry-view.ts',
-  'lib/dev/filter.ts',
-  'lib/dev/host-check.ts',
-  'lib/dev/recording.ts',
-  'lib/dev/tallies.ts',
   // evolution
   'lib/evolution/counterexample.ts',
   'lib/evolution/edits.ts',

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { extname, join } from 'node:path'
 import { type Response, Router } from 'express'
-import type { LocalOnly } from '../lib/dev/host-check.js'
+import type { HostCheck } from '../lib/dev/host-check.js'
+import type { GateError } from '../lib/errors.js'
 import { refusal } from '../lib/http/answer.js'
 
 const TYPES: Record<string, string> = {
@@ -11,20 +12,25 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-/** The page runs its own files and asks its own service; whatever an event says, nothing else is loaded. */
+/** The page loads its own files and asks its own service only, whatever an event says. */
 const CSP = [
   "default-src 'none'",
-  ...["script-src 'self'", "style-src 'self'", "img-src 'self'", "connect-src 'self'"],
-  ...["base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"],
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
 ].join('; ')
 
-/** The development page at `/`, and its files, which are few and are held in memory. */
+/** The development page at `/`, and its files, which are held in memory. */
 export class PageRoutes {
   readonly #files = new Map<string, { type: string; body: Buffer }>()
-  readonly #localOnly: LocalOnly
+  readonly #hostCheck: HostCheck
 
-  constructor(folder: string, localOnly: LocalOnly) {
-    this.#localOnly = localOnly
+  constructor(folder: string, hostCheck: HostCheck) {
+    this.#hostCheck = hostCheck
     for (const name of readdirSync(folder)) {
       const type = TYPES[extname(name)]
       if (type === undefined) continue
@@ -37,28 +43,26 @@ export class PageRoutes {
     router.get('/', (req, res, next) => {
       if ('spec' in req.query || 'doc' in req.query) return next()
       res.locals.route = 'root'
-      // A link from another site may lead here: only the name matters.
-      const error = this.#localOnly.nameRefusalOf(req)
-      if (!error) return this.#send(res, 'index.html')
-      const { status, body } = refusal(error)
-      res.status(status).type('json').send(body)
+      // A link of another site may lead here, so that only the host matters.
+      this.#answer(res, 'index.html', this.#hostCheck.hostRefusalOf(req))
     })
     router.get('/_dev/static/:name', (req, res, next) => {
       if (!this.#files.has(req.params.name)) return next()
       res.locals.route = '_dev'
-      const error = this.#localOnly.refusalOf(req)
-      if (!error) return this.#send(res, req.params.name)
-      const { status, body } = refusal(error)
-      res.status(status).type('json').send(body)
+      this.#answer(res, req.params.name, this.#hostCheck.refusalOf(req))
     })
     return router
   }
 
-  #send(res: Response, name: string): void {
+  #answer(res: Response, name: string, error: GateError | undefined): void {
+    if (error) {
+      const { status, body } = refusal(error)
+      return void res.status(status).type('json').send(body)
+    }
     const { type, body } = this.#files.get(name) as { type: string; body: Buffer }
     for (const header of res.getHeaderNames())
       if (header.startsWith('access-control-')) res.removeHeader(header)
-    // Cached, a page would be an older release's than its service.
+    // A cached page could be of an older release than the service.
     res.setHeader('cache-control', 'no-store')
     res.setHeader('content-security-policy', CSP)
     res.setHeader('x-content-type-options', 'nosniff')

@@ -1,15 +1,15 @@
-import type { Entry } from './recorder.js'
+import type { Entry } from './entry.js'
 
-/** Which entries are meant. What is not set does not matter. */
+/** Selects entries by all of the fields that are set. */
 export interface Filter {
   stream?: string | undefined
-  /** A schema's URI, or its title for all its versions. */
+  /** The URI of a schema, or its title for all of its versions. */
   schema?: string | undefined
-  /** One, or some separated by commas. */
+  /** One outcome, or several separated by commas. */
   outcome?: string | undefined
   code?: string | undefined
   requestId?: string | undefined
-  /** Within the event as it was received, or the reason; large and small letters are the same. */
+  /** Part of the received text or of the error's message, in any case. */
   text?: string | undefined
 }
 
@@ -22,7 +22,7 @@ export function matcher({ stream, schema, outcome, code, requestId, text }: Filt
   return entry =>
     (stream === undefined || entry.stream === stream) &&
     (title === undefined || isOf(entry.schemaUri, title)) &&
-    (outcomes === undefined || outcomes.includes(entry.verdict)) &&
+    (outcomes === undefined || outcomes.includes(entry.outcome)) &&
     (code === undefined || entry.error?.code === code) &&
     (requestId === undefined || entry.requestId === requestId) &&
     (lower === undefined || holds(entry, lower))

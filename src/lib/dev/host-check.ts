@@ -3,36 +3,36 @@ import { isIP } from 'node:net'
 import { GateError, quote } from '../errors.js'
 
 /**
- * Refuses what a stranger's page in the developer's own browser could ask: by another origin than ours, or by a
- * name of its own that it lets mean our address (DNS rebinding), which an address itself and `localhost` cannot.
+ * Refuses requests that another site's page could send from the developer's own browser: those of another origin,
+ * and those by a host name that the site may have pointed at this address (DNS rebinding).
  */
-export class LocalOnly {
+export class HostCheck {
   readonly #hosts: ReadonlySet<string>
 
-  /** `hosts` are more names of this service. */
+  /** `hosts` are names of this service beside `localhost` and addresses. */
   constructor(hosts: readonly string[]) {
     this.#hosts = new Set(hosts.map(host => host.toLowerCase()))
   }
 
-  /** Why a request is refused; undefined if it is not. */
+  /** Why a request is refused; undefined if it is allowed. */
   refusalOf(req: IncomingMessage): GateError | undefined {
     const { headers } = req
     const { host = '', origin } = headers
-    const error = this.nameRefusalOf(req)
+    const error = this.hostRefusalOf(req)
     if (error) return error
     if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
       return new GateError('origin_refused', `pages of ${quote(origin)} may not read this`)
-    // Browsers name no origin for scripts and pictures.
+    // Browsers send no origin with requests for scripts and images.
     const site = headers['sec-fetch-site']
     if (site !== undefined && site !== 'same-origin' && site !== 'none')
       return new GateError('origin_refused', 'pages of other sites may not read this')
     return undefined
   }
 
-  /** Why a request is refused for the name that it calls the service by. */
-  nameRefusalOf({ headers: { host = '' } }: IncomingMessage): GateError | undefined {
+  /** Why a request is refused because of its `Host`. */
+  hostRefusalOf({ headers: { host = '' } }: IncomingMessage): GateError | undefined {
     if (this.#isOurs(nameOf(host))) return undefined
-    const message = `${quote(host)} is no name of this service: ask localhost, or add it to dev_hosts`
+    const message = `${quote(host)} is not a name of this service: ask localhost, or add it to dev_hosts`
     return new GateError('origin_refused', message)
   }
 
@@ -41,7 +41,7 @@ export class LocalOnly {
   }
 }
 
-/** Without its port and brackets. */
+/** A `Host` without its port and brackets. */
 function nameOf(host: string): string {
   return host
     .toLowerCase()

@@ -1,57 +1,13 @@
+import { type Entry, weightOf } from './entry.js'
 import { type Filter, type Match, matcher } from './filter.js'
 import { type Counts, Tallies } from './tallies.js'
 
-export type { Filter } from './filter.js'
-export type { Counts } from './tallies.js'
-
-/** What became of an event, for a person to read. `refused`: its sender's mistake. */
-export type Verdict = 'accepted' | 'refused' | 'failed' | 'unknown'
-
-/** What is kept of one event, or of a request that was refused as a whole. */
-export interface Entry {
-  /** 1, 2, 3 … in the order of their outcomes. */
-  seq: number
-  /** Milliseconds since the epoch. */
-  receivedAt: number
-  requestId: string
-  /** Its place in its request. */
-  index: number
-  delivery: 'guaranteed' | 'hasty'
-  verdict: Verdict
-  stream: string | null
-  schemaUri: string | null
-  /** As it was received, at most MAX_TEXT characters of it. */
-  text: string
-  cut: boolean
-  /** What went to the producer, as JSON. */
-  produced: { topic: string; key: string | null; timestamp: number; text: string } | null
-  error: EntryError | null
-  /** What came with the request that may fill fields of the event. */
-  request: { headers: Readonly<Record<string, string | string[] | undefined>>; clientIp: string | undefined }
-  /** As the request's query said. */
-  query: { schemaUri?: string | undefined; stream?: string | undefined }
-}
-
-/** Why it was refused, or not stored. */
-export interface EntryError {
-  code: string
-  message: string
-  errors: readonly {
-    keyword: string
-    dataPath: string
-    schemaPath: string
-    message: string
-  }[]
-}
-
-/** Characters that are kept of a text. */
-export const MAX_TEXT = 64 * 1024
-/** Tests that wait at one time. */
+/** Clients that wait for entries at one time. */
 const MAX_WAITING = 100
 
 export interface Bounds {
   maxEntries: number
-  /** Characters count two each. */
+  /** A character counts as two bytes. */
   maxBytes: number
 }
 
@@ -62,10 +18,10 @@ interface Waiter {
   done(found: Entry[] | undefined): void
 }
 
-/** Keeps the latest of what arrived, bounded by count and bytes, for people and tests to look at. */
+/** Keeps the latest entries, bounded by count and bytes, for people and tests to look at. */
 export class Recorder {
   readonly #bounds: Bounds
-  /** In order of their numbers; those before `#first` are gone. */
+  /** In the order of their numbers. Those before `#first` are gone. */
   #entries: Entry[] = []
   #first = 0
   #bytes = 0
@@ -89,7 +45,7 @@ export class Recorder {
     return this.#entries.length - this.#first
   }
 
-  /** Those that had to go to make room. */
+  /** How many were dropped to make room. */
   get dropped(): number {
     return this.#dropped
   }
@@ -98,7 +54,7 @@ export class Recorder {
     return this.#bytes
   }
 
-  /** How often everything was forgotten. */
+  /** How often `reset` was called. */
   get resets(): number {
     return this.#resets
   }
@@ -143,7 +99,7 @@ export class Recorder {
     return found
   }
 
-  /** Oldest first, at most `limit` of those that came after one. */
+  /** Oldest first, at most `limit` of those after a number. */
   after(seq: number, limit: number): Entry[] {
     const first = this.#entries[this.#first]
     if (!first || seq >= this.#seen) return []
@@ -155,7 +111,7 @@ export class Recorder {
     return this.#tallies.counts(now)
   }
 
-  /** Forgets everything but how many there were. */
+  /** Forgets everything except the number of the latest entry. */
   reset(): void {
     this.#entries = []
     this.#first = 0
@@ -166,7 +122,7 @@ export class Recorder {
     this.#tell()
   }
 
-  /** Calls back once, at the next change, unless the function that it gives is called before. */
+  /** Calls back once, at the next change. The function it returns cancels that. */
   onceChanged(callback: () => void): () => void {
     this.#changed.add(callback)
     return () => void this.#changed.delete(callback)
@@ -180,8 +136,8 @@ export class Recorder {
   }
 
   /**
-   * Waits until so many entries match, those after `since` that are kept already among them; undefined when the
-   * time is over or the signal says that nobody waits any more. 'full': too many are waiting already.
+   * Waits until `count` entries after `since` match, those among them that are kept already. Resolves with undefined
+   * when the time is over or the signal is aborted, and with 'full' at once if too many are waiting.
    */
   async wait(
     filter: Filter,
@@ -205,16 +161,4 @@ export class Recorder {
       this.#waiters.add(waiter)
     })
   }
-}
-
-/** What an entry weighs, near enough: its texts. */
-function weightOf({ text, produced, error, request, query }: Entry): number {
-  let errors = error?.message.length ?? 0
-  for (const { dataPath, schemaPath, message } of error?.errors ?? [])
-    errors += 200 + dataPath.length + schemaPath.length + message.length
-  const asked = (query.schemaUri?.length ?? 0) + (query.stream?.length ?? 0)
-  const key = produced?.key?.length ?? 0
-  let headers = 0
-  for (const name in request.headers) headers += name.length + String(request.headers[name]).length
-  return 2 * (text.length + (produced?.text.length ?? 0) + key + errors + headers + asked) + 500
 }

@@ -2,36 +2,33 @@ import type { GateError } from '../errors.js'
 import type { Context, Event, Outcome } from '../eventgate.js'
 import { Field } from '../field.js'
 import { detached } from '../runtime/memory.js'
-import { type EntryError, MAX_TEXT, type Recorder, type Verdict } from './recorder.js'
+import { type EntryError, MAX_TEXT, OUTCOMES } from './entry.js'
+import type { Recorder } from './recorder.js'
 
 export interface RecordingOptions {
   schemaUriField: string
   streamField: string | undefined
 }
 
-/** A request that was refused before any of its events was taken. */
+/** A request that was refused before EventGate looked at its events. */
 export interface RefusedRequest {
   requestId: string
   receivedAt: number
   headers: Context['headers']
   clientIp: string | undefined
   delivery: Context['delivery']
-  /** As far as it was read. */
+  /** The parameters that were read before it was refused. */
   query: { schemaUri?: string | undefined; stream?: string | undefined }
-  /** As far as its body was read. */
+  /** The bytes of its body that were read before it was refused. */
   bytes: Buffer | undefined
 }
 
-const VERDICTS: Record<Outcome['fate'], Verdict> = {
-  delivered: 'accepted',
-  invalid: 'refused',
-  not_stored: 'failed',
-  unknown: 'unknown',
-}
-
+/** Characters that are kept of an error's path and message. */
 const MAX_PATH = 4096
+/** Characters that are kept of a stream's or schema's name. */
+const MAX_NAME = 512
 
-/** Writes what becomes of events into a recorder. */
+/** Writes the outcomes of events into a recorder. */
 export class Recording {
   readonly #recorder: Recorder
   readonly #schemaUri: Field
@@ -43,31 +40,31 @@ export class Recording {
     this.#stream = streamField === undefined ? undefined : new Field(streamField)
   }
 
-  /** Of a gate that tells what it sent. */
+  /** Records the outcome of an event. The gate must report what it sent. */
   outcome(outcome: Outcome, context: Context, index: number): void {
     const received = context.textOf(index)
     const { schema, stream, sent } = outcome
-    // What could not be taken says itself what it would have been.
-    const named = schema && stream ? undefined : parsed(received)
+    // A refused event may have no stream or schema, but it may name them.
+    const event = schema && stream ? undefined : parsed(received)
     const { topic, key, timestamp } = sent?.destination ?? {}
     this.#recorder.add({
       receivedAt: context.receivedAt,
       requestId: context.requestId,
       index,
       delivery: context.delivery,
-      verdict: VERDICTS[outcome.fate],
-      stream: stream?.name ?? text(named && this.#stream?.get(named)) ?? context.stream ?? null,
-      schemaUri: schema?.uri ?? text(named && this.#schemaUri.get(named)) ?? context.schemaUri ?? null,
-      text: detached(received.slice(0, MAX_TEXT)),
+      outcome: OUTCOMES[outcome.fate],
+      stream: stream?.name ?? nameIn(event, this.#stream) ?? context.stream ?? null,
+      schemaUri: schema?.uri ?? nameIn(event, this.#schemaUri) ?? context.schemaUri ?? null,
+      text: beginning(received),
       cut: received.length > MAX_TEXT,
       produced:
         topic === undefined || timestamp === undefined
           ? null
           : {
               topic,
-              key: typeof key === 'string' ? detached(key.slice(0, MAX_TEXT)) : (key ?? null),
+              key: typeof key === 'string' ? beginning(key) : (key ?? null),
               timestamp,
-              text: detached(JSON.stringify(sent?.event).slice(0, 2 * MAX_TEXT)),
+              text: beginning(JSON.stringify(sent?.event), 2 * MAX_TEXT),
             },
       error: 'error' in outcome ? errorOf(outcome.error) : null,
       request: { headers: context.headers, clientIp: context.clientIp() },
@@ -75,17 +72,20 @@ export class Recording {
     })
   }
 
-  refusedRequest(
-    error: GateError,
-    { requestId, receivedAt, headers, clientIp, bytes, delivery, query }: RefusedRequest,
-  ): void {
+  /** Records a request that was refused as a whole. */
+  refusedRequest(error: GateError, request: RefusedRequest): void {
+    const { requestId, receivedAt, delivery, headers, clientIp, query, bytes } = request
     // A character has at most four bytes.
     const received = bytes?.toString('utf8', 0, 4 * MAX_TEXT) ?? ''
     this.#recorder.add({
-      ...{ receivedAt, requestId, index: 0, delivery },
-      verdict: error.kind === 'invalid' ? 'refused' : 'failed',
-      ...{ stream: null, schemaUri: null },
-      text: detached(received.slice(0, MAX_TEXT)),
+      receivedAt,
+      requestId,
+      index: 0,
+      delivery,
+      outcome: error.kind === 'invalid' ? OUTCOMES.invalid : OUTCOMES.not_stored,
+      stream: null,
+      schemaUri: null,
+      text: beginning(received),
       cut: received.length > MAX_TEXT,
       produced: null,
       error: errorOf(error),
@@ -98,12 +98,18 @@ export class Recording {
 function errorOf({ code, message, errors }: GateError): EntryError {
   return {
     code,
-    message: detached(message.slice(0, MAX_TEXT)),
+    message: beginning(message),
     errors: errors.map(({ keyword, dataPath, schemaPath, message }) => ({
-      ...{ keyword, dataPath: detached(dataPath.slice(0, MAX_PATH)), schemaPath },
-      message: detached(message.slice(0, MAX_PATH)),
+      keyword,
+      dataPath: beginning(dataPath, MAX_PATH),
+      schemaPath,
+      message: beginning(message, MAX_PATH),
     })),
   }
+}
+
+function beginning(text: string, length = MAX_TEXT): string {
+  return detached(text.slice(0, length))
 }
 
 function parsed(received: string): Event | undefined {
@@ -111,6 +117,7 @@ function parsed(received: string): Event | undefined {
   return JSON.parse(received)
 }
 
-function text(value: unknown): string | undefined {
-  return typeof value === 'string' ? detached(value.slice(0, 512)) : undefined
+function nameIn(event: Event | undefined, field: Field | undefined): string | undefined {
+  const value = event && field?.get(event)
+  return typeof value === 'string' ? beginning(value, MAX_NAME) : undefined
 }

@@ -1,9 +1,9 @@
-import type { Entry, Verdict } from './recorder.js'
+import type { Entry, EntryOutcome } from './entry.js'
 
 interface Tally {
   accepted: number
   refused: number
-  /** Those of unknown fate too. */
+  /** Includes those whose outcome is unknown. */
   failed: number
   /** ISO time. */
   last_at: string
@@ -13,24 +13,17 @@ export interface Counts {
   by_stream: ({ name: string } & Tally)[]
   by_schema: ({ name: string } & Tally)[]
   by_code: Record<string, number>
-  /** Seconds without anything are left out. */
+  /** Seconds without events are left out. */
   timeline: { at: string; accepted: number; refused: number }[]
 }
 
-/** Streams, and schemas, that are counted by name; clients choose the names. */
+/** Streams, and schemas, that are counted by name. Clients choose the names. */
 const MAX_NAMES = 1000
 const OTHERS = '(others)'
 const NONE = '(none)'
 const TIMELINE_S = 120
 
-const KEY: Record<Verdict, 'accepted' | 'refused' | 'failed'> = {
-  accepted: 'accepted',
-  refused: 'refused',
-  failed: 'failed',
-  unknown: 'failed',
-}
-
-/** Counts of all that came, whether it is still kept or not. */
+/** Counts all events, also those whose entries are dropped. */
 export class Tallies {
   readonly #streams = new Map<string, Tally>()
   readonly #schemas = new Map<string, Tally>()
@@ -38,9 +31,9 @@ export class Tallies {
   /** By second since the epoch. */
   readonly #seconds = new Map<number, { accepted: number; refused: number }>()
 
-  add({ receivedAt, stream, schemaUri, verdict, error }: Entry): void {
-    count(this.#streams, stream ?? NONE, verdict, receivedAt)
-    count(this.#schemas, schemaUri ?? NONE, verdict, receivedAt)
+  add({ receivedAt, stream, schemaUri, outcome, error }: Entry): void {
+    count(this.#streams, stream ?? NONE, outcome, receivedAt)
+    count(this.#schemas, schemaUri ?? NONE, outcome, receivedAt)
     if (error) this.#codes.set(error.code, (this.#codes.get(error.code) ?? 0) + 1)
     const second = Math.floor(receivedAt / 1000)
     let counted = this.#seconds.get(second)
@@ -49,7 +42,7 @@ export class Tallies {
       this.#seconds.set(second, counted)
       for (const old of this.#seconds.keys()) if (old <= second - TIMELINE_S) this.#seconds.delete(old)
     }
-    counted[verdict === 'accepted' ? 'accepted' : 'refused']++
+    counted[outcome === 'accepted' ? 'accepted' : 'refused']++
   }
 
   counts(now: number): Counts {
@@ -69,17 +62,17 @@ export class Tallies {
   }
 }
 
-function count(tallies: Map<string, Tally>, name: string, verdict: Verdict, at: number): void {
+function count(tallies: Map<string, Tally>, name: string, outcome: EntryOutcome, at: number): void {
   let tally = tallies.get(name)
   if (!tally) {
     if (tallies.size >= MAX_NAMES && name !== OTHERS) {
-      count(tallies, OTHERS, verdict, at)
+      count(tallies, OTHERS, outcome, at)
       return
     }
     tally = { accepted: 0, refused: 0, failed: 0, last_at: '' }
     tallies.set(name, tally)
   }
-  tally[KEY[verdict]]++
+  tally[outcome === 'unknown' ? 'failed' : outcome]++
   tally.last_at = iso(at)
 }
 
