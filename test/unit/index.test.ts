@@ -118,12 +118,11 @@ test('what a module in the package imports is what the service uses', async t =>
   })
 })
 
-test('an asynchronous function is waited for; what a step throws by mistake is a defect, and said to be one', async t => {
+test('what a step throws by mistake is a defect, and said to be one', async t => {
   const path = written(
     t,
-    'late.mjs',
-    `export const factory = async ({ steps }) => {
-      await new Promise(resolve => setTimeout(resolve, 50))
+    'defect.mjs',
+    `export const factory = ({ steps }) => {
       return { ...steps, route: (event, ...all) => event.test === 'x' ? null.topic : steps.route(event, ...all) }
     }`,
   )
@@ -131,66 +130,6 @@ test('an asynchronous function is waited for; what a step throws by mistake is a
   assertFailure(await service.post(testEvent({ test: 'x' })), { status: 500, error: ['internal_error'] })
   assertAccepted(await service.post(testEvent()), 201, ONE_ACCEPTED)
   await eventually(() => assert.equal(service.produced().length, 1))
-})
-
-test('a module that is of no use fails the start, with a message that names the option', async t => {
-  const cases: [what: string, content: string | undefined, message: RegExp][] = [
-    ['absent', undefined, /cannot be loaded: Cannot find module/],
-    ['broken', 'export default (', /cannot be loaded: /],
-    ['without a function', 'export const other = () => {}', /exports no function/],
-    ['whose function throws', `export default () => { throw new Error('my reason') }`, /failed: my reason/],
-    ['whose function rejects', `export default async () => { throw 'my reason' }`, /failed: my reason/],
-    ['that makes nothing', 'export default () => {}', /makes steps without a function load/],
-    [
-      'that leaves out a step',
-      'export default ({ steps: { route, ...rest } }) => rest',
-      /makes steps without a function route/,
-    ],
-    [
-      'that makes a step of text',
-      "export default ({ steps }) => ({ ...steps, produce: 'kafka' })",
-      /makes steps without a function produce/,
-    ],
-  ]
-  for (const [what, content, message] of cases) {
-    await t.test(what, async t => {
-      const path = content === undefined ? '/no/such/module.mjs' : written(t, 'own.mjs', content)
-      await assert.rejects(startService(t, { eventgate_factory_module: path }), (error: Error) => {
-        assert.match(error.message, /the service ended with [1-9]/)
-        const line = error.message.split('\n').find(found => found.includes('eventgate_factory_module'))
-        assert.match(String(line), message)
-        return true
-      })
-    })
-  }
-  await t.test('Wikimedia’s own, where it exists', t => {
-    const path = written(t, 'eventgate-wikimedia.js', 'module.exports = { other() {} }')
-    return assert.rejects(
-      startService(t, { eventgate_factory_module: path }),
-      /eventgate-wikimedia\.js.* exports no function/,
-    )
-  })
-  await t.test('a package that is not installed', t =>
-    assert.rejects(
-      startService(t, { eventgate_factory_module: 'no-such-package-of-ours' }),
-      /eventgate_factory_module .*no-such-package-of-ours.*cannot be loaded/,
-    ),
-  )
-})
-
-test('Wikimedia’s own module means the built-in behaviour where there is no such file, which is said once', async t => {
-  for (const path of [
-    '/srv/service/eventgate-wikimedia.js',
-    './eventgate-wikimedia.js',
-    'eventgate-wikimedia.js',
-  ]) {
-    const service = await startService(t, { eventgate_factory_module: path })
-    assertAccepted(await service.post(testEvent()), 201, ONE_ACCEPTED)
-    const said = service.log().filter(({ msg }) => String(msg).includes('eventgate_factory_module'))
-    assert.equal(said.length, 1)
-    assert.equal(said[0]?.level, 30)
-    assert.match(String(said[0]?.msg), /does not exist: the behaviour of eventgate-wikimedia\.js is built in/)
-  }
 })
 
 test('whatever the package exports says what it is', () => {
