@@ -69,7 +69,6 @@ const TO_SPLIT: readonly string[] = [
 const WITHOUT_TEST: readonly string[] = [
   // app
   'app.ts',
-  'factory.ts',
   'routes/events.ts',
   'routes/info.ts',
   'routes/mount.ts',
