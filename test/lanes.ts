@@ -33,7 +33,7 @@ const LANES: Readonly<Record<string, Lane>> = {
   slow: {
     what: 'hostile clients, simulated faults (Node.js, minutes)',
     command: 'npm run test:slow',
-    paths: ['security', 'fuzz', 'simulation'],
+    paths: ['security', 'suites', 'fuzz', 'simulation'],
     timeoutMs: 600_000,
     concurrency: 1,
   },

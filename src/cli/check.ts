@@ -28,7 +28,10 @@ export interface CheckOptions {
 }
 
 /** Checks schemas, stream configurations and a configuration file; writes what it found, and gives the exit code. */
-export async function check(options: CheckOptions): Promise<number> {
+export async function check(
+  options: CheckOptions,
+  print: (text: string) => void = text => void process.stdout.write(text),
+): Promise<number> {
   const { files, config: file, schemas: more = [], base, strict = false } = options
   if (options.json && options.sarif) throw new UsageError('--json and --sarif are two forms of one output')
   const conf = readConfiguration(file)
@@ -62,7 +65,7 @@ export async function check(options: CheckOptions): Promise<number> {
     file === undefined
   )
     throw new UsageError(`there is neither a schema nor a stream configuration in ${files.join(', ')}`)
-  process.stdout.write(printed(report, options))
+  print(printed(report, options))
   return exitCodeOf(report, strict)
 }
 

@@ -84,16 +84,20 @@ export async function send(url: string, { method = 'GET', headers = {}, body }: 
   }
 }
 
-/** A service in a process of its own, as operators start it. */
-export interface Service {
+/** A service that runs. */
+export interface Running {
   url: string
-  process: ChildProcess
   /** Posts events as JSON. */
   post(events: unknown, options?: { query?: string; headers?: Record<string, string> }): Promise<Reply>
   /** What was produced, read back from the file. */
   produced(): Record<string, unknown>[]
   /** What it has logged. */
   log(): Record<string, unknown>[]
+}
+
+/** A service in a process of its own, as operators start it. */
+export interface Service extends Running {
+  process: ChildProcess
   /** Ends it in order, and gives its exit code. */
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
@@ -115,14 +119,9 @@ export async function startService(
   return {
     url,
     process,
-    post: (events, { query = '', headers = {} } = {}) =>
-      send(`${url}/v1/events${query}`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify(events),
-      }),
-    produced: () => (existsSync(file) ? lines(readFileSync(file, 'utf8')) : []),
-    log: () => lines(logged()),
+    post: posterTo(url),
+    produced: () => (existsSync(file) ? linesOf(readFileSync(file, 'utf8')) : []),
+    log: () => linesOf(logged()),
     async stop(signal = 'SIGTERM') {
       const exit = once(process, 'exit')
       process.kill(signal)
@@ -165,7 +164,18 @@ export async function spawnService(
   return { url: `http://127.0.0.1:${port}`, process: child, logged: () => out }
 }
 
-function lines(text: string): Record<string, unknown>[] {
+/** Posts events as JSON to the service at this address. */
+export function posterTo(url: string): Running['post'] {
+  return (events, { query = '', headers = {} } = {}) =>
+    send(`${url}/v1/events${query}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(events),
+    })
+}
+
+/** The values of lines of JSON. */
+export function linesOf(text: string): Record<string, unknown>[] {
   return text
     .split('\n')
     .filter(line => line !== '')

@@ -5,8 +5,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import * as library from 'eventgate'
 import { load } from 'js-yaml'
+import { startApp } from '../support/app.js'
 import { assertAccepted, assertFailure, eventually, ONE_ACCEPTED } from '../support/http.js'
-import { ROOT, startService, temporary, testEvent } from '../support/service.js'
+import { ROOT, temporary, testEvent } from '../support/service.js'
 
 // docs/library.md, verbatim.
 
@@ -50,7 +51,7 @@ test('the program without Express prints what is said', t => {
 
 for (const name of ['own-steps.mjs', 'own-steps.cjs']) {
   test(`${name}: a field is added, a domain is refused, in a folder that is not the package's`, async t => {
-    const service = await startService(t, {
+    const service = await startApp(t, {
       eventgate_factory_module: written(t, name),
       error_stream: 'gate.error',
     })
@@ -83,13 +84,13 @@ test('the line of the configuration, a path relative to the working directory, a
   const own = join(ROOT, '.build/library-test')
   mkdirSync(own, { recursive: true })
   writeFileSync(join(own, 'own-steps.mjs'), file('own-steps.mjs'))
-  const service = await startService(t, { eventgate_factory_module: './.build/library-test/own-steps.mjs' })
+  const service = await startApp(t, { eventgate_factory_module: './.build/library-test/own-steps.mjs' })
   await service.post(testEvent())
   assert.deepEqual(service.produced()[0]?.test_map, { gate: 'eqiad' })
 
   // `eventgate` is a package that is there, by its own name, and no module of steps.
   await assert.rejects(
-    startService(t, { eventgate_factory_module: 'eventgate' }),
+    startApp(t, { eventgate_factory_module: 'eventgate' }),
     /eventgate_factory_module .*eventgate.* exports no function/,
   )
 })
@@ -111,7 +112,7 @@ test('what a module in the package imports is what the service uses', async t =>
       },
     })`,
   )
-  const service = await startService(t, { eventgate_factory_module: path })
+  const service = await startApp(t, { eventgate_factory_module: path })
   assertFailure(await service.post([testEvent(), testEvent({ test: 'refused' })]), {
     status: 207,
     invalid: ['record_refused'],
@@ -126,7 +127,7 @@ test('what a step throws by mistake is a defect, and said to be one', async t =>
       return { ...steps, route: (event, ...all) => event.test === 'x' ? null.topic : steps.route(event, ...all) }
     }`,
   )
-  const service = await startService(t, { eventgate_factory_module: path })
+  const service = await startApp(t, { eventgate_factory_module: path })
   assertFailure(await service.post(testEvent({ test: 'x' })), { status: 500, error: ['internal_error'] })
   assertAccepted(await service.post(testEvent()), 201, ONE_ACCEPTED)
   await eventually(() => assert.equal(service.produced().length, 1))

@@ -3,15 +3,16 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import { startApp } from '../../support/app.js'
 import { assertFailure, connect, type Entry, head, postBytes, repository } from '../../support/http.js'
 import { patched } from '../../support/patched.js'
-import { type Reply, type Service, send, startService, temporary, testEvent } from '../../support/service.js'
+import { type Reply, type Running, send, temporary, testEvent } from '../../support/service.js'
 
 const start = (t: TestContext, conf: Record<string, unknown> = {}) =>
-  startService(t, { validate_endpoint: true, ...conf })
+  startApp(t, { validate_endpoint: true, ...conf })
 
 function ask(
-  service: Service,
+  service: Running,
   body: unknown,
   query = '',
   headers: Record<string, string> = {},
@@ -19,7 +20,7 @@ function ask(
   return postBytes(service, JSON.stringify(body), { path: `/v1/validate${query}`, headers })
 }
 
-async function results(service: Service, body: unknown, query = ''): Promise<Entry[]> {
+async function results(service: Running, body: unknown, query = ''): Promise<Entry[]> {
   const reply = await ask(service, body, query)
   assert.equal(reply.status, 200, reply.body)
   assert.equal(reply.headers['content-type'], 'application/json; charset=utf-8')
@@ -27,14 +28,14 @@ async function results(service: Service, body: unknown, query = ''): Promise<Ent
 }
 
 /** Why an event is refused. */
-async function errorOf(service: Service, event: unknown, query = ''): Promise<Entry> {
+async function errorOf(service: Running, event: unknown, query = ''): Promise<Entry> {
   const [result] = await results(service, [event], query)
   assert.equal(result.outcome, 'refused')
   return result.error
 }
 
 /** Asserts that an event is refused so, and that what is suggested is accepted when it is sent. */
-async function assertMended(service: Service, event: unknown, code: string, path: string): Promise<Entry> {
+async function assertMended(service: Running, event: unknown, code: string, path: string): Promise<Entry> {
   const error = await errorOf(service, event)
   assert.equal(error.code, code)
   assert.equal(error.details[0].path, path)
@@ -288,7 +289,7 @@ test('streams that are configured: what would pass', async t => {
 })
 
 test('JSON that is nearly JSON is read in development', async t => {
-  const service = await startService(t, { dev_ui: true })
+  const service = await startApp(t, { dev_ui: true })
   await postBytes(service, `{'$schema': '/test/event/1.0.0', meta: {stream: 'a.b'}, test: "x",}`)
   await postBytes(service, '{"a": &x [1], "b": *x,}')
   const [bomb, { error }] = await Promise.all(

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { send, startService } from '../../support/service.js'
+import { startApp } from '../../support/app.js'
+import { send } from '../../support/service.js'
 
 test('production has no page; in development there is one, for names that are the service’s own', async t => {
-  const service = await startService(t)
+  const service = await startApp(t)
   assert.equal((await send(`${service.url}/`)).status, 404)
   assert.equal((await send(`${service.url}/_dev/static/main.js`)).status, 404)
-  const dev = await startService(t, { dev_ui: true })
+  const dev = await startApp(t, { dev_ui: true })
   const page = await send(`${dev.url}/`)
   assert.equal(page.status, 200)
   assert.match(page.headers['content-type'] ?? '', /^text\/html/)
@@ -23,7 +24,7 @@ test('production has no page; in development there is one, for names that are th
 })
 
 test('each file that the page names is served, with a type that a browser takes', async t => {
-  const { url } = await startService(t, { dev_ui: true })
+  const { url } = await startApp(t, { dev_ui: true })
   const { body } = await send(`${url}/`)
   const files = [...body.matchAll(/(?:href|src)="(\/_dev\/static\/[^"]+)"/g)].map(([, path]) => String(path))
   const scripts = new Set(files.filter(path => path.endsWith('.js')))

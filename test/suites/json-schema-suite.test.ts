@@ -9,7 +9,7 @@ import { GateError } from '#src/lib/errors.js'
 import type { Event, Schema } from '#src/lib/eventgate.js'
 import { compile as compileDocument } from '#src/lib/schemas/compiler.js'
 import { type Document, DocumentReader } from '#src/lib/schemas/document.js'
-import { JSON_SCHEMA_SUITE as SUITE } from '../../support/service.js'
+import { JSON_SCHEMA_SUITE as SUITE } from '../support/service.js'
 
 const require = createRequire(import.meta.url)
 const skip = existsSync(SUITE) ? false : `${SUITE} is not there: nothing was tested`
