@@ -7,6 +7,7 @@ import * as errors from './errors.js'
 import * as evidence from './evidence.js'
 import * as metrics from './metrics.js'
 
+evidence.followMoves()
 for (const { PAGE, generated } of [config, errors, evidence, metrics]) writeFileSync(PAGE, generated())
 writeFileSync(errors.OPERATIONS_PAGE, errors.generatedOperations())
 writeFileSync(SCHEMA, generatedSchema())

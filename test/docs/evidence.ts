@@ -1,17 +1,18 @@
 /** Which test holds which promise of a page: evidence.yaml says so, and docs/evidence.md is made of it. */
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { load } from 'js-yaml'
 import { ROOT } from '../support/service.js'
 import { hasTest } from '../support/test-names.js'
 
 export const PAGE = join(ROOT, 'docs/evidence.md')
+const SOURCE = join(ROOT, 'test/docs/evidence.yaml')
 
 /** By page, by the heading of a section, by the promise: `file: name of a test`. */
 type Evidence = Record<string, Record<string, Record<string, string[]>>>
 
 export function evidence(): Evidence {
-  return load(readFileSync(join(ROOT, 'test/docs/evidence.yaml'), 'utf8')) as Evidence
+  return load(readFileSync(SOURCE, 'utf8')) as Evidence
 }
 
 /** The promises of one page, with the tests that hold them. */
@@ -28,6 +29,20 @@ export function missing(page: string): string[] {
     const [, file = '', name = ''] = /^([\w/-]+\.test\.ts): (.+)$/.exec(test) ?? []
     return !hasTest(file, name)
   })
+}
+
+/** Names the files that moved tests are in now. Two tests of one name, and renamed ones, are left to the author. */
+export function followMoves(): void {
+  const files = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' })
+  let text = readFileSync(SOURCE, 'utf8')
+  for (const test of Object.keys(evidence()).flatMap(missing)) {
+    const name = test.slice(test.indexOf(': ') + 2)
+    const [file, ...others] = files.filter(file => file.endsWith('.test.ts') && hasTest(file, name))
+    const quoted = (text: string) => text.replaceAll("'", "''")
+    if (file !== undefined && others.length === 0)
+      text = text.replaceAll(`'${quoted(test)}'`, `'${quoted(`${file}: ${name}`)}'`)
+  }
+  writeFileSync(SOURCE, text)
 }
 
 /** The sections of a page that have a table or a list, with the first cells and the items. */
