@@ -63,7 +63,6 @@ const TO_SPLIT: readonly string[] = [
   'lib/eventgate.ts',
   // kafka
   'lib/kafka/metadata.ts',
-  'lib/kafka/partition-queue.ts',
   'lib/kafka/sender.ts',
 ]
 const WITHOUT_TEST: readonly string[] = [

@@ -1,5 +1,5 @@
 import { Channel } from './channel.js'
-import type { Partition } from './partition-queue.js'
+import type { Partition } from './partition.js'
 import type { Clock, Transport } from './transport.js'
 
 /** How long a broker may wait for replicas in the fast lane, which all of its partitions share that are well. */
@@ -129,7 +129,7 @@ export class Lanes {
   }
 
   /** How long the broker may wait for a partition's replicas. */
-  waitMsFor({ pace, plain }: Partition): number {
+  waitMsFor({ pace, queue: { plain } }: Partition): number {
     const fastMs = plain ? PLAIN_WAIT_MS : this.#fastWaitMs
     // What was slow with an identity may have lost it since.
     return plain ? Math.max(fastMs, pace.waitMs) : pace.waitMs || fastMs

@@ -1,18 +1,18 @@
 import { backoffMs } from './backoff.js'
 import type { Pending } from './batch.js'
-import type { Partition } from './partition-queue.js'
+import type { Partition } from './partition.js'
 import { describe, isMisfit, meaningOf } from './response-codes.js'
 import type { Topic } from './topic.js'
 import type { Clock, Transport, Waker } from './transport.js'
 import type { TopicMetadata } from './wire/protocol.js'
 
-export interface DirectorySettings {
+export interface MetadataSettings {
   /** Metadata is asked for at least this often. */
   readonly metadataMaxAgeMs: number
 }
 
 /** What the directory needs of the sender. */
-export interface DirectoryHost extends Waker {
+export interface MetadataHost extends Waker {
   make(topic: string): Topic
   /** The partition of an event that has waited for that is known. */
   place(partition: Partition, record: Pending): void
@@ -53,19 +53,19 @@ const LATE_MS = 30_000
  * Topics that were never known are asked for in a way that may create them, each time an event waits for one. So are
  * those that were deleted, after a while: brokers that restart do not know a topic for a moment.
  */
-export class Directory {
+export class Metadata {
   readonly #topics = new Map<string, Topic>()
   /** Topics that events wait for to learn their partition, or were refused for while no broker answered. */
   readonly #unknown = new Set<Topic>()
   #asking = false
   /** Known topics whose leaders may have changed; those that no event waits for are asked about more seldom. */
   readonly #wanted = new Set<string>()
-  readonly #sought = new Set<string>()
+  readonly #idle = new Set<string>()
   /** The broker that failed, and had better not be asked. */
   #avoid: number | undefined
-  /** When `seek` may ask again, and its pause after that. */
-  #seekAt = 0
-  #seekPause = PAUSE_MS
+  /** When `refreshIdle` may ask again, and its pause after that. */
+  #idleAt = 0
+  #idlePause = PAUSE_MS
   #lastForNew = false
   #notBefore = 0
   /** The same for what is known already. */
@@ -79,10 +79,10 @@ export class Directory {
   #namesAt = 0
 
   constructor(
-    readonly settings: DirectorySettings,
+    readonly settings: MetadataSettings,
     readonly transport: Transport,
     readonly clock: Clock,
-    readonly host: DirectoryHost,
+    readonly host: MetadataHost,
   ) {
     this.#refreshedAt = clock.now()
   }
@@ -120,17 +120,17 @@ export class Directory {
    * As `refresh`, for what no event waits for: more and more seldom while nothing changes, for an outage may be
    * long.
    */
-  seek(topic: string, now: number, failed?: number): void {
-    this.#sought.add(topic)
+  refreshIdle(topic: string, now: number, failed?: number): void {
+    this.#idle.add(topic)
     if (failed !== undefined) this.#avoid = failed
-    if (now >= this.#seekAt) {
-      if (now > this.#seekAt + MAX_PAUSE_MS) this.#seekPause = PAUSE_MS
-      for (const name of this.#sought) this.#wanted.add(name)
-      this.#sought.clear()
-      this.#seekAt = now + this.#seekPause
-      this.#seekPause = Math.min(2 * this.#seekPause, MAX_PAUSE_MS)
+    if (now >= this.#idleAt) {
+      if (now > this.#idleAt + MAX_PAUSE_MS) this.#idlePause = PAUSE_MS
+      for (const name of this.#idle) this.#wanted.add(name)
+      this.#idle.clear()
+      this.#idleAt = now + this.#idlePause
+      this.#idlePause = Math.min(2 * this.#idlePause, MAX_PAUSE_MS)
     }
-    this.host.wake(this.#seekAt)
+    this.host.wake(this.#idleAt)
   }
 
   /** Keeps an event until its topic's partitions are known. */
@@ -243,7 +243,7 @@ export class Directory {
         const now = this.clock.now()
         this.#notBefore = now + pause
         this.#refreshNotBefore = now + Math.max(pause, PAUSE_MS)
-        this.host.turn()
+        this.host.wake()
       })
   }
 
@@ -251,7 +251,7 @@ export class Directory {
     const topic = this.#topics.get(answer.topic)
     if (!topic) return
     topic.breaker.reachable()
-    if (topic.update(answer)) this.#seekPause = PAUSE_MS
+    if (topic.update(answer)) this.#idlePause = PAUSE_MS
     const now = this.clock.now()
     if (topic.known) {
       if (answer.code !== UNKNOWN_TOPIC) topic.goneSince = undefined
@@ -287,7 +287,7 @@ export class Directory {
           topic.rival = existing.has(topic.name) ? undefined : byLikeness.get(likeness(topic.name))
           topic.refuseBesideRival()
         }
-        this.host.turn()
+        this.host.wake()
       })
   }
 

@@ -3,7 +3,7 @@ import { isMisfit, KafkaError, Misfit } from './response-codes.js'
 import type { Issued, Plainness, Sequence } from './sequence.js'
 import type { Clock, Transport, Waker } from './transport.js'
 
-export interface IdentitySettings {
+export interface ProducerIdSettings {
   /** Whether brokers are to recognise what is sent again. */
   readonly idempotent: boolean
   /** Whether nothing is sent that they would not recognise. */
@@ -12,7 +12,7 @@ export interface IdentitySettings {
   readonly retryBackoffMaxMs: number
 }
 
-export interface IdentityHost extends Waker {
+export interface ProducerIdHost extends Waker {
   /** Batches go without an identity from now on, or with one again. */
   warn(message: string): void
 }
@@ -24,7 +24,7 @@ const ASK_AGAIN_MS = 10 * 60_000
  * Producer ids: one for all partitions, until one of them needs another. Where brokers refuse them, as before
  * Kafka 2.8 they do without the right IdempotentWrite, batches go without: stored at least once.
  */
-export class Identities implements Plainness {
+export class ProducerIds implements Plainness {
   plain: boolean
   /** Why none can be had, for a person; empty while there is nothing to say. */
   problem = ''
@@ -37,10 +37,10 @@ export class Identities implements Plainness {
   #failures = 0
 
   constructor(
-    readonly settings: IdentitySettings,
+    readonly settings: ProducerIdSettings,
     readonly transport: Transport,
     readonly clock: Clock,
-    readonly host: IdentityHost,
+    readonly host: ProducerIdHost,
   ) {
     this.plain = !settings.idempotent
   }
@@ -106,7 +106,7 @@ export class Identities implements Plainness {
       )
       .then(() => {
         this.#asking = false
-        this.host.turn()
+        this.host.wake()
       })
   }
 }

@@ -4,8 +4,9 @@ import type { Producer, ProducerState } from '../producers/producer.js'
 import { Cluster } from './cluster.js'
 import { ANSWER_MARGIN_MS, type ProducerSettings } from './config.js'
 import { Unanswered } from './control.js'
+import type { SenderObserver } from './observer.js'
 import { isMisfit } from './response-codes.js'
-import { Sender, type SenderObserver } from './sender.js'
+import { Sender } from './sender.js'
 import { type Clock, REAL_CLOCK } from './transport.js'
 
 /** A start waits so long for its connections to Kafka. */

@@ -1,15 +1,9 @@
 import { isWhole, type Pending } from './batch.js'
 import { CircuitBreaker } from './circuit-breaker.js'
-import {
-  type EventError,
-  errorOf,
-  type Ledger,
-  Partition,
-  PROBE_ANSWER_MS,
-  type QueueSettings,
-  type TopicFormat,
-} from './partition-queue.js'
+import { Partition, type PartitionListener, PROBE_ANSWER_MS } from './partition.js'
+import type { QueueSettings, TopicFormat } from './partition-queue.js'
 import type { Partitioner } from './partitioner.js'
+import { type QueueErrorCode, queueError } from './queue-errors.js'
 import type { Plainness } from './sequence.js'
 import { LONG_MS, type Room, Share } from './share.js'
 import type { TopicMetadata } from './wire/protocol.js'
@@ -63,7 +57,7 @@ export class Topic {
   constructor(
     readonly name: string,
     readonly settings: TopicSettings,
-    readonly ledger: Ledger,
+    readonly listener: PartitionListener,
     readonly random: () => number,
     readonly room: Room,
     readonly cluster: Plainness,
@@ -101,7 +95,7 @@ export class Topic {
     if (index !== undefined) return partitions[index] as Partition
     const sticky = this.#sticky
     // A batch that lingered is full, or on its way: the next goes elsewhere, and need not queue behind it.
-    const lasts = sticky && now < this.#stickyUntil && (settings.lingerMs === 0 || sticky.grows)
+    const lasts = sticky && now < this.#stickyUntil && (settings.lingerMs === 0 || sticky.queue.grows)
     if (lasts && sticky.keepsUp(now)) return sticky
     this.#sticky = this.#any(now)
     this.#stickyUntil = now + settings.stickyMs
@@ -145,7 +139,7 @@ export class Topic {
             this.name,
             this.partitions.length,
             this.settings,
-            this.ledger,
+            this.listener,
             new Share(this.room, this.#sick),
             this.cluster,
             this.format,
@@ -173,7 +167,7 @@ export class Topic {
   takeStranded(): Pending[] {
     return this.partitions.slice(this.#count).flatMap(partition => {
       const events = partition.takeOut(() => true)
-      if (++partition.missed >= MAX_MISSED) partition.abandon('produce_failed')
+      if (++partition.missed >= MAX_MISSED) partition.queue.abandon('produce_failed')
       return events
     })
   }
@@ -218,7 +212,7 @@ export class Topic {
     this.breaker.unreachable()
     if (waited) {
       this.breaker.trip()
-      this.ledger.tripped()
+      this.listener.tripped()
     }
     this.fail('deadline_not_stored', due)
   }
@@ -231,8 +225,8 @@ export class Topic {
   }
 
   /** Answers events that were never sent. */
-  fail(code: EventError, events: readonly Pending[]): void {
-    const error = errorOf(code, this, this.breaker.problem)
-    for (const event of events) this.ledger.settle(event, error)
+  fail(code: QueueErrorCode, events: readonly Pending[]): void {
+    const error = queueError(code, this, this.breaker.problem)
+    for (const event of events) this.listener.settle(event, error)
   }
 }

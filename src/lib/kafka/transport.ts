@@ -75,12 +75,10 @@ export interface Clock {
   soon(callback: () => void): void
 }
 
-/** How a part of the sender asks for a turn, which looks at everything. */
+/** How a part of the sender has everything looked at. */
 export interface Waker {
-  /** Now: an answer has come. */
-  turn(): void
-  /** At this time, if nothing brings one before. */
-  wake(time: number): void
+  /** At this time, or now: an answer has come. */
+  wake(time?: number): void
 }
 
 export const REAL_CLOCK: Clock = {

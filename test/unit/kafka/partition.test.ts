@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { GateError } from '#src/lib/errors.js'
 import type { Pending } from '#src/lib/kafka/batch.js'
-import { type Ledger, Partition } from '#src/lib/kafka/partition-queue.js'
+import { Partition, type PartitionListener } from '#src/lib/kafka/partition.js'
 import { Room, Share } from '#src/lib/kafka/share.js'
 import { SETTINGS, TIMEOUT } from '../../support/kafka-sender.js'
 
 /** A partition led by broker 0, whose sequence has an id. */
 function setUp() {
   const outcomes = new Map<string, string>()
-  const listener: Ledger = {
+  const listener: PartitionListener = {
     settle: (record, error) => {
       record.settled = true
       outcomes.set(`${record.value}`, error?.code ?? 'stored')
@@ -25,7 +25,7 @@ function setUp() {
   const format = { plain: false, bare: false }
   const partition = new Partition('t', 0, SETTINGS, listener, share, { plain: false }, format)
   partition.moved(0)
-  partition.sequence.identify({ producerId: 7, epoch: 0, issue: 0 })
+  partition.queue.sequence.identify({ producerId: 7, epoch: 0, issue: 0 })
   return { partition, outcomes }
 }
 

@@ -1,0 +1,90 @@
+import type { Dispatcher } from './dispatcher.js'
+import type { Metadata } from './metadata.js'
+import type { Partition } from './partition.js'
+import type { Topic } from './topic.js'
+import type { Clock, Waker } from './transport.js'
+
+/** Why nothing can be sent to a partition, for a person. */
+export const NO_LEADER = 'it has no leader'
+
+/**
+ * Looks after the partitions whose circuit breaker has opened: finds the way to their leaders, so that no client's
+ * event waits to find out that there is not any.
+ */
+export class Prober {
+  /** Partitions whose breaker is not closed, or was not. */
+  readonly #tripped = new Set<Partition>()
+  /** When a breaker last opened while no broker answered, by the clock. */
+  #trippedAt = -Infinity
+
+  constructor(
+    readonly metadata: Metadata,
+    readonly dispatcher: Dispatcher,
+    readonly clock: Clock,
+    readonly host: Waker,
+  ) {}
+
+  /** A breaker has opened, a partition's or an unknown topic's. */
+  tripped(partition: Partition | undefined): void {
+    const now = this.clock.now()
+    if (this.metadata.isCutOff(now)) this.#trippedAt = now
+    if (partition) this.#tripped.add(partition)
+  }
+
+  /**
+   * In an outage one event that timed out is enough. Until a broker answers, or something is stored, breakers open
+   * before an event of their own has waited: those of unknown topics, and of partitions whose leader is unknown or
+   * cannot be reached. Otherwise each that is seldom used would cost a client the whole wait.
+   */
+  tripEarly(topic: Topic, partition: Partition | undefined, now: number): void {
+    const { lastStoredAt = -Infinity } = this.dispatcher
+    if (!this.metadata.isCutOff(now) || this.#trippedAt <= lastStoredAt) return
+    if ((partition ?? topic).rejects) return
+    if (partition) {
+      if (!this.#tripPartition(partition, now)) return
+    } else this.metadata.tripEarly(topic)
+    this.host.wake()
+  }
+
+  #tripPartition(partition: Partition, now: number): boolean {
+    const { breaker, leader } = partition
+    if (!breaker.isClosed) return false
+    const channel =
+      leader === undefined ? undefined : this.dispatcher.lanes(leader).channelFor(partition, now)
+    // Without a failure nobody has tried: the event will.
+    if (channel?.connected || (channel?.failures === 0 && !channel.isAway(now))) return false
+    breaker.trip(channel?.problem ?? NO_LEADER)
+    this.#tripped.add(partition)
+    return true
+  }
+
+  /** Finds out whether the leaders of idle partitions can be reached. */
+  probe(now: number): void {
+    for (const partition of this.#tripped) {
+      const topic = this.metadata.get(partition.topic)
+      // A topic that was forgotten, and is known again, has other ones.
+      if (partition.breaker.isClosed || topic?.partitions[partition.index] !== partition)
+        this.#tripped.delete(partition)
+      else if (partition.empty && topic.has(partition)) this.#reach(partition, now)
+    }
+  }
+
+  #reach(partition: Partition, now: number): void {
+    const { breaker, leader, topic } = partition
+    if (leader === undefined) {
+      breaker.problem = NO_LEADER
+      this.metadata.refreshIdle(topic, now)
+      return
+    }
+    const channel = this.dispatcher.lanes(leader).channelFor(partition, now)
+    // Half-open: its leader may have been lost since it was found.
+    if (channel.isAway(now)) breaker.unreachable()
+    if (!breaker.needsProbe && channel.connected) return
+    const readyAt = Math.max(partition.notBefore, channel.readyAt)
+    if (channel.failures > 0) breaker.note(channel.problem)
+    if (readyAt > now) this.host.wake(readyAt)
+    else if (channel.connected) breaker.reachable()
+    else this.dispatcher.connect(channel)
+    if (!channel.connected) this.metadata.refreshIdle(topic, now)
+  }
+}
