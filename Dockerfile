@@ -1,6 +1,6 @@
-# The base image, with a digest where builds must not change by themselves:
+# The base image. For reproducible builds pin its digest:
 #   --build-arg NODE=24-bookworm-slim@sha256:<digest>
-# (`docker buildx imagetools inspect node:24-bookworm-slim` tells it). All else is decided by package-lock.json.
+# (`docker buildx imagetools inspect node:24-bookworm-slim` prints it). package-lock.json pins everything else.
 ARG NODE=24-bookworm-slim
 
 FROM node:${NODE} AS build
@@ -14,8 +14,8 @@ RUN npm run build
 FROM node:${NODE} AS dependencies
 WORKDIR /build
 COPY package.json package-lock.json ./
-# The SDK of traces is in the image, in the version that the lock file has. No package that must be had runs anything
-# at its installation; test/docs/package.test.ts holds that.
+# The image has the tracing SDK, in the version of the lock file. No required package runs install scripts;
+# test/docs/package.test.ts checks that.
 RUN node -e "const p = require('./package.json'); for (const name in p.peerDependencies) if (name.startsWith('@opentelemetry/')) { p.dependencies[name] = p.devDependencies[name]; delete p.devDependencies[name] } require('fs').writeFileSync('package.json', JSON.stringify(p))" \
  && npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
  && ln -s ../../dist/cli.js node_modules/.bin/eventgate
@@ -30,39 +30,39 @@ LABEL org.opencontainers.image.title="eventgate" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.base.name="docker.io/library/node:24-bookworm-slim"
 ENV NODE_ENV=production
-# Requests that wait die young where there is room for it, and on few processors the collector's helpers are in the
-# way. Whoever sets it anew says these again, beside --max-old-space-size.
+# Objects of waiting requests need room to die young, and on few processors the collector's helper threads only take
+# time. If you set NODE_OPTIONS, repeat these options, and add --max-old-space-size.
 ENV NODE_OPTIONS="--max-semi-space-size=32 --v8-pool-size=1"
-# Debian's name of the same: charts made for service-runner start `nodejs node_modules/.bin/eventgate -c FILE`.
+# Debian's name for Node.js: charts made for service-runner start `nodejs node_modules/.bin/eventgate -c FILE`.
 RUN ln -sf "$(command -v node)" /usr/local/bin/nodejs
 WORKDIR /srv/service
 COPY --from=dependencies /build/node_modules node_modules
 COPY package.json LICENSE ./
 COPY schemas schemas
 COPY --from=build /build/dist dist
-# For a server: the Kafka that KAFKA_BROKERS names. For a first try without one: -c /etc/eventgate/try.yaml
+# config.yaml is for a server with Kafka (KAFKA_BROKERS). For a first try without Kafka: -c /etc/eventgate/try.yaml
 COPY config.yaml /etc/eventgate/config.yaml
 COPY config.dev.yaml /etc/eventgate/try.yaml
-# Of try.yaml alone, which would listen for the container itself. Who may come in is then said by what is published.
+# Only try.yaml uses it: without it the service could be reached from the container alone. Published ports limit access.
 ENV EVENTGATE_INTERFACE=0.0.0.0
-# Schema repositories of your own: a folder of the build's context, baked in; or mount it there. Where a
-# configuration names another place, as EventGate's do: --build-arg SCHEMAS_AT=/srv/service/schemas/event
+# Your own schema repositories: a folder of the build's context, or a volume mounted there. If a configuration names
+# another path, as the original's do: --build-arg SCHEMAS_AT=/srv/service/schemas/event
 ARG SCHEMAS=schemas
 ARG SCHEMAS_AT=/srv/schemas
 COPY ${SCHEMAS} ${SCHEMAS_AT}
 ENV SCHEMA_BASE_URI=${SCHEMAS_AT}
-# The certificate authority of Kafka's brokers, where the configuration names a file of the image:
-# --build-arg CA=ca.crt --build-arg CA_AT=/etc/ssl/certs/wmf-ca-certificates.crt. Without them this does nothing.
+# The certificate authority of Kafka's brokers, if the configuration names a file of the image:
+# --build-arg CA=ca.crt --build-arg CA_AT=/etc/ssl/certs/wmf-ca-certificates.crt. Without them this has no effect.
 ARG CA=LICENSE
 ARG CA_AT=/srv/service/LICENSE
 COPY ${CA} ${CA_AT}
 
-# By number, so that Kubernetes can see that it is not root.
+# A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
 EXPOSE 8192 9102
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s \
   CMD ["node", "-e", "fetch('http://127.0.0.1:8192/_info/live').then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
-# The process itself is the first one, takes the signals, and starts no other.
+# The service is process 1: it gets the signals, and starts no other process.
 ENTRYPOINT ["node", "/srv/service/dist/server.js"]
 CMD ["-c", "/etc/eventgate/config.yaml"]

@@ -73,7 +73,7 @@ function filesOf(folder: string): [file: string, groups: Group[]][] {
   return files.sort().map(file => [file, JSON.parse(readFileSync(join(folder, file), 'utf8'))])
 }
 
-/** The verdict on each event of a group, or why there is none. */
+/** The verdict on each event of a group, or why validation failed to compile or run. */
 function verdictsOf({ tests }: Group, make: () => (data: unknown) => boolean): (boolean | string)[] {
   let validate: (data: unknown) => boolean
   try {
