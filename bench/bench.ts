@@ -1,7 +1,7 @@
 /**
- * What an event costs: CPU of the server process per event, user and system, all its threads, against a bare
- * node:http handler that reads the body, parses it and answers 201. All are measured in turn, round by round,
- * in one run: the ratio is what counts. What was acknowledged is read back from Kafka. Writes bench/RESULTS.md.
+ * Measures what an event costs: CPU of the server process (user and system, all threads). The yardstick is a bare
+ * node:http handler that reads the body, parses it and answers 201. All are measured in turn, round by round, in
+ * one run, because only ratios count. What was acknowledged is read back from Kafka. Writes bench/RESULTS.md.
  *
  *   npm run bench [-- --seconds 3 --rounds 4 --events 1000000 --nodes node,/path/to/another/node]
  */
@@ -71,7 +71,7 @@ try {
   const machine = `${cpus().length} cores of ${model?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`
   const head = `# Benchmark
 
-Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; read the ratios. ${machine}; Apache Kafka 4.2.0, one broker; the server on one core, the load (${makeLoad({ folder, core: LOAD_CORE, connections: CONNECTIONS }).name}, ${CONNECTIONS} connections, as fast as they are answered) and the broker on the other. Events of ${SHAPES.one.bodies[0]?.length} bytes and 58 properties; \`acks\` all. CPU is user and system of the server process, all its threads, started with \`${nodeOptions()}\`. Medians of ${values.rounds} rounds of ${values.seconds} s, each ratio to the bare handler with single events of its round.
+Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; read the ratios. ${machine}; Apache Kafka 4.2.0, one broker. The server has one core, the load (${makeLoad({ folder, core: LOAD_CORE, connections: CONNECTIONS }).name}, ${CONNECTIONS} connections, as fast as they are answered) and the broker have the other. Events of ${SHAPES.one.bodies[0]?.length} bytes and 58 properties; \`acks\` all. CPU is user and system of the server process, all its threads, started with \`${nodeOptions()}\`. Medians of ${values.rounds} rounds of ${values.seconds} s, each ratio to the bare handler with single events of its round.
 `
   writeFileSync(join(ROOT, 'bench/RESULTS.md'), [head, ...sections].join('\n'))
 } catch (error) {
@@ -227,7 +227,7 @@ ${stored.join('\n')}
 `
 }
 
-/** A figure; where no event was stored there is none. */
+/** A figure, or a dash if no event was stored. */
 function shown(value: number, digits: number): string {
   return Number.isFinite(value) ? value.toFixed(digits) : '–'
 }

@@ -52,8 +52,8 @@ export function benchSchema(): object {
 }
 
 /**
- * Streams as production configures them, `count` of them, 50 of them regular expressions: those of the
- * benchmark, with keys and headers to fill in, among others.
+ * As many streams as production configures, 50 of them regular expressions. Those of the benchmark are among them,
+ * with keys and headers to fill in.
  */
 export function benchStreams(count: number): Record<string, object> {
   const settings = {

@@ -1,10 +1,10 @@
 /**
- * What a process takes of memory when all its bounds are reached: a Kafka that cannot be reached, and requests,
- * guaranteed and hasty, until both kinds are refused. Prints a row for each step; docs/operations.md has them.
+ * Measures the memory of a process whose bounds are all reached. Kafka cannot be reached, and guaranteed and hasty
+ * requests come until both kinds are refused. Prints a row for each step, which docs/operations.md has.
  *
  *   npm run pretest && node .build/bench/in-flight.js [heap limit in MB] [options of the service, JSON] [small|large] [prefix]
  *
- * A heap limit of 0 is none. The prefix is a command that starts the service, within a limit of memory for example.
+ * A heap limit of 0 sets no limit. The prefix is a command that starts the service, within a limit of memory for example.
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

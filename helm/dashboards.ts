@@ -109,7 +109,7 @@ const REQUESTS: Row = {
     },
     {
       title: 'Requests refused as a whole',
-      says: 'By code: over_capacity is a bound of ours, others are mostly mistakes of clients.',
+      says: 'By code: over_capacity is a bound of the service, others are mostly mistakes of clients.',
       unit: 'reqps',
       queries: [[`${rate(`eventgate_requests_refused_total{${OWN}}`, 'code')}`, '{{code}}']],
     },

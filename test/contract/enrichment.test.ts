@@ -307,7 +307,7 @@ test('headers that a stream names fill its events', async t => {
   })
 })
 
-/** A report as a browser sends it: without a schema, a stream, or anything else of ours. */
+/** A report as a browser sends it: without a schema, a stream, or anything else that EventGate defines. */
 const report = (more: object = {}) => ({
   age: 30654,
   type: 'network-error',

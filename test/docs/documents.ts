@@ -37,9 +37,9 @@ export function blocksOf(document: string): Block[] {
 const PORT = '8192'
 
 /**
- * A reader of documents. A file is written where its first line says, the one command of `sh` is what runs in the
- * first terminal, those of `console` in the second. The port is another one, and what `npm ci && npm start` builds
- * is there already (test/page/walk.test.ts does it).
+ * A reader of documents. It writes a file where its first line says. It runs the one command of `sh` in a first
+ * terminal, and those of `console` in a second. The port is another one. What `npm ci && npm start` builds is there
+ * already (test/page/walk.test.ts runs that command).
  */
 export class Reader {
   readonly folder: string

@@ -45,8 +45,8 @@ export interface PairsResult {
 }
 
 /**
- * Compares generated pairs of schemas, and holds each verdict against events: what is called compatible may refuse
- * none that the older schema accepts, and what breaks must have an event that shows it.
+ * Compares generated pairs of schemas, and checks each verdict with events. A compatible schema must accept every
+ * event that the older schema accepts. If a schema breaks, an event must show it.
  */
 export function comparePairs({
   pairs,

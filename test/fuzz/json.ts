@@ -251,7 +251,7 @@ export function misnamed(random: Random, corpus: Corpus): string {
   return write({ ...event, $schema: schema, meta: { ...(event.meta as Json), stream } })
 }
 
-/** Events that are good but for one reason that is told by a code of its own. */
+/** Events that are refused for one reason each, which has a code of its own. */
 export function refused(random: Random): string {
   const of = (title: string, stream: string, more: object, meta: object = {}) =>
     write({ $schema: `/${title}/1.0.0`, meta: { stream, ...meta }, ...more })

@@ -6,15 +6,15 @@ import { Random } from './random.js'
 import type { Piece } from './wire.js'
 
 export interface Shape {
-  /** Which mutation, for the report and for whoever looks for it. */
+  /** The name of the mutation, for the report. */
   kind: string
   pieces: Piece[]
   method: string
   /** Statuses that it may get; any if it is not said. */
   status?: readonly number[]
   /**
-   * A connection of its own, with the number of its answers, and what the client does after it has said all:
-   * waits for the end, ends its half, or hangs up. Without it: exactly one answer, and the connection lives on.
+   * Set if it has a connection of its own: the number of answers, and what the client does after it has sent
+   * everything. Otherwise it gets exactly one answer, and the connection stays open.
    */
   own?: { least: number; most: number; after: 'wait' | 'end' | 'abort' }
   /** Events that may be stored although no answer said so. */

@@ -9,10 +9,17 @@ export function table(report: FuzzReport, trouble: Tally, weights: readonly Weig
   const { tally, requests, seconds, rss, handles, log, options } = report
   const accepted = tally.statuses.get(201) ?? 0
   const statuses = [...tally.statuses].sort(([a], [b]) => a - b)
+  const kinds = new Map<string, number>()
+  for (const [kind, count] of tally.kinds) {
+    const name = kind.replace(/(?::|,) .*/, '')
+    kinds.set(name, (kinds.get(name) ?? 0) + count)
+  }
+  const sent = [...kinds].map(([kind, count]) => `${kind} ${number(count)}`).join(', ')
   const rows = [
     ['requests', `${number(requests)}, of seed ${options.seed}`],
     ['answers', number(tally.answers)],
     ['by status', statuses.map(([status, count]) => `${status}: ${number(count)}`).join(', ')],
+    ['sent', sent],
     ['requests answered 201', `${((100 * accepted) / requests).toFixed(1)} %`],
     ['events said to be stored, stored', `${number(tally.accepted)}, ${number(report.stored)}`],
     ['hasty events, and those of clients that hung up', number(tally.unheard)],
@@ -26,23 +33,17 @@ export function table(report: FuzzReport, trouble: Tally, weights: readonly Weig
     ['values of metrics’ labels', number(report.labels)],
     ['crashes, hangs, 5xx but 503, broken answers, injected headers', number(tally.broken.length)],
   ]
-  const kinds = new Map<string, number>()
-  for (const [kind, count] of tally.kinds) {
-    const name = kind.replace(/(?::|,) .*/, '')
-    kinds.set(name, (kinds.get(name) ?? 0) + count)
-  }
-  const sent = [...kinds].map(([kind, count]) => `${kind} ${number(count)}`).join(', ')
   const codes = CODES.map(
     code =>
       `| \`${code}\` | ${number(tally.codes.get(code) ?? 0)} | ${number(trouble.codes.get(code) ?? 0)} |`,
   )
-  return `Mutations of ${report.real ? 'the examples of Wikimedia’s schemas and of ours' : 'the examples of our schemas'}, and raw bytes on raw sockets, ${number(Math.round((requests * 0.9) / seconds))} a second over ${options.connections ?? 32} connections, against a heap of ${options.heapMb ?? 200} MB: ${sent}.
+  return `Mutations of the examples of ${report.real ? 'Wikimedia’s schemas and ' : ''}our schemas, and raw bytes on raw sockets. ${number(Math.round((requests * 0.9) / seconds))} requests a second over ${options.connections ?? 32} connections, heap of ${options.heapMb ?? 200} MB.
 
 | | |
 |---|---|
 ${rows.map(([name, value]) => `| ${name} | ${value} |`).join('\n')}
 
-Each code of a failure, as often as answers had it: in this part, whose Kafka is well, and from services for which trouble was made (small bounds, a full disk, an operator’s defects, a real broker that refuses and stops, SIGTERM).
+How often answers had each code. Among the requests: Kafka works. By trouble: small bounds, a full disk, defects of an operator’s module, a broker that refuses and stops, SIGTERM.
 
 | code | among the requests | by trouble |
 |---|---|---|
@@ -51,7 +52,7 @@ ${
   weights.length === 0
     ? ''
     : `
-What one body costs a service that does nothing else: until its answer, the longest that a small request waited beside it, and memory at its worst above what was before.
+What one body costs an idle service. _Others waited_ is the longest wait of a small request beside it, and _memory_ is what its peak adds.
 
 | body | answer | took | others waited | memory |
 |---|---|---|---|---|

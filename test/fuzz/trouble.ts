@@ -190,8 +190,8 @@ export async function makeTrouble(tally: Tally): Promise<void> {
         async trouble => {
           for (const stream of ['schema.throws', 'produce.throws', 'load.hangs', 'produce.hangs'])
             await trouble.post(eventOf(stream))
-          // While an error event is still being stored, and nothing else is under way, requests that were begun are
-          // refused, but for those that come within the tenth of that time that idle connections have.
+          // While only an error event is still being stored, requests that were begun are refused. Idle connections
+          // have a tenth of that time, and what comes within it is answered.
           const late = await Wire.open(trouble.service.port)
           const bytes = bytesOf(eventOf('a'))
           await late.send([bytes.subarray(0, 60), 100])

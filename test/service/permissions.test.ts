@@ -43,7 +43,7 @@ test('the service writes no file, and needs no folder that it could write to', a
   assert.deepEqual(readdirSync(folder), ['config.yaml'])
 })
 
-/** But for devices, pipes and sockets, which are no files. */
+/** Except devices, pipes and sockets, which are not files. */
 function filesOpenForWriting(pid: number): string[] {
   return readdirSync(`/proc/${pid}/fd`).flatMap(fd => {
     let target: string

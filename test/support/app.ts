@@ -8,8 +8,8 @@ import { LogStream } from '#src/lib/telemetry/log.js'
 import { linesOf, posterTo, type Running, temporary } from './service.js'
 
 /**
- * Starts the service in the process of the test, for the tests of a part of it: a start takes a tenth of the time
- * of a process of its own. Nothing of another service of the same process is in its metrics.
+ * Starts the service in the process of the test, for tests of a part of it. That takes a tenth of the time that a
+ * process of its own takes. Its metrics replace those of an earlier service in the same process.
  */
 export async function startApp(
   t: TestContext,

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import type { ClusterSettings } from '#src/lib/kafka/cluster.js'
 import { readKafkaConf } from '#src/lib/kafka/config.js'
-import { KafkaProducer } from '#src/lib/kafka/producer.js'
 import type { SenderObserver } from '#src/lib/kafka/observer.js'
+import { KafkaProducer } from '#src/lib/kafka/producer.js'
 import type { TcpBroker } from './kafka-broker.js'
 
 /** A producer of guaranteed events to a broker. */

@@ -11,9 +11,9 @@ interface Checked {
 }
 
 /**
- * Does what service-checker does, with which Wikimedia's monitoring and `helm test` watch a service: takes `?spec`
- * and tries its `x-amples`. It knows GET and POST; what it posts is a form, never JSON; a GET without examples
- * must answer 200; redirects are not followed; texts that are expected may be only the beginning.
+ * Does what service-checker does, with which Wikimedia's monitoring and `helm test` watch a service. It reads `?spec`
+ * and tries its `x-amples`. It knows GET and POST, and posts forms, never JSON. A GET without examples must answer
+ * 200. It follows no redirects. An expected text may be only the beginning of the answer.
  */
 export async function monitor(url: string): Promise<Checked> {
   const { hostname: host } = new URL(url)

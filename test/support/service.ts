@@ -56,7 +56,7 @@ export interface Reply {
   reason: string
   headers: IncomingHttpHeaders
   body: string
-  /** The body as JSON; fails the test if it is none. */
+  /** The body as JSON; fails the test if it is not JSON. */
   // biome-ignore lint/suspicious/noExplicitAny: tests look into it freely, and fail where they are wrong
   json(): any
 }

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { ROOT } from './service.js'
 
 /**
- * Whether a file of tests has a test of this name, and not only the words: what a page promises is shown by a test
- * that runs. What a template adds at its end may be left out.
+ * Whether a file has a test of this name, and not only the words, because a page's promise needs a test that runs.
+ * What a template adds at its end may be left out.
  */
 export function hasTest(file: string, name: string): boolean {
   const path = join(ROOT, 'test', file)
