@@ -22,8 +22,12 @@ export type Factory = (options: FactoryOptions) => Steps | Promise<Steps>
 
 const STEPS = ['load', 'schemaFor', 'streamFor', 'enrich', 'route', 'produce'] as const
 
-/** The module that Wikimedia's configurations name. What it does is part of this service. */
 const BUILT_IN = 'eventgate-wikimedia.js'
+
+/** Whether this is the module that Wikimedia's configurations name. The service has its behaviour built in. */
+export function isBuiltIn(module: string): boolean {
+  return basename(module) === BUILT_IN
+}
 
 /**
  * Lets the module at this path, or of this package, make the steps of its own. An ES or a CommonJS module;
@@ -34,7 +38,7 @@ export async function applyFactory(
   options: Omit<FactoryOptions, 'GateError'>,
 ): Promise<Steps> {
   if (module === null) return options.steps
-  if (basename(module) === BUILT_IN && !isThere(module)) {
+  if (isBuiltIn(module) && !isThere(module)) {
     options.log.info(
       `eventgate_factory_module ${JSON.stringify(module)} does not exist: the behaviour of ${BUILT_IN} is built in, and is used`,
     )

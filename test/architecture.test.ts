@@ -75,12 +75,6 @@ const WITHOUT_TEST: readonly string[] = [
   'routes/streams.ts',
   'wiring-dev.ts',
   'wiring.ts',
-  // cli
-  'cli/check/files.ts',
-  'cli/check/report.ts',
-  'cli/check/schemas.ts',
-  'cli/check/streams.ts',
-  'cli/usage.ts',
   // core
   'lib/did-you-mean.ts',
   'lib/json-pointer.ts',

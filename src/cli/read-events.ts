@@ -2,21 +2,21 @@ import { createReadStream } from 'node:fs'
 import { GateError } from '../lib/errors.js'
 import { readBody } from '../lib/http/body.js'
 
-/** An event as it was read, and where it begins. */
+/** An event, and where it begins. */
 export interface Read {
   file: string
-  /** From 1. */
+  /** Counted from 1. */
   line: number
-  /** Its place in its file. */
+  /** Its position in the file. */
   index: number
-  /** A GateError says why there is none. */
+  /** The event, or a GateError that says why it cannot be read. */
   event: unknown
   text: string
 }
 
-/** Events that are taken together: as many as are explained of one request. */
+/** Events that are judged together: as many as the gate explains for one request. */
 const BATCH = 100
-/** Of a document that does not end, bytes. */
+/** Maximum size of a document that does not end (bytes). */
 const MAX_OPEN = 64 * 1024 * 1024
 
 /** A JSON value, or what should be one, and the line on which it begins. */
@@ -25,7 +25,7 @@ interface Text {
   line: number
 }
 
-/** A document over several lines of which the end has not come. */
+/** A document over several lines whose end has not been read yet. */
 interface Open {
   line: number
   lines: Buffer[]
@@ -36,8 +36,8 @@ interface Open {
 }
 
 /**
- * The events of a file, or of the standard input if it is `-`: JSON documents, one a line or over several lines. What
- * has been read is given at once, so that a pipe may stay open, and is not kept.
+ * Reads events from a file, or from stdin if it is `-`: JSON documents of one or several lines. Yields what has been
+ * read at once, so that a pipe may stay open, and keeps nothing of it.
  */
 export async function* batchesOf(file: string): AsyncGenerator<Read[]> {
   const name = file === '-' ? 'stdin' : file
@@ -53,7 +53,7 @@ class Reader {
   #line = 0
   #open: Open | undefined
 
-  /** The texts of each piece of a stream that end in it. */
+  /** Yields the texts that end in each piece of the stream. */
   async *read(stream: AsyncIterable<Buffer>): AsyncGenerator<Text[]> {
     let rest: Buffer[] = []
     for await (const piece of stream) {
@@ -86,19 +86,19 @@ class Reader {
     open.bytes += bytes.length
     open.depth += depthOf(text)
     const isEvent = isEventByItself(text)
-    // In a document there would be a comma between two of them.
+    // Within one document a comma would separate two events.
     const isCutOff = (isEvent && open.afterEvent) || open.bytes > MAX_OPEN
     if (text.trim() !== '') open.afterEvent = isEvent
     if (open.depth <= 0 || isCutOff) yield* this.#end(isCutOff)
   }
 
-  /** What was open is one document, or else a document a line. */
+  /** Ends an open document. If it is not JSON, each of its lines is a document. */
   *#end(isCutOff = false): Generator<Text> {
     if (!this.#open) return
     const { line, lines } = this.#open
     this.#open = undefined
     const bytes = Buffer.concat(lines.flatMap(line => [line, NEWLINE]))
-    // The lines of a document that is no JSON are told apart from lines of events by their indentation.
+    // Lines of events begin with a brace. Lines of a broken document are indented.
     const isLines = isCutOff || lines.some(line => line[0] === BRACE && isEventByItself(line.toString()))
     if (!isLines || isJson(bytes.toString())) return yield { bytes, line }
     for (const [i, bytes] of lines.entries())
@@ -110,7 +110,7 @@ const NEWLINE = Buffer.from('\n')
 const BRACE = '{'.charCodeAt(0)
 const BYTE_ORDER_MARK = Buffer.from('\uFEFF')
 
-/** Brackets that a line opens and does not close; no text of JSON goes beyond its line. */
+/** Counts the brackets that a line opens and does not close. JSON has no strings over several lines. */
 function depthOf(line: string): number {
   const brackets = line.replace(/"(?:[^"\\]|\\.)*"/g, '').replace(/[^[\]{}]/g, '')
   return [...brackets].reduce((depth, bracket) => depth + (bracket === '[' || bracket === '{' ? 1 : -1), 0)
@@ -129,7 +129,7 @@ function isJson(text: string): boolean {
   }
 }
 
-/** What cannot be taken stands in the place of its event as the reason. */
+/** Parses events. A text that cannot be parsed becomes one event with the reason. */
 function eventsOf({ bytes, line }: Text): Pick<Read, 'line' | 'event' | 'text'>[] {
   try {
     const { events, textOf } = readBody(bytes)
@@ -137,7 +137,7 @@ function eventsOf({ bytes, line }: Text): Pick<Read, 'line' | 'event' | 'text'>[
     let [begun, ended] = [0, 0]
     return events.map((event, i) => {
       const text = textOf(i)
-      // Between two events are commas and blanks only.
+      // Only commas and blanks separate two events.
       const at = whole.indexOf(text, ended)
       line += whole.slice(begun, at).split('\n').length - 1
       begun = at

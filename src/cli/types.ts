@@ -9,17 +9,17 @@ import { CheckedSchemas, uriOf } from './check/schemas.js'
 import { UsageError } from './usage.js'
 
 export interface TypesOptions {
-  /** Folders and files of schemas and stream configurations; without any, the folder in which the command runs. */
+  /** Folders and files of schemas and stream configurations (default: the working directory). */
   files: readonly string[]
-  /** The file of types; its lock file stands beside it. */
+  /** The file to write. Its lock file is next to it. */
   output?: string | undefined
-  /** Schema repositories that references may name. */
+  /** Schema repositories for references. */
   schemas?: readonly string[] | undefined
-  /** Writes nothing, and says whether the files are up to date. */
+  /** Only says whether the files are up to date. */
   check?: boolean | undefined
 }
 
-/** What the types were made of, for CI to compare. */
+/** Hashes of what the types were made from, for CI to compare. */
 interface Lock {
   eventgate: string
   schemas: Record<string, string>
@@ -27,7 +27,7 @@ interface Lock {
   types: string
 }
 
-/** Writes TypeScript types of schemas, and of which events a stream takes. Gives the exit code. */
+/** Writes TypeScript types of schemas, and of the events that each stream takes. Returns the exit code. */
 export async function types({
   files,
   output,
@@ -89,15 +89,13 @@ function lockOf(schemas: readonly SchemaFile[], streams: readonly SourceFile[], 
 
 type Compile = (schema: object, name: string, options: object) => Promise<string>
 
-/** It brings Prettier, 25 MB in all, which no service needs: whoever makes types installs it. */
+/** An optional package, because it has 25 MB with Prettier, and services do not need it. */
 async function compiler(): Promise<Compile> {
   try {
     const name = 'json-schema-to-typescript'
     return ((await import(name)) as { compile: Compile }).compile
   } catch {
-    throw new UsageError(
-      'types need the package json-schema-to-typescript: npm install --save-dev json-schema-to-typescript',
-    )
+    throw new UsageError('eventgate types needs a package: npm install --save-dev json-schema-to-typescript')
   }
 }
 
@@ -140,7 +138,7 @@ export type EventOf<S extends keyof Streams> = Streams[S] & { meta: { stream: S 
 /** What may be sent to a stream. */
 export type SendableTo<S extends keyof Streams> = Sendable<Streams[S]> & { meta: { stream: NoInfer<S> } }`
 
-/** A stream takes all versions of its schema. A stream known by a regular expression has no name to list. */
+/** A stream takes all versions of its schema. Streams that are regular expressions have no name to list. */
 function streamsOf(versions: ReadonlyMap<string, SchemaFile[]>, streams: readonly SourceFile[]): string {
   const lines = streams.flatMap(({ value }) => {
     const all = isObject(value.streams) ? value.streams : value
@@ -165,7 +163,7 @@ function nameOf(title: string, version: string): string {
   return `${/^\d/.test(name) ? '_' : ''}${name}_${version.replaceAll('.', '_')}`
 }
 
-/** The schema with all that it refers to inside it, and without titles, which would become names. */
+/** Includes all that a schema refers to, and removes titles, which would become names of types. */
 function bundled(parts: SchemaParts, uri: string): object {
   const definitions: Record<string, unknown> = {}
   const rewrite = (schema: unknown): unknown => {

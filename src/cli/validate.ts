@@ -20,17 +20,17 @@ export interface ValidateOptions {
   json?: boolean | undefined
 }
 
-/** Writes what would become of events, and gives the exit code. */
+/** Prints what would become of events. Returns the exit code. */
 export async function validate(options: ValidateOptions): Promise<number> {
   const { conf, config } = readOptions(options)
   const files = options.files.length > 0 ? options.files : ['-']
-  // Said before anything is judged.
+  // A missing file is an error before the first verdict.
   for (const file of files) if (file !== '-') statSync(file)
   const { judge, close } = await open(conf, config, options)
   const print = options.json ? printJson : printer(process.stdout.hasColors?.() ?? false)
   const counts = { accepted: 0, refused: 0, failed: 0 }
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    // Who reads no further has seen enough.
+    // A reader such as `head` may close the pipe.
     if (error.code === 'EPIPE') process.exit(codeOf(counts))
     process.stderr.write(`eventgate: the output cannot be written: ${error.message}\n`)
     process.exit(2)
@@ -71,7 +71,7 @@ function readOptions({ config: file, schemas = [] }: ValidateOptions): {
   for (const folder of schemas) {
     if (/^(https?|file):/.test(folder)) continue
     if (!existsSync(folder) || !statSync(folder).isDirectory())
-      throw new UsageError(`there is no folder ${folder}`)
+      throw new UsageError(`${folder} is not a folder`)
   }
   const conf =
     file === undefined
@@ -89,7 +89,7 @@ function warn(reason: string): void {
   process.stderr.write(`eventgate: ${reason}\n`)
 }
 
-/** Rejects if what the configuration names cannot be had. */
+/** Rejects if the stream configuration or the factory module cannot be loaded. */
 async function open(
   conf: Record<string, unknown>,
   config: Config,

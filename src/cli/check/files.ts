@@ -6,9 +6,9 @@ import { isObject } from '../../lib/eventgate.js'
 import { readText } from '../../lib/yaml.js'
 import { UsageError } from '../usage.js'
 
-/** A file that holds a schema or a stream configuration. */
+/** A file with a schema or a stream configuration. */
 export interface SourceFile {
-  /** As it is named in what is printed: relative to the folder in which the command runs. */
+  /** Its path as it is printed, relative to the working directory. */
   name: string
   path: string
   text: string
@@ -16,9 +16,9 @@ export interface SourceFile {
 }
 
 export interface SchemaFile extends SourceFile {
-  /** The folder from which the schema's URI leads to the file. */
+  /** The folder to which the schema's URI is relative. */
   root: string
-  /** Where its title leads: the path of its folder below the root. */
+  /** The path of its folder below the root, which its title should be. */
   title: string
   version: string
 }
@@ -26,7 +26,7 @@ export interface SchemaFile extends SourceFile {
 export interface Found {
   schemas: SchemaFile[]
   streams: SourceFile[]
-  /** Files that are neither JSON nor YAML. */
+  /** Files that cannot be parsed as JSON or YAML. */
   unreadable: { name: string; message: string }[]
 }
 
@@ -34,19 +34,19 @@ const BOUNDS = { maxValues: 1_000_000, maxDepth: 200 }
 const MAX_FILES = 50_000
 const VERSION = /^(\d+\.\d+\.\d+)\.(?:ya?ml|json)$/
 
-/** What is below these paths. Throws a UsageError for one that is not there. */
+/** Finds schemas and stream configurations below these paths. Throws a UsageError if a path does not exist. */
 export function findFiles(paths: readonly string[], base = process.cwd()): Found {
   const found: Found = { schemas: [], streams: [], unreadable: [] }
   for (const path of paths) {
     const isFile = statSync(path, { throwIfNoEntry: false })?.isFile()
-    if (isFile === undefined) throw new UsageError(`there is no ${path}`)
-    for (const file of isFile ? [path] : walk(path)) take(file, path, isFile, base, found)
+    if (isFile === undefined) throw new UsageError(`${path} does not exist`)
+    for (const file of isFile ? [path] : walk(path)) addFile(file, path, isFile, base, found)
   }
   placeSchemas(found.schemas)
   return found
 }
 
-function take(path: string, root: string, isNamed: boolean, base: string, found: Found): void {
+function addFile(path: string, root: string, isNamed: boolean, base: string, found: Found): void {
   const version = VERSION.exec(path.split('/').at(-1) ?? '')?.[1]
   const name = relative(base, path) || path
   const text = readFileSync(path, 'utf8')
@@ -64,7 +64,7 @@ function take(path: string, root: string, isNamed: boolean, base: string, found:
   else if (looksLikeStreams(value) || (isNamed && !looksLikeSchema(value))) found.streams.push(file)
 }
 
-/** The root is where most of the `$id`s lead from; a file whose own one is wrong does not move it. */
+/** Finds the roots from the `$id`s. Most of them decide, so that a wrong `$id` does not move its file. */
 function placeSchemas(schemas: SchemaFile[]): void {
   const votes = new Map<string, number>()
   for (const { path, value } of schemas) {
@@ -109,13 +109,13 @@ function looksLikeSchema(value: Record<string, unknown>): boolean {
   return ['$schema', '$id', 'properties', 'allOf', 'type'].some(name => name in value)
 }
 
-/** The line of the first match, from 1; 1 if there is none. */
+/** The line of the first match, counted from 1 (1 without a match). */
 export function lineOf(text: string, pattern: RegExp): number {
   const index = text.search(pattern)
   return index < 0 ? 1 : text.slice(0, index).split('\n').length
 }
 
-/** The paths as they were at a revision of git, in a folder that `drop` removes. Throws a UsageError. */
+/** Checks out paths of a git revision into a folder, which `drop` removes. Throws a UsageError. */
 export function filesAt(
   revision: string,
   paths: readonly string[],
@@ -136,7 +136,7 @@ export function filesAt(
     mkdirSync(tree)
     const inside = paths.map(path => relative(top, resolve(path)) || '.')
     const kept = inside.filter(path => git(['-C', top, 'ls-tree', commit, '--', path]) !== '' || path === '.')
-    // An index of its own: the repository's stays as it is.
+    // A separate index leaves the repository's as it is.
     const env = { ...process.env, GIT_INDEX_FILE: join(folder, 'index') }
     if (kept.length > 0) git(['-C', top, `--work-tree=${tree}`, 'checkout', commit, '--', ...kept], env)
     return { paths: kept.map(path => join(tree, path)), folder: tree, drop }

@@ -1,22 +1,22 @@
 import type { Event } from '../../lib/eventgate.js'
 import type { Verdict } from '../../lib/evolution/comparison.js'
 
-/** What a new version of a schema means for events of the one before. */
+/** What a new version of a schema means for events of the version before it. */
 export interface Result {
   /** The schema's title. */
   schema: string
   from: string
   to: string
   verdict: Verdict['verdict']
-  /** Whether the major version is the same, so that nothing may break. */
+  /** Whether the major version is the same. If so, nothing may break. */
   sameMajor: boolean
-  /** Accepted by the older version and refused by the newer one; null unless it breaks. */
+  /** An event that the older version accepts and the newer one refuses (null unless it breaks). */
   event: Event | null
-  /** What refuses it, or what could not be told; null if all is compatible. */
+  /** The rule that refuses it, or that could not be decided (null if the version is compatible). */
   rule: { path: string; keyword: string; message: string } | null
   file: string
   line: number
-  /** What became of real events, where some were given. */
+  /** What would become of real events (null without --sample). */
   sample: Sample | null
 }
 
@@ -53,7 +53,7 @@ export function exitCodeOf({ results, problems }: Report, strict: boolean): numb
   return fails || problems.some(({ severity }) => severity === 'error' || strict) ? 1 : 0
 }
 
-/** What a person reads, or a comment on a pull request shows. */
+/** The report for people, also as a comment on a pull request. */
 export function textOf(report: Report, strict: boolean): string {
   const lines: string[] = []
   for (const { severity, file, line, message, code } of report.problems)
@@ -82,7 +82,7 @@ export function textOf(report: Report, strict: boolean): string {
 
 const MAX_TEXT = 80
 
-/** An event for a person to read. `--json` has it whole. */
+/** Shortens an event for people. `--json` has all of it. */
 function shortened(event: Event): string {
   return JSON.stringify(event, (_name, value) =>
     typeof value === 'string' && value.length > MAX_TEXT

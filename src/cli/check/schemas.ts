@@ -23,7 +23,7 @@ export class CheckedSchemas {
     this.#comparison = comparison
   }
 
-  /** `conf` is the service's, so that the same schemas are secure, and the same fields filled in. */
+  /** `conf` has the options of the service, because they decide which schemas are secure and which fields are filled in. */
   static async load(
     files: readonly SchemaFile[],
     conf: Record<string, unknown>,
@@ -49,7 +49,7 @@ export class CheckedSchemas {
     return checked
   }
 
-  /** Undefined for a schema that does not compile. */
+  /** Undefined if the schema does not compile. */
   side(file: SchemaFile): Side | undefined {
     if (this.#failures.has(file)) return undefined
     const schema = this.#repository.get(uriOf(file))
@@ -57,7 +57,7 @@ export class CheckedSchemas {
     return parts && { schema, parts }
   }
 
-  /** By title, the versions in order. */
+  /** The versions of each title, in order. */
   versions(): Map<string, SchemaFile[]> {
     const all = new Map<string, SchemaFile[]>()
     for (const file of this.files) all.set(file.title, [...(all.get(file.title) ?? []), file])
@@ -65,7 +65,7 @@ export class CheckedSchemas {
     return all
   }
 
-  /** Each version against the one before it. */
+  /** Compares each version with the one before it. */
   compareVersions(progress: (done: number, of: number) => void): Result[] {
     const pairs = [...this.versions()].flatMap(([, versions]) =>
       versions.slice(1).map((file, i) => [versions[i] as SchemaFile, file] as const),
@@ -76,7 +76,7 @@ export class CheckedSchemas {
     })
   }
 
-  /** Undefined where one of the two does not compile, which is a problem of its own. */
+  /** Undefined if one of the two does not compile, which is a problem of its own. */
   compare(older: Side | undefined, from: string, file: SchemaFile): Result | undefined {
     const newer = this.side(file)
     if (!older || !newer) return undefined
@@ -90,7 +90,7 @@ export class CheckedSchemas {
     }
   }
 
-  /** How many of these real events, which the older version accepts, a newer one refuses. */
+  /** Counts the real events that the older version accepts and the newer one refuses. */
   sample(result: Result, events: readonly Event[]): Sample | null {
     const at = (version: string) =>
       this.files.find(({ title, version: own }) => title === result.schema && own === version)
@@ -115,13 +115,13 @@ export class CheckedSchemas {
     }
   }
 
-  /** Whether an event is of this version or of one before it. */
+  /** Whether an event names this version or an earlier one. */
   #names(event: Event, title: string, version: string): boolean {
     const [, own, named] = /^\/?(.+)\/(\d+\.\d+\.\d+)(?:\.\w+)?$/.exec(String(event.$schema)) ?? []
     return own === title && named !== undefined && order(named, version) <= 0
   }
 
-  /** What is wrong with single schemas, and with the steps between versions. */
+  /** All that is wrong with single schemas and with the steps between versions. */
   problems(): Problem[] {
     return [...this.files.flatMap(file => this.#problemsOf(file)), ...this.#wrongSteps()]
   }
@@ -134,17 +134,17 @@ export class CheckedSchemas {
     const failure = this.#failures.get(file)
     if (failure) add(failure.code, failure.message)
     const uri = uriOf(file)
-    if (value.$id === undefined) add('id_missing', `it has no $id: write $id: ${uri}`, /^/, 'warning')
+    if (value.$id === undefined) add('id_missing', `it has no $id: add $id: ${uri}`, /^/, 'warning')
     else if (value.$id !== uri)
       add(
         'id_mismatch',
-        `its $id is ${JSON.stringify(value.$id)} and its file is that of ${uri}`,
+        `its $id is ${JSON.stringify(value.$id)}, but its path says ${uri}`,
         /["']?\$id["']?\s*:/,
       )
     if (value.title !== title)
       add(
         'title_mismatch',
-        `its title is ${JSON.stringify(value.title) ?? 'missing'} and its folder ${title}: streams name schemas by their title`,
+        `its title is ${JSON.stringify(value.title) ?? 'missing'}, but its folder is ${title}: streams refer to the title`,
         /^\s*["']?title["']?\s*:/m,
       )
     const side = this.side(file)
@@ -177,7 +177,7 @@ export class CheckedSchemas {
     return problems
   }
 
-  /** What a branch did to versions that were there before it. */
+  /** Finds published versions that a branch changed or removed. */
   since(base: CheckedSchemas, revision: string): { results: Result[]; problems: Problem[] } {
     const results: Result[] = []
     const problems: Problem[] = []
@@ -185,15 +185,15 @@ export class CheckedSchemas {
     for (const before of base.files) {
       const file = now.get(uriOf(before))
       if (!file) {
-        const message = `${uriOf(before)} is published at ${revision} and gone: events that name it would be refused`
+        const message = `${uriOf(before)} is published at ${revision} and was removed: events that name it would be refused`
         problems.push({ code: 'version_removed', severity: 'error', message, file: before.name, line: 1 })
         continue
       }
       if (isSame(file.value, before.value)) continue
       const onlyWords = isSame(withoutWords(file.value), withoutWords(before.value))
       const message = onlyWords
-        ? `the words of ${uriOf(file)}, which is published at ${revision}, were edited`
-        : `${uriOf(file)} is published at ${revision} and was edited: services keep what they have loaded; make a new version`
+        ? `descriptions or examples of ${uriOf(file)}, which is published at ${revision}, were edited`
+        : `${uriOf(file)} is published at ${revision} and was edited: services keep the schema that they have loaded. Make a new version`
       const severity = onlyWords ? 'warning' : 'error'
       problems.push({ code: 'published_edited', severity, message, file: file.name, line: 1 })
       const result = onlyWords
@@ -204,7 +204,7 @@ export class CheckedSchemas {
     return { results, problems }
   }
 
-  /** The newest version of a title. */
+  /** The newest version of a title, if there is one. */
   newest(title: string): SchemaFile | undefined {
     return this.versions().get(title)?.at(-1)
   }
@@ -228,7 +228,7 @@ function nextVersions(version: string): string[] {
   return [`${major}.${minor}.${patch + 1}`, `${major}.${minor + 1}.0`, `${major + 1}.0.0`]
 }
 
-/** A schema without what changes nothing for events. */
+/** Removes the keywords that do not matter for events. */
 function withoutWords(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withoutWords)
   if (!isObject(value)) return value

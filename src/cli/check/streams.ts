@@ -6,7 +6,7 @@ import { lineOf, type SourceFile } from './files.js'
 import type { Problem } from './report.js'
 import type { CheckedSchemas } from './schemas.js'
 
-/** What is wrong with a stream configuration, by itself and with these schemas; and how many streams it has. */
+/** Finds what is wrong with a stream configuration, by itself and with these schemas, and counts its streams. */
 export function checkStreams(
   file: SourceFile,
   config: Config,
@@ -39,7 +39,7 @@ export function checkStreams(
     const stream = table.find(isExpression(name) ? '' : name)
     const title = settings.schema_title
     if (typeof title !== 'string') {
-      add('stream_without_schema', name, `stream ${name} has no schema_title: it takes no event`)
+      add('stream_without_schema', name, `stream ${name} has no schema_title, so it takes no events`)
       continue
     }
     if (schemas.files.length === 0) continue
@@ -75,7 +75,7 @@ export function checkStreams(
   }
   for (const [title, [first = '', ...more]] of lacking) {
     const others = more.length > 0 ? ` and ${more.length} more take` : ' takes'
-    add('stream_schema_missing', first, `stream ${first}${others} ${title}, of which there is no version`)
+    add('stream_schema_missing', first, `stream ${first}${others} ${title}, which has no version`)
   }
   overlaps(table, add)
   return { problems, streams: table.size }
@@ -83,7 +83,7 @@ export function checkStreams(
 
 type Add = (code: string, stream: string, message: string, severity?: Problem['severity']) => void
 
-/** The first expression that matches wins, so the order decides what a stream is. */
+/** Warns of names that several expressions match, because the order of the expressions then decides. */
 function overlaps(table: StreamTable, add: Add): void {
   const expressions = Object.keys(table.settings).filter(isExpression)
   const names = Object.keys(table.settings).filter(name => !isExpression(name))
@@ -103,7 +103,7 @@ function overlaps(table: StreamTable, add: Add): void {
   }
 }
 
-/** Names that an expression without alternatives most likely matches: its own letters. */
+/** Guesses names that an expression matches, from its own letters. */
 function literalsOf(expression: string): string[] {
   const plain = expression.slice(1, -1).replace(/[\^$]/g, '').replace(/\\(.)/g, '$1')
   const filled = plain.replace(/\.[*+]|\[[^\]]*\][*+?]?|\([^)]*\)[*+?]?/g, 'x')
@@ -122,7 +122,7 @@ function isExpression(name: string): boolean {
   return name.length > 2 && name.startsWith('/') && name.endsWith('/')
 }
 
-/** Whether each event of a schema has a field at a dotted path. */
+/** Whether a schema requires the field at a dotted path. */
 function isRequired(parts: SchemaParts, path: string): boolean {
   let schemas: SubSchema[] = [parts.root]
   for (const name of path.split('.')) {

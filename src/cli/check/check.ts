@@ -1,24 +1,25 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { readConf } from '../lib/config/config.js'
-import { readConfigFile } from '../lib/config/file.js'
-import { ConfigError } from '../lib/config/problems.js'
-import type { Event } from '../lib/eventgate.js'
-import { isObject } from '../lib/eventgate.js'
-import { readInfo } from '../wiring.js'
-import { type Found, filesAt, findFiles, type SourceFile } from './check/files.js'
-import { exitCodeOf, type Problem, type Report, sarifOf, textOf } from './check/report.js'
-import { CheckedSchemas } from './check/schemas.js'
-import { checkStreams } from './check/streams.js'
-import { UsageError } from './usage.js'
+import { isBuiltIn } from '../../factory.js'
+import { readConf } from '../../lib/config/config.js'
+import { readConfigFile } from '../../lib/config/file.js'
+import { ConfigError } from '../../lib/config/problems.js'
+import type { Event } from '../../lib/eventgate.js'
+import { isObject } from '../../lib/eventgate.js'
+import { readInfo } from '../../wiring.js'
+import { UsageError } from '../usage.js'
+import { type Found, filesAt, findFiles, type SourceFile } from './files.js'
+import { exitCodeOf, type Problem, type Report, sarifOf, textOf } from './report.js'
+import { CheckedSchemas } from './schemas.js'
+import { checkStreams } from './streams.js'
 
 export interface CheckOptions {
-  /** Folders and files; without any, the folder in which the command runs. */
+  /** Folders and files (default: the working directory). */
   files: readonly string[]
   config?: string | undefined
   schemas?: readonly string[] | undefined
-  /** A revision of git. */
+  /** A git revision. */
   base?: string | undefined
   /** NDJSON of real events. */
   sample?: string | undefined
@@ -27,13 +28,13 @@ export interface CheckOptions {
   sarif?: boolean | undefined
 }
 
-/** Checks schemas, stream configurations and a configuration file; writes what it found, and gives the exit code. */
+/** Checks schemas, stream configurations and a configuration file. Prints the results and returns the exit code. */
 export async function check(
   options: CheckOptions,
   print: (text: string) => void = text => void process.stdout.write(text),
 ): Promise<number> {
   const { files, config: file, schemas: more = [], base, strict = false } = options
-  if (options.json && options.sarif) throw new UsageError('--json and --sarif are two forms of one output')
+  if (options.json && options.sarif) throw new UsageError('use either --json or --sarif')
   const conf = readConfiguration(file)
   const report: Report = { results: [], problems: [...conf.problems], schemas: 0, streams: 0 }
   const paths = files.length === 0 && file === undefined ? ['.'] : files
@@ -42,7 +43,7 @@ export async function check(
   for (const { name, message } of found.unreadable)
     report.problems.push({ code: 'unreadable', severity: 'error', message, file: name, line: 1 })
   const roots = [...more, ...((conf.conf.schema_base_uris ?? []) as string[])]
-  // A stream's schemas may stand in another repository than what is checked.
+  // The schemas of a stream may be in a repository that is not checked.
   const known = findFiles(more.filter(root => !/^(https?|file):/.test(root)))
   const schemas = await CheckedSchemas.load(found.schemas, conf.conf, roots)
   const all =
@@ -64,7 +65,7 @@ export async function check(
     report.schemas + streams.length + found.unreadable.length === 0 &&
     file === undefined
   )
-    throw new UsageError(`there is neither a schema nor a stream configuration in ${files.join(', ')}`)
+    throw new UsageError(`there is no schema and no stream configuration in ${files.join(', ')}`)
   print(printed(report, options))
   return exitCodeOf(report, strict)
 }
@@ -111,14 +112,14 @@ function addSamples(report: Report, schemas: CheckedSchemas, file: string): void
   for (const result of report.results) result.sample = schemas.sample(result, events)
 }
 
-/** The service's configuration, with all that is wrong with it; nothing that it names is opened but files. */
+/** Reads the configuration and finds all that is wrong with it. Of what it names only files are opened. */
 function readConfiguration(path: string | undefined): {
   conf: Record<string, unknown>
   problems: Problem[]
   streams: SourceFile[]
 } {
-  const none = { conf: {}, problems: [], streams: [] }
-  if (path === undefined) return none
+  const empty = { conf: {}, problems: [], streams: [] }
+  if (path === undefined) return empty
   const problem = (message: string, code = 'config_invalid'): Problem => {
     return { code, severity: 'error', message, file: path, line: 1 }
   }
@@ -136,25 +137,20 @@ function readConfiguration(path: string | undefined): {
     }
   } catch (error) {
     if (error instanceof ConfigError)
-      return { ...none, problems: error.problems.map(({ path, message }) => problem(`${path} ${message}`)) }
+      return { ...empty, problems: error.problems.map(({ path, message }) => problem(`${path} ${message}`)) }
     throw new UsageError((error as Error).message)
   }
 }
 
-/** Files that the start would ask for. Schema repositories may be mounted later, where the service runs. */
+/** Files that the service needs to start. Schema repositories may exist only where it runs. */
 function missingFiles(conf: Record<string, unknown>): string[] {
   const module = conf.eventgate_factory_module
   const missing: string[] = []
-  if (
-    typeof module === 'string' &&
-    module.startsWith('/') &&
-    !existsSync(module) &&
-    !/eventgate-wikimedia\.js$/.test(module)
-  )
-    missing.push(`services[0].conf.eventgate_factory_module ${module} is not there`)
+  if (typeof module === 'string' && module.startsWith('/') && !existsSync(module) && !isBuiltIn(module))
+    missing.push(`services[0].conf.eventgate_factory_module ${module} does not exist`)
   const uri = localPath(conf.stream_config_uri)
   if (uri !== undefined && !existsSync(uri))
-    missing.push(`services[0].conf.stream_config_uri ${uri} is not there`)
+    missing.push(`services[0].conf.stream_config_uri ${uri} does not exist`)
   return missing
 }
 
