@@ -63,7 +63,6 @@ const TO_SPLIT: readonly string[] = [
   'lib/eventgate.ts',
   // kafka
   'lib/kafka/metadata.ts',
-  'lib/kafka/sender.ts',
 ]
 const WITHOUT_TEST: readonly string[] = [
   // app
@@ -78,22 +77,6 @@ const WITHOUT_TEST: readonly string[] = [
   // core
   'lib/did-you-mean.ts',
   'lib/json-pointer.ts',
-  // kafka
-  'lib/kafka/backoff.ts',
-  'lib/kafka/batch-queue.ts',
-  'lib/kafka/batch.ts',
-  'lib/kafka/channel.ts',
-  'lib/kafka/leader-epoch.ts',
-  'lib/kafka/metadata.ts',
-  'lib/kafka/producer-ids.ts',
-  'lib/kafka/share.ts',
-  'lib/kafka/topic.ts',
-  'lib/kafka/transport.ts',
-  'lib/kafka/wire/compression.ts',
-  'lib/kafka/wire/crc32c.ts',
-  'lib/kafka/wire/headers.ts',
-  'lib/kafka/wire/protocol.ts',
-  'lib/kafka/wire/versions.ts',
   // remote
   'lib/remote/fetch-text.ts',
   'lib/remote/reachability.ts',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { GateError } from '#src/lib/errors.js'
 import type { Trace } from '#src/lib/eventgate.js'
+import type { Pending } from '#src/lib/kafka/batch.js'
 import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
 import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
 import { type BatchFault, FakeClock, FakeCluster, randomFrom } from './kafka-fake.js'
@@ -111,4 +112,38 @@ export function setUp(
 /** Faults for the batches that are asked to be stored, one after the other; then none. */
 export function inOrder(...faults: (BatchFault | undefined)[]): { batch: () => BatchFault | undefined } {
   return { batch: () => faults.shift() }
+}
+
+/** A sender whose cluster is away from 1 s on until `back`: no connection, no metadata. */
+export function setUpAway(back: number) {
+  let clock: FakeClock | undefined
+  const away = () => clock !== undefined && clock.time >= 1000 && clock.time < back
+  const made = setUp(
+    {},
+    {
+      connect: () => (away() ? 'refused' : undefined),
+      request: () => (away() ? 'lost' : undefined),
+      metadata: () => (away() ? 'fails' : undefined),
+    },
+  )
+  clock = made.clock
+  return made
+}
+
+/** An event that a sender has accepted. */
+export function eventOf(value: string, now: number): Pending {
+  return {
+    key: null,
+    value,
+    valueBytes: value.length,
+    timestamp: 1,
+    headers: undefined,
+    size: value.length,
+    deadline: now + TIMEOUT,
+    patience: TIMEOUT,
+    share: undefined,
+    settled: false,
+    resolve: () => {},
+    reject: (_error: GateError) => {},
+  }
 }
