@@ -1,4 +1,4 @@
-/** The chart, rendered by Helm itself, where it is installed: `helm/tools.sh` does so. */
+/** The chart, rendered by Helm itself, which `helm/tools.sh` installs. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
@@ -7,14 +7,12 @@ import { delimiter, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { load } from 'js-yaml'
 import { StreamTable } from '#src/lib/streams/table.js'
+import { CHART } from '../docs/chart-schema.js'
 import { temporary } from '../support/service.js'
-import { CHART } from './chart-schema.js'
 
 const TOOLS =
   process.env.TOOLS_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'eventgate-tools')
 const env = { ...process.env, PATH: [join(TOOLS, 'bin'), process.env.PATH].join(delimiter) }
-const skip =
-  spawnSync('helm', ['version'], { env }).status === 0 ? false : 'helm is not installed: nothing was tested'
 
 /** What Helm makes of values. */
 function render(t: TestContext, values: string, ...more: string[]) {
@@ -30,7 +28,8 @@ function render(t: TestContext, values: string, ...more: string[]) {
     file,
     ...more,
   ]
-  const { status, stdout, stderr } = spawnSync('helm', args, { env, encoding: 'utf8' })
+  const { status, stdout, stderr, error } = spawnSync('helm', args, { env, encoding: 'utf8' })
+  assert.equal(error, undefined, 'helm is missing: helm/tools.sh installs it')
   return { status, stdout, stderr }
 }
 
@@ -60,7 +59,7 @@ function assertOrder(table: StreamTable): void {
   assert.equal(table.find('another')?.schemaTitle, 'a')
 }
 
-test('streams as a text keep their order: of key fields, and of expressions', { skip }, t => {
+test('streams as a text keep their order: of key fields, and of expressions', t => {
   assertOrder(streamsOf(render(t, `streams: |\n${indented(STREAMS)}`)))
   const file = join(temporary(t), 'streams.yaml')
   writeFileSync(file, STREAMS)
@@ -69,7 +68,7 @@ test('streams as a text keep their order: of key fields, and of expressions', { 
   assertOrder(streamsOf(render(t, '', '--set-file', `streams=${file}`)))
 })
 
-test('streams as a map are refused where Helm would change what they mean', { skip }, t => {
+test('streams as a map are refused where Helm would change what they mean', t => {
   const { status, stderr } = render(t, `streams:\n${indented(STREAMS)}`)
   assert.equal(status, 1)
   assert.match(
@@ -82,7 +81,7 @@ test('streams as a map are refused where Helm would change what they mean', { sk
   )
 })
 
-test('streams as a map are taken where no order matters', { skip }, t => {
+test('streams as a map are taken where no order matters', t => {
   const table = streamsOf(
     render(
       t,
@@ -93,9 +92,7 @@ test('streams as a map are taken where no order matters', { skip }, t => {
   assert.equal(table.find('zed')?.schemaTitle, 'z')
 })
 
-test("the stream of the chart's own test event is added to a text, unless something takes it", {
-  skip,
-}, t => {
+test("the stream of the chart's own test event is added to a text, unless something takes it", t => {
   const own = 'check-eventgate.test.event'
   for (const text of [
     's: { schema_title: x }',
@@ -111,9 +108,7 @@ test("the stream of the chart's own test event is added to a text, unless someth
   assert.deepEqual(Object.keys(known.settings), ['/^check-/'])
 })
 
-test('a text that is no map of streams, or that the test event cannot be added to, is refused', {
-  skip,
-}, t => {
+test('a text that is no map of streams, or that the test event cannot be added to, is refused', t => {
   const refused: [values: string, said: RegExp][] = [
     ['streams: "a: ["', /streams: are no map of streams: /],
     ['streams: "[a]"', /streams: are no map of streams: /],
