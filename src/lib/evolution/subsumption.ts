@@ -162,32 +162,28 @@ export class Subsumption {
     const same = (keyword: string) => any(part => isSameRule(part[keyword], newer[keyword]))
     const plain = this.#filled.isPlain(facts, newer, place)
     const limits = limitsOf(facts, types)
-    const needs = (keyword: string, ...of: Type[]) =>
-      newer[keyword] !== undefined && (of.length === 0 || of.some(type => types.has(type)))
-    const number = (keyword: string) => newer[keyword] as number
+    const check = <Value>(applies: boolean, keyword: string, follows: (value: Value) => boolean) => {
+      if (applies && newer[keyword] !== undefined && !follows(newer[keyword] as Value)) missing(keyword)
+    }
+    const isText = types.has('string')
+    const isNumber = types.has('integer') || types.has('fraction')
 
     if (Array.isArray(newer.allOf))
       for (const part of newer.allOf as SubSchema[]) gaps.push(...this.#prove(facts, part, place))
 
-    if (needs('type') && ![...types].every(type => admits(newer.type, type))) missing('type')
+    check(true, 'type', rule => [...types].every(type => admits(rule, type)))
     // Lists of values were compared value by value.
-    if (needs('enum') && !(plain && same('enum')) && !coversBooleans(newer.enum, types)) missing('enum')
-    if (needs('const') && !(plain && same('const'))) missing('const')
-
-    if (needs('maxLength', 'string') && !(limits.maxLength <= number('maxLength'))) missing('maxLength')
-    if (needs('minLength', 'string') && !(limits.minLength >= number('minLength'))) missing('minLength')
-    if (needs('pattern', 'string') && !same('pattern')) missing('pattern')
-    if (needs('format', 'string') && !same('format') && this.#newer.checksFormat(newer.format))
-      missing('format')
-
-    if (needs('maximum', 'integer', 'fraction') && !(limits.maximum <= number('maximum'))) missing('maximum')
-    if (needs('minimum', 'integer', 'fraction') && !(limits.minimum >= number('minimum'))) missing('minimum')
-    if (needs('exclusiveMaximum', 'integer', 'fraction') && !(limits.below <= number('exclusiveMaximum')))
-      missing('exclusiveMaximum')
-    if (needs('exclusiveMinimum', 'integer', 'fraction') && !(limits.above >= number('exclusiveMinimum')))
-      missing('exclusiveMinimum')
-    if (needs('multipleOf', 'integer', 'fraction') && !isMultiple(facts, types, number('multipleOf')))
-      missing('multipleOf')
+    check(true, 'enum', values => (plain && same('enum')) || coversBooleans(values, types))
+    check(true, 'const', () => plain && same('const'))
+    check(isText, 'maxLength', (limit: number) => limits.maxLength <= limit)
+    check(isText, 'minLength', (limit: number) => limits.minLength >= limit)
+    check(isText, 'pattern', () => same('pattern'))
+    check(isText, 'format', format => same('format') || !this.#newer.checksFormat(format))
+    check(isNumber, 'maximum', (limit: number) => limits.maximum <= limit)
+    check(isNumber, 'minimum', (limit: number) => limits.minimum >= limit)
+    check(isNumber, 'exclusiveMaximum', (limit: number) => limits.below <= limit)
+    check(isNumber, 'exclusiveMinimum', (limit: number) => limits.above >= limit)
+    check(isNumber, 'multipleOf', (of: number) => isMultiple(facts, types, of))
 
     if (types.has('array')) gaps.push(...this.#array(facts, newer, place, plain, limits))
     if (types.has('object')) gaps.push(...objectGaps(this.#proof, facts, newer, place, plain))
@@ -195,15 +191,15 @@ export class Subsumption {
     const follows = (schema: SubSchema, more: readonly SubSchema[] = []) =>
       plain && this.#follows(this.#reader.of([...facts, ...more.filter(standsAlone)]), schema, place)
     const excludes = (schema: SubSchema) => plain && this.#disjoint(facts, schema)
-    if (needs('anyOf') && !(plain && same('anyOf'))) {
-      if (!(newer.anyOf as SubSchema[]).some(branch => follows(branch))) missing('anyOf')
-    }
-    if (needs('oneOf') && !(plain && same('oneOf'))) {
-      const branches = newer.oneOf as SubSchema[]
+    check(true, 'anyOf', (branches: SubSchema[]) => {
+      return (plain && same('anyOf')) || branches.some(branch => follows(branch))
+    })
+    check(true, 'oneOf', (branches: SubSchema[]) => {
+      if (plain && same('oneOf')) return true
       const one = branches.findIndex(branch => follows(branch))
-      if (one < 0 || branches.some((branch, i) => i !== one && !excludes(branch))) missing('oneOf')
-    }
-    if (needs('not') && !(plain && same('not')) && !excludes(newer.not as SubSchema)) missing('not')
+      return one >= 0 && branches.every((branch, i) => i === one || excludes(branch))
+    })
+    check(true, 'not', (schema: SubSchema) => (plain && same('not')) || excludes(schema))
     if (newer.if !== undefined && (newer.then !== undefined || newer.else !== undefined)) {
       const { if: condition, then = true, else: otherwise = true } = newer as Record<string, SubSchema>
       const alike = (part: JsonSchema) =>

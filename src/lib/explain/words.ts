@@ -3,6 +3,8 @@ import type { Complaint } from '../schemas/parts.js'
 import type { PatchOperation } from './json-patch.js'
 
 const MAX_LENGTH = 120
+/** Values of an `enum` that are told. */
+const MAX_ALLOWED = 20
 
 /** A value as people read it, on one line. */
 export function shown(value: unknown): string {
@@ -43,78 +45,80 @@ function whatIs(value: unknown): string {
   return typeof value === 'number' ? `the number ${value}` : String(value)
 }
 
+const sizeOf = (value: unknown) =>
+  typeof value === 'string' ? [...value].length : Object.keys(value as object).length
+const counted = (limit: unknown, one: string, many: string) => `${limit} ${limit === 1 ? one : many}`
+const most =
+  (one: string, many: string): Words =>
+  ({ params, value }) =>
+    `may have at most ${counted(params.limit, one, many)}; it has ${sizeOf(value)}`
+const least =
+  (one: string, many: string): Words =>
+  ({ params, value }) =>
+    `must have at least ${counted(params.limit, one, many)}; it has ${sizeOf(value)}`
+const limited =
+  (words: string): Words =>
+  ({ params, value }) =>
+    `must be ${words} ${params.limit}; it is ${value}`
+
+type Words = (complaint: Complaint) => string
+
+/** By keyword, what follows the place of a complaint. */
+const WORDS: Record<string, Words> = {
+  type({ params, value }) {
+    const types = [params.type].flat().flatMap(type => String(type).split(','))
+    return `must be ${types.map(type => TYPES[type] ?? type).join(' or ')}; it is ${whatIs(value)}`
+  },
+  enum({ rule, value }) {
+    const allowed = rule as unknown[]
+    const more = allowed.length > MAX_ALLOWED ? ' …' : ''
+    return `must be one of ${allowed.slice(0, MAX_ALLOWED).map(shown).join(', ')}${more}; it is ${shown(value)}`
+  },
+  const: ({ rule, value }) => `must be ${shown(rule)}; it is ${shown(value)}`,
+  multipleOf: ({ rule, value }) => `must be a multiple of ${rule}; it is ${value}`,
+  maximum: limited('at most'),
+  minimum: limited('at least'),
+  exclusiveMaximum: limited('less than'),
+  exclusiveMinimum: limited('more than'),
+  maxLength: most('character', 'characters'),
+  minLength: least('character', 'characters'),
+  pattern: ({ rule, value }) => `must match the pattern ${rule}; ${shown(value)} does not`,
+  format: ({ rule, value }) => `must be of the format ${rule}; ${shown(value)} is not`,
+  maxItems: most('item', 'items'),
+  additionalItems: most('item', 'items'),
+  minItems: least('item', 'items'),
+  contains: () => 'must have an item that satisfies its schema\'s "contains"; it has no such item',
+  maxProperties: most('property', 'properties'),
+  minProperties: least('property', 'properties'),
+  required: ({ params }) => `must have ${shown(params.missingProperty)}; it is missing`,
+  dependencies: ({ params }) =>
+    `has ${shown(params.property)}, so it must have ${shown(params.missingProperty)} too; it is missing`,
+  additionalProperties: ({ params }) =>
+    `has ${shown(params.additionalProperty)}, which its schema does not know and does not allow`,
+  propertyNames: ({ params }) => `may not have a property of the name ${shown(params.propertyName)}`,
+  anyOf: ({ rule }) =>
+    `must satisfy one of the ${sizeOf(rule)} schemas of "anyOf"; it satisfies none of them`,
+  oneOf({ params, rule }) {
+    const passing = params.passingSchemas as number[] | null
+    const has = passing ? `two of them, ${passing.join(' and ')}` : 'none of them'
+    return `must satisfy exactly one of the ${sizeOf(rule)} schemas of "oneOf"; it satisfies ${has}`
+  },
+  not: () => 'satisfies the schema of "not", but must not',
+  if({ params: { failingKeyword } }) {
+    const does = failingKeyword === 'then' ? 'satisfies' : 'does not satisfy'
+    return `must satisfy the schema of "${failingKeyword}" because it ${does} that of "if"`
+  },
+  'false schema': () => 'is not allowed',
+}
+
 /** What a schema complains of, in plain words. */
 export function wordsOf(complaint: Complaint): string {
-  const { keyword, params, steps, rule, value, message, propertyName } = complaint
+  const { keyword, params, steps, message, propertyName } = complaint
   const place = propertyName === undefined ? placeOf(steps) : `the name ${shown(propertyName)}`
-  const count = (limit: unknown, one: string, many: string) => `${limit} ${limit === 1 ? one : many}`
-  const length = () => [...String(value)].length
-  switch (keyword) {
-    case 'type': {
-      const types = [params.type].flat().flatMap(type => String(type).split(','))
-      return `${place} must be ${types.map(type => TYPES[type] ?? type).join(' or ')}; it is ${whatIs(value)}`
-    }
-    case 'enum': {
-      const allowed = (rule as unknown[]).slice(0, 20).map(shown).join(', ')
-      return `${place} must be one of ${allowed}${(rule as unknown[]).length > 20 ? ' …' : ''}; it is ${shown(value)}`
-    }
-    case 'const':
-      return `${place} must be ${shown(rule)}; it is ${shown(value)}`
-    case 'multipleOf':
-      return `${place} must be a multiple of ${rule}; it is ${value}`
-    case 'maximum':
-      return `${place} must be at most ${params.limit}; it is ${value}`
-    case 'minimum':
-      return `${place} must be at least ${params.limit}; it is ${value}`
-    case 'exclusiveMaximum':
-      return `${place} must be less than ${params.limit}; it is ${value}`
-    case 'exclusiveMinimum':
-      return `${place} must be more than ${params.limit}; it is ${value}`
-    case 'maxLength':
-      return `${place} may have at most ${count(params.limit, 'character', 'characters')}; it has ${length()}`
-    case 'minLength':
-      return `${place} must have at least ${count(params.limit, 'character', 'characters')}; it has ${length()}`
-    case 'pattern':
-      return `${place} must match the pattern ${rule}; ${shown(value)} does not`
-    case 'format':
-      return `${place} must be of the format ${rule}; ${shown(value)} is not`
-    case 'maxItems':
-    case 'additionalItems':
-      return `${place} may have at most ${count(params.limit, 'item', 'items')}; it has ${(value as unknown[]).length}`
-    case 'minItems':
-      return `${place} must have at least ${count(params.limit, 'item', 'items')}; it has ${(value as unknown[]).length}`
-    case 'uniqueItems':
-      return `no two items of ${place} may be the same; items ${params.j} and ${params.i} are`
-    case 'contains':
-      return `${place} must have an item that satisfies its schema's "contains"; none does`
-    case 'maxProperties':
-      return `${place} may have at most ${count(params.limit, 'property', 'properties')}; it has ${Object.keys(value as object).length}`
-    case 'minProperties':
-      return `${place} must have at least ${count(params.limit, 'property', 'properties')}; it has ${Object.keys(value as object).length}`
-    case 'required':
-      return `${place} must have ${shown(params.missingProperty)}; it is missing`
-    case 'dependencies':
-      return `${place} has ${shown(params.property)}, so it must have ${shown(params.missingProperty)} too; it is missing`
-    case 'additionalProperties':
-      return `${place} has ${shown(params.additionalProperty)}, which its schema does not know and does not allow`
-    case 'propertyNames':
-      return `${place} may not have a property of the name ${shown(params.propertyName)}`
-    case 'anyOf':
-      return `${place} must satisfy one of the ${(rule as unknown[]).length} schemas of "anyOf"; it satisfies none of them`
-    case 'oneOf': {
-      const passing = params.passingSchemas as number[] | null
-      const has = passing ? `it satisfies two of them, ${passing.join(' and ')}` : 'it satisfies none of them'
-      return `${place} must satisfy exactly one of the ${(rule as unknown[]).length} schemas of "oneOf"; ${has}`
-    }
-    case 'not':
-      return `${place} satisfies the schema of "not", but must not`
-    case 'if':
-      return `${place} must satisfy the schema of "${params.failingKeyword}" because it ${params.failingKeyword === 'then' ? 'satisfies' : 'does not satisfy'} that of "if"`
-    case 'false schema':
-      return steps.length === 0 ? 'no event satisfies this schema' : `${place} is not allowed`
-    default:
-      return `${place} ${message}`
-  }
+  if (keyword === 'uniqueItems')
+    return `no two items of ${place} may be the same; items ${params.j} and ${params.i} are`
+  if (keyword === 'false schema' && steps.length === 0) return 'no event satisfies this schema'
+  return `${place} ${WORDS[keyword]?.(complaint) ?? message}`
 }
 
 /** What a patch does, in plain words. */

@@ -3,7 +3,7 @@ import { _Code as RawCode } from 'ajv/dist/compile/codegen/code.js'
 import { noPropertyInData, propertyInData } from 'ajv/dist/vocabularies/code.js'
 
 /** The order in which Ajv 6 looks at the keywords of a schema; clients' logs compare texts that depend on it. */
-const ORDER = [
+export const ORDER = [
   ...['maximum', 'exclusiveMaximum', 'minimum', 'exclusiveMinimum', 'multipleOf'],
   ...['maxLength', 'minLength', 'pattern', 'format'],
   ...['maxItems', 'minItems', 'additionalItems', 'items', 'contains', 'uniqueItems'],

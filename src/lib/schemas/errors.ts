@@ -1,11 +1,13 @@
 import { cut, type SchemaError } from '../errors.js'
 
+type Params = Record<string, unknown>
+
 /** An error of Ajv 8 with the option `jsPropertySyntax`. */
 export interface Ajv8Error {
   keyword: string
   instancePath: string
   schemaPath: string
-  params: Record<string, unknown>
+  params: Params
   /** The property's name if the error is about the name and not about a value. */
   propertyName?: string
   message?: string
@@ -40,104 +42,69 @@ export function errorsText(errors: readonly SchemaError[]): string {
   return errors.map(({ dataPath, message }) => `'${dataPath}' ${message}`).join(', ')
 }
 
+const compared = ({ comparison, limit }: Params) => `should be ${comparison} ${limit}`
+const most = (unit: string) => (params: Params) => `should NOT have more than ${params.limit} ${unit}`
+const least = (unit: string) => (params: Params) => `should NOT have fewer than ${params.limit} ${unit}`
+
+/** Ajv 6's message by keyword. */
+const MESSAGES: Record<string, (params: Params) => string> = {
+  type: ({ type }) => `should be ${type}`,
+  required: ({ missingProperty }) => `should have required property '${missingProperty}'`,
+  additionalProperties: () => 'should NOT have additional properties',
+  minimum: compared,
+  maximum: compared,
+  exclusiveMinimum: compared,
+  exclusiveMaximum: compared,
+  maxLength: ({ limit }) => `should NOT be longer than ${limit} characters`,
+  minLength: ({ limit }) => `should NOT be shorter than ${limit} characters`,
+  maxItems: most('items'),
+  additionalItems: most('items'),
+  minItems: least('items'),
+  maxProperties: most('properties'),
+  minProperties: least('properties'),
+  multipleOf: ({ multipleOf }) => `should be multiple of ${multipleOf}`,
+  pattern: ({ pattern }) => `should match pattern "${pattern}"`,
+  format: ({ format }) => `should match format "${format}"`,
+  enum: () => 'should be equal to one of the allowed values',
+  const: () => 'should be equal to constant',
+  contains: () => 'should contain a valid item',
+  uniqueItems: ({ i, j }) => `should NOT have duplicate items (items ## ${j} and ${i} are identical)`,
+  dependencies: ({ depsCount, deps, property }) =>
+    `should have ${depsCount === 1 ? 'property' : 'properties'} ${deps} when property ${property} is present`,
+  propertyNames: ({ propertyName }) => `property name '${propertyName}' is invalid`,
+  not: () => 'should NOT be valid',
+  anyOf: () => 'should match some schema in anyOf',
+  oneOf: () => 'should match exactly one schema in oneOf',
+  if: ({ failingKeyword }) => `should match "${failingKeyword}" schema`,
+  'false schema': () => 'boolean schema is false',
+}
+
 /** An error in the words of Ajv 6 (docs/contract.md 1.2), each of its texts bounded. */
-export function asAjv6(found: Ajv8Error): SchemaError {
-  const { keyword, instancePath, propertyName, message = '' } = found
-  const params = bounded(found.params)
+export function asAjv6({
+  keyword,
+  instancePath,
+  schemaPath,
+  propertyName,
+  ...found
+}: Ajv8Error): SchemaError {
   const name = propertyName === undefined ? {} : { propertyName: cut(propertyName) }
-  const schemaPath = cut(found.schemaPath)
-  const error = { ...name, keyword, dataPath: cut(instancePath), schemaPath, params, message }
-  const limit = params.limit as number
-  switch (keyword) {
-    case 'type':
-      error.params = { type: [params.type].flat().join(',') }
-      error.message = `should be ${error.params.type}`
-      break
-    case 'required':
-      error.message = `should have required property '${params.missingProperty}'`
-      break
-    case 'additionalProperties':
-      error.message = 'should NOT have additional properties'
-      break
-    case 'minimum':
-    case 'maximum':
-    case 'exclusiveMinimum':
-    case 'exclusiveMaximum':
-      error.params = { ...params, exclusive: !String(params.comparison).endsWith('=') }
-      error.message = `should be ${params.comparison} ${limit}`
-      break
-    case 'maxLength':
-      error.message = `should NOT be longer than ${limit} characters`
-      break
-    case 'minLength':
-      error.message = `should NOT be shorter than ${limit} characters`
-      break
-    case 'maxItems':
-    case 'additionalItems':
-      error.message = `should NOT have more than ${limit} items`
-      break
-    case 'minItems':
-      error.message = `should NOT have fewer than ${limit} items`
-      break
-    case 'maxProperties':
-      error.message = `should NOT have more than ${limit} properties`
-      break
-    case 'minProperties':
-      error.message = `should NOT have fewer than ${limit} properties`
-      break
-    case 'multipleOf':
-      error.message = `should be multiple of ${params.multipleOf}`
-      break
-    case 'pattern':
-    case 'format':
-      error.message = `should match ${keyword} "${params[keyword]}"`
-      break
-    case 'enum':
-      error.message = 'should be equal to one of the allowed values'
-      break
-    case 'const':
-      error.message = 'should be equal to constant'
-      break
-    case 'contains':
-      error.params = {}
-      error.message = 'should contain a valid item'
-      break
-    case 'uniqueItems':
-      error.message = `should NOT have duplicate items (items ## ${params.j} and ${params.i} are identical)`
-      break
-    case 'dependencies': {
-      const properties = params.depsCount === 1 ? 'property' : 'properties'
-      error.message = `should have ${properties} ${params.deps} when property ${params.property} is present`
-      break
-    }
-    case 'propertyNames':
-      error.message = `property name '${params.propertyName}' is invalid`
-      break
-    case 'not':
-      error.message = 'should NOT be valid'
-      break
-    case 'anyOf':
-      error.message = 'should match some schema in anyOf'
-      break
-    case 'oneOf':
-      error.message = 'should match exactly one schema in oneOf'
-      break
-    case 'if':
-      error.message = `should match "${params.failingKeyword}" schema`
-      break
-    case 'false schema':
-      error.message = 'boolean schema is false'
-      break
-    default:
-      error.message = error.message.replace(/^must /, 'should ')
-  }
-  return error
+  const params = paramsOf(keyword, bounded(found.params))
+  const message = MESSAGES[keyword]?.(params) ?? (found.message ?? '').replace(/^must /, 'should ')
+  return { ...name, keyword, dataPath: cut(instancePath), schemaPath: cut(schemaPath), params, message }
+}
+
+/** The parameters as Ajv 6 has them. */
+function paramsOf(keyword: string, params: Params): Params {
+  if (keyword === 'type') return { type: [params.type].flat().join(',') }
+  if (keyword === 'contains') return {}
+  if (MESSAGES[keyword] !== compared) return params
+  return { ...params, exclusive: !String(params.comparison).endsWith('=') }
 }
 
 /** Long values that were shortened, by the schema's own object: one schema's errors repeat them. */
 const shortened = new WeakMap<object, unknown>()
 
-function bounded(params: Record<string, unknown>): Record<string, unknown> {
+function bounded(params: Params): Params {
   return Object.fromEntries(
     Object.entries(params).map(([name, value]) => {
       if (typeof value === 'string') return [name, cut(value)]

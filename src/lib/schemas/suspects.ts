@@ -1,40 +1,16 @@
 import traverse from 'json-schema-traverse'
 import { nearest } from '../did-you-mean.js'
 import { quote } from '../errors.js'
+import { ORDER } from './ajv6.js'
 import { formats } from './formats.js'
 
-/** What says which events are valid. */
-const RULES = new Set([
-  ...['$ref', 'type', 'enum', 'const', 'format', 'not', 'if', 'then', 'else', 'allOf', 'anyOf', 'oneOf'],
-  ...[
-    'multipleOf',
-    'maximum',
-    'exclusiveMaximum',
-    'minimum',
-    'exclusiveMinimum',
-    'maxLength',
-    'minLength',
-    'pattern',
-  ],
-  ...['items', 'additionalItems', 'maxItems', 'minItems', 'uniqueItems', 'contains'],
-  ...['properties', 'patternProperties', 'additionalProperties', 'propertyNames', 'dependencies', 'required'],
-  ...['maxProperties', 'minProperties'],
-])
-/** What is said of a schema, and means nothing for events. */
+/** Keywords that decide which events are valid. */
+const RULES = new Set([...ORDER, 'type', 'then', 'else'])
+/** Keywords that say something of the schema and nothing of events. */
 const REMARKS = new Set([
-  ...[
-    '$id',
-    'id',
-    '$schema',
-    '$comment',
-    'title',
-    'description',
-    'default',
-    'example',
-    'examples',
-    'definitions',
-  ],
-  ...['$defs', 'readOnly', 'writeOnly', 'deprecated', 'contentMediaType', 'contentEncoding', 'contentSchema'],
+  ...['$id', 'id', '$schema', '$comment', 'title', 'description', 'default', 'example', 'examples'],
+  ...['definitions', '$defs', 'readOnly', 'writeOnly', 'deprecated'],
+  ...['contentMediaType', 'contentEncoding', 'contentSchema'],
 ])
 /** Rules of other dialects, and of OpenAPI. */
 const FOREIGN = new Set([
