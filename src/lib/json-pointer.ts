@@ -17,9 +17,8 @@ export function unescapedStep(step: string): string {
 }
 
 /**
- * The steps of a path as Ajv 6 writes it (`.meta.uri`, `.tags[0]`, `['a key']`) within a value. Some names come
- * with quotes that are not escaped, so that only the value tells where they end; of what it has not got, the
- * path alone is read.
+ * The steps of a path as Ajv 6 writes it (`.meta.uri`, `.tags[0]`, `['a key']`) within a value. Ajv 6 does not escape
+ * all quotes, so only the value tells where a name ends. If the value has no such place, the path is read alone.
  */
 export function stepsOf(dataPath: string, value: unknown): Step[] {
   return within(dataPath, value) ?? byItself(dataPath)
@@ -74,7 +73,7 @@ function byItself(path: string): Step[] {
   return steps
 }
 
-/** The value at these steps; undefined where there is none. */
+/** The value at these steps; undefined if there is no such place. */
 export function at(value: unknown, steps: readonly Step[]): unknown {
   for (const step of steps) {
     if (typeof value !== 'object' || value === null || !Object.hasOwn(value, step)) return undefined

@@ -1,4 +1,4 @@
-/** ISO 8601 as clients write it: `T` or a blank before the time, seconds, a fraction and a zone or none. */
+/** ISO 8601 as clients write it: `T` or a blank before the time; seconds, a fraction and a zone are optional. */
 const ISO_8601 =
   /^(\d{4}|[+-]\d{6})-(\d\d)(?:-(\d\d)(?:[Tt\s](\d\d):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?(?:\s?(?:[Zz]|([+-]\d\d)(?::?(\d\d))?))?)?)?$/
 
@@ -34,7 +34,7 @@ export function timeOf(text: string): number | string {
 
 /** The first millisecond of a day; undefined if the day does not exist. */
 function dayOf(year: number, month: number, day: number): number | undefined {
-  // `Date.UTC` takes years below 100 as of the 20th century.
+  // `Date.UTC` takes years below 100 for the 20th century.
   const date = new Date(0)
   date.setUTCFullYear(year, month - 1, day)
   return date.getUTCMonth() === month - 1 && date.getUTCDate() === day ? date.getTime() : undefined
@@ -54,7 +54,7 @@ function endsDay(minute: number): boolean {
 /** The zones that `Date.parse` knows, at the end of a text. */
 const NAMED_ZONE = /(?:[+-]\d\d:?\d\d|\b(?:Z|UTC?|GMT|[ECMP][SD]T))\s*$/i
 
-/** What somebody may have meant who wrote a time in another form; NaN if nothing comes near. */
+/** A time in any form that people write; NaN if it is not a time. */
 export function looseTimeOf(text: string): number {
   const time = timeOf(text)
   if (typeof time === 'number') return time

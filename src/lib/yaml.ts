@@ -17,7 +17,7 @@ import {
 import { quote } from './errors.js'
 import { numberOf } from './yaml-numbers.js'
 
-/** A document, and what an operator should know of how it was read. */
+/** A document, and what an operator should know about it. */
 export interface Text {
   value: unknown
   notes: Note[]

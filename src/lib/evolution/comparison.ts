@@ -11,14 +11,14 @@ export type Verdict =
   | { verdict: 'compatible' }
   | {
       verdict: 'breaks'
-      /** Accepted by the older version, refused by the newer one; both were tried. */
+      /** Accepted by the older version and refused by the newer one; both were tried. */
       event: Event
       /** The rule that refuses it. */
       rule: { path: string; keyword: string; message: string }
     }
   | {
       verdict: 'cannot_tell'
-      /** The first rule of the newer version that could neither be shown to follow, nor to be broken. */
+      /** The first rule of the newer version that was neither proven nor broken. */
       rule: { path: string; keyword: string; message: string }
     }
 
@@ -28,7 +28,7 @@ export interface Side {
   parts: SchemaParts
 }
 
-/** How the gate is set up, as far as it decides what an event looks like when it is validated. */
+/** The configuration that decides what an event looks like when it is validated. */
 export interface GateFields {
   schemaUriField: string
   dtField: string | undefined
@@ -36,7 +36,7 @@ export interface GateFields {
   overwriteDt: boolean
 }
 
-/** One search ends after this time. */
+/** Time for one search (ms). */
 const SEARCH_MS = 1500
 const TIMES = ['2026-01-01T00:00:00.000Z', '1999-12-31T23:59:59.999Z']
 const IDS = ['00000000-0000-4000-8000-000000000000', 'ffffffff-ffff-4fff-bfff-ffffffffffff']
@@ -44,8 +44,8 @@ const ADDRESSES = ['192.0.2.1', '2001:db8::1']
 const LEGACY = 'analytics/legacy/'
 
 /**
- * Compares two versions of a schema: first it tries to prove that every event which the older one accepts is
- * accepted by the newer one. If that fails it looks for an event that is not.
+ * Compares two versions of a schema. First it tries to prove that the newer one accepts every event that the older one
+ * accepts. If that fails, it looks for an event that breaks.
  */
 export class Comparison {
   readonly #steps: Pick<Steps, 'enrich'>
@@ -64,7 +64,7 @@ export class Comparison {
     const gaps = new Subsumption(older.parts, newer.parts, this.#fillingOf(older, newer)).gaps()
     const examples = ((older.parts.root.examples ?? []) as Event[]).slice(0, 5)
     if (gaps.length === 0) {
-      // A proof that an example contradicts would be a defect: better found here than trusted.
+      // An example that contradicts the proof would be a defect. It is better found here than trusted.
       const wrong = examples.find(example => judge.older(example) && !judge.newer(example))
       return wrong ? this.#breaks(wrong, newer) : { verdict: 'compatible' }
     }
@@ -82,10 +82,10 @@ export class Comparison {
     }
   }
 
-  /** Why the gate refuses an event by a schema, whose version the event is made to name; undefined if it does not. */
+  /** Why the gate refuses an event that names this schema; undefined if it accepts the event. */
   refusal(event: Event, schema: Schema): SchemaError | undefined {
     const copy = structuredClone(event)
-    // A fragment that is only referred to declares no such field.
+    // A fragment that others refer to has no such field.
     if (schema.declares(this.#fields.schemaUriField)) copy[this.#fields.schemaUriField] = schema.uri
     try {
       this.#steps.enrich(copy, schema, NO_STREAM, context(), 0)
@@ -108,7 +108,7 @@ export class Comparison {
     }
   }
 
-  /** What is filled in for one of two schemas only. The field that names the schema differs by itself. */
+  /** What the gate fills in for one of two schemas, or for both. The field that names the schema always differs. */
   #fillingOf({ schema: older }: Side, { schema: newer }: Side): Filling {
     const { schemaUriField, dtField, idField, overwriteDt } = this.#fields
     const filled: [path: string | undefined, values: readonly unknown[], of?: (schema: Schema) => boolean][] =
@@ -141,7 +141,7 @@ export class Comparison {
 
 const NO_STREAM: Stream = { name: 'any', topic: 'any' }
 
-/** A request that says as little as one can. */
+/** A request that says as little as possible. */
 function context(): Context {
   return {
     ...{ requestId: IDS[0] as string, receivedAt: Date.parse(TIMES[0] as string), deadline: Infinity },

@@ -7,23 +7,23 @@ import type { SchemaParts } from '../schemas/parts.js'
 import type { Gap, Place } from './gaps.js'
 import { mutations, placesOf, ROUGH, wrongValues } from './wrong-values.js'
 
-/** Whether the gate takes an event by one of the two schemas. */
+/** Whether the gate accepts an event by one of the two schemas. */
 export interface Judge {
   older(event: Event): boolean
   newer(event: Event): boolean
 }
 
-/** Gaps that are looked into: the first ones are nearest to the root. */
+/** Gaps that are tried, those nearest to the root first. */
 const MAX_GAPS = 40
-/** Tries to make an event smaller. */
+/** Attempts to make an event smaller. */
 const MAX_SHRINKS = 400
 /** Times of the searches for one value (ms). */
 const FIX_MS = 100
 const NEAR_MS = 50
+
 /**
- * Looks for an event that the older schema accepts and the newer one refuses. It tries values that break a rule
- * which does not follow from the older schema, at the place of that rule; then changes of all kinds. What it gives
- * it has tried with the gate itself.
+ * Looks for an event that the older schema accepts and the newer one refuses. It tries values that break a rule of a
+ * gap, at the place of that rule, then changes of all kinds. The gate itself has judged the event that it returns.
  */
 export class CounterexampleSearch {
   readonly #older: SchemaParts
@@ -39,7 +39,7 @@ export class CounterexampleSearch {
     this.#until = until
   }
 
-  /** The smallest event found; undefined if none was. */
+  /** The smallest event found; undefined if there is no such event. */
   find(gaps: readonly Gap[], examples: readonly Event[]): Event | undefined {
     const bases = [...examples, new Repairer(this.#older, this.#until).sample()].filter(isObject).slice(0, 6)
     for (const base of bases) if (this.#breaks(base)) return this.#shrink(base)
@@ -92,7 +92,7 @@ export class CounterexampleSearch {
     return undefined
   }
 
-  /** The event with what a place stands in, as the older schema wants it. */
+  /** The event with the objects around a place, as the older schema wants them. */
   #withParent(base: Event, steps: readonly Step[]): Event {
     if (steps.length < 2 || at(base, steps.slice(0, -1)) !== undefined) return base
     const made = grown(base, steps.slice(0, -1), typeof steps.at(-1) === 'number' ? [] : {})
@@ -100,7 +100,7 @@ export class CounterexampleSearch {
     return isObject(fixed) ? fixed : base
   }
 
-  /** The place in an event: where it has such a property or item, that one, else a new one. */
+  /** The place in an event: an existing property or item, or else a new one. */
   #stepsTo({ place }: Gap, base: Event): Step[] {
     const steps: Step[] = []
     let schema: SubSchema = this.#newer.root
@@ -124,7 +124,7 @@ export class CounterexampleSearch {
     return schemasFor(followed, step)[0] ?? true
   }
 
-  /** Values that the older schema may accept there, and that break the newer one's rule. */
+  /** Values that the older schema may accept there and that break the newer one's rule. */
   *#values({ keyword, rule, schema, older }: Gap, current: unknown): Generator<unknown> {
     const all: JsonSchema = { allOf: older }
     const seen = new Set<string>()
@@ -142,19 +142,19 @@ export class CounterexampleSearch {
     ]
     for (const value of candidates)
       if (isAccepted(value) && !this.#newer.accepts(schema, value) && isNew(value)) yield value
-    // None of these is accepted as it is: what is nearest to it may be.
+    // The older schema refuses these, but it may accept a value near to them.
     for (const value of candidates) {
       if (this.#isLate()) return
       if (isAccepted(value)) continue
       const near = this.#search(this.#older, NEAR_MS).fit(value, all)
       if (near !== undefined && !this.#newer.accepts(schema, near) && isNew(near)) yield near
     }
-    // What defaults and the gate fill in changes what is asked: the event tells, not the sub-schema.
+    // Defaults and the gate may change the verdict on the whole event, so all are tried.
     for (const value of candidates) if (isNew(value)) yield value
     yield GONE
   }
 
-  /** Values that meet what a compound rule forbids or sets conditions for. */
+  /** Values that satisfy what a compound rule forbids, or its condition. */
   *#meeting(keyword: string, rule: unknown, current: unknown): Generator<unknown> {
     const near = (schema: SubSchema) => this.#search(this.#newer, NEAR_MS).fit(current ?? {}, schema)
     if (keyword === 'if' || keyword === 'not') yield* [near(rule as SubSchema), near({ not: rule })]
@@ -164,7 +164,7 @@ export class CounterexampleSearch {
       for (const other of branches.slice(i + 1)) yield near({ allOf: [one, other] })
   }
 
-  /** The event without all that is not needed for it to be accepted before and refused after. */
+  /** The event without what it does not need to be accepted before and refused after. */
   #shrink(event: Event): Event {
     let left = MAX_SHRINKS
     let smallest = event
@@ -182,7 +182,7 @@ export class CounterexampleSearch {
   }
 }
 
-/** A name that is not among the properties, and not named by the schema. */
+/** A name of a property that the schema does not name. */
 function freshName(step: Extract<Place, object>, value: Event, schema: SubSchema): string {
   const isNamed = (name: string) =>
     typeof schema === 'object' && Object.hasOwn((schema.properties ?? {}) as object, name)
@@ -194,7 +194,7 @@ function freshName(step: Extract<Place, object>, value: Event, schema: SubSchema
   return names.find(name => name !== '' && !isNamed(name) && fits(name)) ?? 'x'
 }
 
-/** The event with a value at a place, and with what it stands in. */
+/** The event with a value at a place, and the objects around it. */
 function grown(base: Event, steps: readonly Step[], value: unknown): unknown {
   let event: unknown = base
   for (let i = 0; i < steps.length; i++) {

@@ -3,7 +3,7 @@ import { partsOf } from '../schemas/parts.js'
 import type { SchemaRepository } from '../schemas/repository.js'
 import type { Comparison, Verdict } from './comparison.js'
 
-/** What the edit of a schema's file means for events that it took before. */
+/** What an edit of a schema's file means for events that it accepted before. */
 export type Edit = { at: string; uri: string } & Verdict
 
 const MAX_EDITS = 20
@@ -31,7 +31,7 @@ export class SchemaEdits {
     this.#edits.length = Math.min(this.#edits.length, MAX_EDITS)
   }
 
-  /** The newest first, those among them that nobody has noticed yet. */
+  /** The newest first. Looks at the files before, so that the last edits are among them. */
   async latest(): Promise<readonly Edit[]> {
     await this.#schemas.refresh()
     return this.#edits

@@ -1,7 +1,7 @@
 import { type JsonSchema, membersOf, type SubSchema } from '../schemas/json-schema.js'
 import { canonical } from '../schemas/linear.js'
 
-// What single rules of schemas say, without references. Pure.
+// Pure functions on single rules of schemas, without references.
 
 export type Type = 'null' | 'boolean' | 'integer' | 'fraction' | 'string' | 'array' | 'object'
 const TYPES: readonly Type[] = ['null', 'boolean', 'integer', 'fraction', 'string', 'array', 'object']
@@ -24,7 +24,7 @@ export function isSameRule(one: unknown, other: unknown): boolean {
   return isSame(one, other) && standsAlone(one)
 }
 
-/** A rule that refers to nothing. */
+/** Whether a rule has no references. */
 export function standsAlone(rule: unknown): boolean {
   return rule !== undefined && !JSON.stringify(rule).includes('"$ref"')
 }
@@ -43,7 +43,7 @@ function typeOf(value: unknown): Type {
   return typeof value as Type
 }
 
-/** The types of which a value may be. */
+/** The types that a value may have. */
 export function typesOf(facts: readonly JsonSchema[]): Set<Type> {
   const known = finite(facts)?.map(typeOf)
   return new Set(
@@ -51,7 +51,7 @@ export function typesOf(facts: readonly JsonSchema[]): Set<Type> {
   )
 }
 
-/** All values that there may be, where they are listed and none of them is an object or an array. */
+/** All possible values, if they are listed and all are scalars. */
 export function finite(facts: readonly JsonSchema[]): unknown[] | undefined {
   for (const part of facts) {
     const values = Array.isArray(part.enum)
@@ -82,8 +82,9 @@ export interface Limits {
   minItems: number
   maximum: number
   minimum: number
-  /** No value is this or above it. */
+  /** All values are below this. */
   below: number
+  /** All values are above this. */
   above: number
 }
 
@@ -93,7 +94,7 @@ export function limitsOf(facts: readonly JsonSchema[], types: ReadonlySet<Type>)
   const least = (keyword: string, lowest = -Infinity) => Math.max(lowest, ...of(keyword))
   const [upTo, under] = [most('maximum'), most('exclusiveMaximum')]
   const [from, over] = [least('minimum'), least('exclusiveMinimum')]
-  // Of whole numbers the limit may be taken to the next one that can be.
+  // For whole numbers a limit may be moved to the next one that is possible.
   const whole = !types.has('fraction')
   const largest = whole ? Math.min(Math.floor(upTo), Math.ceil(under) - 1) : Math.min(upTo, under)
   const smallest = whole ? Math.max(Math.ceil(from), Math.floor(over) + 1) : Math.max(from, over)
@@ -109,7 +110,7 @@ export function limitsOf(facts: readonly JsonSchema[], types: ReadonlySet<Type>)
   }
 }
 
-/** The least number for which "below it" is implied by "at most `limit`": any that is larger. */
+/** The next number above a limit: whatever is at most the limit is below it. */
 function nextAbove(limit: number): number {
   return limit + Math.max(Math.abs(limit) * Number.EPSILON, Number.MIN_VALUE)
 }
@@ -122,7 +123,7 @@ export function isMultiple(facts: readonly JsonSchema[], types: ReadonlySet<Type
   const own = facts.map(part => part.multipleOf).filter(isNumber)
   if (own.includes(of)) return true
   if (!types.has('fraction')) own.push(1)
-  // Ajv divides, and what is no whole number is only nearly divided.
+  // Ajv divides, and division of fractions is inexact.
   return Number.isInteger(of) ? own.some(step => Number.isInteger(step) && step % of === 0) : false
 }
 

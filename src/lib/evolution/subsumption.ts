@@ -29,7 +29,7 @@ const PROVEN: readonly Gap[] = []
 
 /**
  * Proves, keyword by keyword, that a newer schema accepts whatever an older one accepts. Each rule of the newer schema
- * must follow from what the older one says of the same place; a rule that is not shown to follow is a gap.
+ * must follow from what the older one says of the same place. A rule that is not shown to follow is a gap.
  *
  * Defaults change events before they are validated, so an older schema with defaults says little of the event as it
  * came. If there are any, the proof uses only what holds without them.

@@ -114,7 +114,7 @@ export function* wrongValues(
   if (typeof current === 'number') yield* [current + 1, -current, current + 0.5]
 }
 
-/** Values that stand in a schema, which may be what it is about. */
+/** Values that a schema mentions. */
 function* constantsIn(schema: unknown): Generator<unknown> {
   for (const steps of placesOf(schema, 6)) {
     const value = at(schema, steps)
@@ -127,7 +127,7 @@ function* constantsIn(schema: unknown): Generator<unknown> {
   }
 }
 
-/** All places in a value but its root, the outer ones first. */
+/** All places in a value except its root, the outer ones first. */
 export function placesOf(value: unknown, depth = 12): Step[][] {
   const places: Step[][] = []
   const walk = (value: unknown, steps: Step[]) => {

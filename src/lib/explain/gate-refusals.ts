@@ -185,7 +185,7 @@ function eventIn(text: string, known: Known): unknown {
   }
 }
 
-/** The message names the number as `'.path' is "digits"`. */
+/** The number in a message such as `'.path' is "digits", which …`. */
 function inexact(message: string): { path: string; digits: string } {
   const [, path = '', digits = ''] = /^'(.*)' is "([-+.\deE]+)", which/s.exec(message) ?? []
   return { path, digits }

@@ -1,18 +1,15 @@
 import { setFlagsFromString } from 'node:v8'
 
-/**
- * V8 has a second engine, whose time is linear in the text. With these flags an expression that goes back 50,000
- * times is run again by it, so that `^(a+)+$` takes a millisecond and not a day; and the flag `l` tells which it
- * can run: not those with lookarounds, back references or repetitions above 16. They hold for the process: V8
- * compiles an expression when it is first run, and again later. For each character the second engine takes as
- * long as the first does for twenty: an expression of ours over whole bodies has a lookahead, to keep it out.
- */
+// V8 has a second engine, whose time is linear in the text. With these flags it takes over from an expression that
+// backtracked 50,000 times, so that `^(a+)+$` takes a millisecond and not a day. The flag `l` tells what it can run:
+// no lookarounds, back references or repetitions above 16. The flags hold for the whole process. The second engine
+// is twenty times slower per character, so expressions over whole bodies have a lookahead to keep it out.
 setFlagsFromString('--enable-experimental-regexp-engine-on-excessive-backtracks')
 setFlagsFromString('--enable-experimental-regexp-engine')
 
 /**
- * An expression of an operator's, to be run on what strangers send. Throws a SyntaxError where it is none. Where
- * isLinear denies it, a text may still take it for ever: `patterns.ts` finds out.
+ * An operator's expression, which will run on what strangers send. Throws a SyntaxError for an invalid one. If it is
+ * not linear, a text may still take it forever: `safety.ts` finds out.
  */
 export function guarded(pattern: string, flags = ''): RegExp {
   return new RegExp(pattern, flags)

@@ -2,22 +2,22 @@ import { isSafePattern } from 'redos-detector'
 import { quote } from '../errors.js'
 import { guarded, isLinear } from './linear.js'
 
-/** What the detector may do for one expression: what is innocent takes some 100 of these, the worst 0.4 s. */
+/** Steps of the detector for one expression. Harmless ones take some 100; all of these take 0.4 s. */
 const MAX_STEPS = 3000
-/** A longer one is not looked at. */
+/** Longer expressions are not checked. */
 const MAX_LENGTH = 10_000
-/** The detector's time for one document, and for one answer of the stream configuration, milliseconds. */
+/** The detector's time for one document, or for one answer of the stream configuration (ms). */
 const PATIENCE_MS = 500
 const MAX_VERDICTS = 1000
 
-/** No expression was found to be slow, but not all of them were looked at. */
+/** No expression was found to be slow, but not all of them were checked. */
 export class OutOfTime {}
 
 const verdicts = new Map<string, boolean>()
 
 /**
- * The first of these regular expressions of which it is not known that it is fast on any text. Verdicts are
- * remembered, so that who comes again after OutOfTime gets further.
+ * The first of these regular expressions that is not proven to be fast on any text. Verdicts are remembered, so that
+ * the next call after OutOfTime gets further.
  */
 export function slowPattern(
   patterns: Iterable<string>,
@@ -32,20 +32,17 @@ export function slowPattern(
   return undefined
 }
 
-/**
- * An expression of an operator's that no text makes slow. Throws an Error where it is none, or where that is not
- * known of it.
- */
+/** An operator's expression that no text makes slow. Throws an Error for one that is invalid or not proven fast. */
 export function provenFast(pattern: string, inspection: Inspection): RegExp {
   const expression = guarded(pattern)
   const fast = inspection.isFast(pattern)
   if (fast) return expression
   throw new Error(
-    `the regular expression ${quote(pattern)} ${fast === undefined ? 'could not be looked at in time' : 'may take very long'}`,
+    `the regular expression ${quote(pattern)} ${fast === undefined ? 'could not be checked in time' : 'may take very long'}`,
   )
 }
 
-/** A look at several expressions, for a limited time. */
+/** Checks several expressions, for a limited time. */
 export class Inspection {
   readonly #patienceMs: number
   #until = Infinity
@@ -55,16 +52,16 @@ export class Inspection {
     this.#patienceMs = patienceMs
   }
 
-  /** Whether some were not looked at. */
+  /** Whether some were not checked. */
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /** Whether it is proven to be fast on any text; undefined where there was no time to look. */
+  /** Whether it is proven to be fast on any text; undefined if there was no time to check. */
   isFast(pattern: string): boolean | undefined {
     let fast = isLinear(pattern) || verdicts.get(pattern)
     if (fast === undefined) {
-      // At least one is looked at each time.
+      // Each inspection checks at least one.
       if (performance.now() > this.#until) {
         this.#isOver = true
         return undefined

@@ -2,7 +2,7 @@ import { _, type Ajv, type Code, type CodeKeywordDefinition, type JSONType, Keyw
 import { _Code as RawCode } from 'ajv/dist/compile/codegen/code.js'
 import { noPropertyInData, propertyInData } from 'ajv/dist/vocabularies/code.js'
 
-/** The order in which Ajv 6 looks at the keywords of a schema; clients' logs compare texts that depend on it. */
+/** The order in which Ajv 6 checks the keywords of a schema. Clients compare logged texts that depend on it. */
 export const ORDER = [
   ...['maximum', 'exclusiveMaximum', 'minimum', 'exclusiveMinimum', 'multipleOf'],
   ...['maxLength', 'minLength', 'pattern', 'format'],
@@ -20,13 +20,13 @@ RULES.delete('additionalItems')
 /**
  * Makes an Ajv 8 complain in the order of Ajv 6 and with its paths.
  *
- * It spares one thing: what is far beyond a bound of its schema is not searched any further. A schema is
- * secure because of its bounds (docs/contract.md 3), and with `allErrors` they would hold nothing back.
+ * With one exception: a value far beyond a bound of its schema is not searched any further. Bounds make a schema
+ * secure (docs/contract.md 3), and with `allErrors` they would not stop anything.
  */
 export function behaveAsAjv6(ajv: Ajv): void {
   const groups = ajv.RULES.rules
   for (const { rules } of groups) rules.sort((a, b) => rank(a) - rank(b))
-  // What holds for any type comes after what holds for one.
+  // Keywords for any type come after those for one.
   groups.sort((a, b) => Number(!a.type) - Number(!b.type))
 
   redefine(ajv, 'required', required)
@@ -44,7 +44,7 @@ function definitionOf(ajv: Pick<Ajv, 'RULES'>, keyword: string): Definition {
   return (ajv.RULES.all[keyword] as { definition: Definition }).definition
 }
 
-/** Gives a keyword other code, which may use what it had. */
+/** Gives a keyword other code, which may use the original. */
 export function redefine(
   ajv: Ajv,
   keyword: string,
@@ -59,7 +59,7 @@ export function redefine(
   })
 }
 
-/** Ajv 6 finds that a property is missing when it comes to its schema; here are those without one. */
+/** Ajv 6 finds a missing property when it comes to the property's schema. Here are those without a schema. */
 function required(cxt: KeywordCxt, original: Generate): void {
   if (!cxt.it.allErrors) {
     original(cxt)
@@ -67,7 +67,7 @@ function required(cxt: KeywordCxt, original: Generate): void {
   }
   const { properties } = cxt.parentSchema
   for (const name of cxt.schema as string[]) {
-    // Of one that may not be there it complains twice.
+    // If a forbidden property is required, Ajv 6 complains twice.
     if (hasRules(properties, name) && properties[name] !== false) continue
     cxt.gen.if(missing(cxt, name), () => complainOfMissing(cxt, name))
   }
@@ -82,7 +82,7 @@ function properties(cxt: KeywordCxt): void {
     const check = () =>
       cxt.subschema({ keyword: 'properties', schemaProp: name, dataProp: asProperty(name) }, valid)
     if (it.opts.useDefaults && !it.compositeRule && schema[name].default !== undefined) {
-      // Ajv has filled it in, but for what it has taken for one of the prototype's.
+      // Ajv has filled it in, except for a name that the prototype has.
       if (it.opts.ownProperties)
         gen.if(missing(cxt, name), _`${data}[${name}] = ${stringify(schema[name].default)}`)
       check()
@@ -97,7 +97,7 @@ function properties(cxt: KeywordCxt): void {
   }
 }
 
-/** Whether Ajv 6 looks at the schema of a property at all. */
+/** Whether Ajv 6 checks the schema of a property at all. */
 function hasRules(schemas: Record<string, unknown> | undefined, name: string): boolean {
   if (!schemas || !Object.hasOwn(schemas, name) || name === '__proto__') return false
   const schema = schemas[name]
@@ -114,14 +114,14 @@ function complainOfMissing(cxt: KeywordCxt, name: string): void {
   cxt.error()
 }
 
-/** A property's name as it goes into code, and thereby into paths: Ajv 8 would quote it as JSON, Ajv 6 does it so. */
+/** A property's name as Ajv 6 quotes it in code, and so in paths. Ajv 8 would quote it as JSON. */
 function asProperty(name: string): string | Code {
   if (/^[a-z$_][a-z$_0-9]*$/i.test(name)) return name
   const escapes: Record<string, string> = { '\n': '\\n', '\r': '\\r', '\f': '\\f', '\t': '\\t' }
   return new RawCode(`'${name.replace(/['\\\n\r\f\t]/g, char => escapes[char] ?? `\\${char}`)}'`)
 }
 
-/** Ajv 8.20 lets an empty array have whatever the array before it in a loop contained. */
+/** Ajv 8.20 takes what the array before it in a loop contained for the content of an empty array. */
 function contains(cxt: KeywordCxt, original: Generate): void {
   const isEmpty = _`${cxt.data}.length === 0`
   cxt.setParams({ min: 1 })
@@ -137,7 +137,7 @@ function contains(cxt: KeywordCxt, original: Generate): void {
   }
 }
 
-/** Ajv 6 refuses additional items before it looks at the others, and looks at them after. */
+/** Ajv 6 refuses additional items before it checks the others, and checks them after. */
 function splitAdditionalItems(ajv: Ajv): void {
   const { rules } = ajv.RULES.types.array as { rules: { keyword: string; definition: object }[] }
   const original = definitionOf(ajv, 'additionalItems')
@@ -147,7 +147,7 @@ function splitAdditionalItems(ajv: Ajv): void {
   rules.splice(index + 1, 0, { keyword: 'additionalItems', definition: after })
 }
 
-/** How far beyond its bound a value is still searched: then the texts are those of Ajv 6. */
+/** How far beyond its bound a value is still searched, with the texts of Ajv 6. */
 const beyond = (bound: number) => 2 * bound + 1000
 
 function withinBounds(cxt: KeywordCxt, original: Generate): void {

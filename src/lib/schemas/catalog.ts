@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { JsonSchema } from './json-schema.js'
 
-/** A schema that there is, for a person to choose. */
+/** A schema in a repository, for a person to choose. */
 export interface Listed {
   uri: string
   title: string | null
   description: string | null
-  /** How many there are. */
+  /** Their number. */
   examples: number
   /** The base URI of its repository. */
   repository: string
@@ -22,11 +22,11 @@ const MAX_BYTES = 1024 * 1024
 interface Seen {
   mtimeMs: number
   size: number
-  /** Undefined for what is no schema. */
+  /** Undefined if the file is not a schema. */
   summary: Omit<Listed, 'uri' | 'repository'> | undefined
 }
 
-/** Walks the repositories that are folders. What it has read it reads again only when it changes. */
+/** Lists the repositories that are folders. A file is read again only when it changes. */
 export class Catalog {
   readonly #parse: (text: string) => JsonSchema
   #seen = new Map<string, Seen>()
@@ -35,7 +35,7 @@ export class Catalog {
     this.#parse = parse
   }
 
-  /** By URI; of two repositories that have one the first wins, as it does for events. */
+  /** By URI. The first repository that has a schema wins, as for events. */
   async list(baseUris: readonly string[]): Promise<Map<string, Listed>> {
     const listed = new Map<string, Listed>()
     const seen = new Map<string, Seen>()
@@ -62,7 +62,7 @@ export class Catalog {
       const summary = size > MAX_BYTES ? undefined : this.#summary(await readFile(path, 'utf8'))
       return { mtimeMs, size, summary }
     } catch {
-      // Gone in the meantime, or not for us to read.
+      // The file is gone, or may not be read.
       return undefined
     }
   }
@@ -85,7 +85,7 @@ export class Catalog {
   }
 }
 
-/** Files of schemas under a folder, without those that only point at the newest version. */
+/** Files of schemas under a folder, without links to the newest version. */
 async function filesOf(root: string, most: number): Promise<string[]> {
   const files: string[] = []
   const open: [folder: string, depth: number][] = [['', 0]]

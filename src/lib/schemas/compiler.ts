@@ -17,15 +17,14 @@ const MAX_SHORT_MESSAGE = 200
 const MAX_EXPLAINED_LENGTH = 64 * 1024
 
 /**
- * Names that every object inherits. To Ajv, as to Ajv 6, an event without a field `constructor` has one: required, it
- * is never missing. The option `ownProperties` fixes that and makes validation take 1.4 times as long. So only
- * schemas that use such a name get it.
+ * Names that every object inherits. To Ajv every event has a field `constructor`, so that it is never missing. The
+ * option `ownProperties` prevents that and makes validation 1.4 times slower. Only schemas with such a name get it.
  */
 const INHERITED = new RegExp(`"(${Object.getOwnPropertyNames(Object.prototype).join('|')})"`)
 
 /**
- * Compiles a schema and all that it refers to. It takes some 10 ms, during which nothing else runs. Each schema has an
- * Ajv of its own: it cannot be taken for a part of another, and all of it goes when the schema is dropped.
+ * Compiles a schema and all that it refers to. It takes some 10 ms, during which nothing else runs. Each schema has its
+ * own Ajv: it cannot be taken for a part of another, and all of it goes when the schema is dropped.
  */
 export function compile(root: Document, references: ReadonlyMap<string, Document>): CompiledSchema {
   const all = [...references, [root.uri, root] as const]

@@ -8,9 +8,8 @@ const UNCHANGED = [
 ]
 
 /**
- * The formats of Ajv 6, as lenient as they were there, for stricter ones would refuse real traffic: a
- * uri-reference may hold any character but spaces, and a time needs no zone (docs/contract.md 3). Formats that Ajv 6
- * did not know are not checked.
+ * The formats of Ajv 6, as lenient as there, because stricter ones would refuse real traffic (docs/contract.md 3). A
+ * uri-reference may hold any character except spaces, and a time needs no zone. Other formats are not checked.
  */
 export const formats: Record<string, Format> = {
   ...Object.fromEntries(UNCHANGED.map(name => [name, fastFormats[name] as Format])),
@@ -57,12 +56,12 @@ function isIpv6(text: string): boolean {
   return percent === undefined ? rest === '' : /^.*$/.test(rest)
 }
 
-/** Ajv 6's, but for a user and a password told apart, for which it tries each colon with each blank. */
+/** Ajv 6's, without telling user and password apart, which would try each colon with each blank. */
 const URL_FORMAT = new RegExp(
   (fastFormats.url as RegExp).source.replace('\\S+(?::\\S*)?@', '\\S+@'),
   (fastFormats.url as RegExp).flags,
 )
-/** No longer one has blanks in its host, and nowhere else may they be. */
+/** Longer URLs have no blanks: they are allowed in a host only, and no host is longer. */
 const MAX_BLANK_URL = 4096
 
 function isUrl(text: string): boolean {

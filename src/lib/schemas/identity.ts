@@ -8,12 +8,12 @@ const isText = (value: unknown) => typeof value === 'string'
 const isSchema = (value: unknown) => typeof value === 'boolean' || isObject(value)
 const areSchemas = (value: unknown) => Array.isArray(value) && value.length > 0 && value.every(isSchema)
 
-/** What a schema has at its root, and an API's error has not: `{"type": "about:blank", "items": []}` is none. */
+/** Keywords that tell a schema from an API's error such as `{"type": "about:blank", "items": []}`. */
 const SIGNS: Record<string, (value: unknown) => boolean> = {
   $schema: isText,
   $id: isText,
   $ref: isText,
-  // A slip of the pen is a broken schema, not another kind of answer.
+  // A misspelt type makes a broken schema, not another kind of answer.
   type: value => [value].flat().every(name => nearest(String(name), TYPES) !== undefined),
   properties: isObject,
   patternProperties: isObject,
@@ -32,7 +32,7 @@ const SIGNS: Record<string, (value: unknown) => boolean> = {
   const: () => true,
 }
 
-/** Whether a document can be told to be a schema: by a keyword, an identity, or a title that names what was asked for. */
+/** Whether a document is a schema, by a keyword, an identity, or a title that names the schema asked for. */
 export function looksLikeSchema(uri: string, document: JsonSchema): boolean {
   return (
     Object.entries(SIGNS).some(([name, holds]) => name in document && holds(document[name])) ||
@@ -40,7 +40,7 @@ export function looksLikeSchema(uri: string, document: JsonSchema): boolean {
   )
 }
 
-/** The path by which a document calls itself, in its `$id` or its title, if both mean another schema than the URI. */
+/** The name of a document in its `$id` or title, if it names another schema than the URI. */
 export function otherName(uri: string, { $id, id, title }: JsonSchema): string | undefined {
   const identity = [$id, id].find((name): name is string => typeof name === 'string' && name.includes('/'))
   if (isTitleOf(uri, title) || (identity !== undefined && isIdentityOf(uri, identity))) return undefined
@@ -70,7 +70,7 @@ function folderOf(path: string): string {
   return path.replace(/\/[^/]*$/, '')
 }
 
-/** One may begin further up than the other: a repository is a folder of something. */
+/** One path may begin further up than the other, because a repository may be a folder of another. */
 function areSame(one: string, other: string): boolean {
   if (one === '' || other === '') return false
   return one === other || one.endsWith(`/${other}`) || other.endsWith(`/${one}`)

@@ -5,23 +5,23 @@ import { type Generate, redefine } from './ajv6.js'
 const N = namesModule.default
 
 /**
- * What one validation may do: so many steps, some 0.1 µs each. One is a reference followed, a branch of `anyOf` or
- * `oneOf` beyond the second, a name that a pattern or `propertyNames` looks at, and some characters of an object
- * that is looked up. What fits into a message of 4 MiB needs less, unless there is more than one way to a value.
+ * Steps of one validation, some 0.1 µs each. References followed take steps, branches of `anyOf` or `oneOf` beyond two,
+ * names held against a pattern or `propertyNames`, and characters of objects looked up. A message of 4 MiB needs
+ * fewer steps, unless its schema has more than one way to a value.
  */
 const MAX_STEPS = 5_000_000
-/** Of one that finds all complaints, whose errors are steps as well: each is an object, and goes up level by level. */
+/** Steps of a validation that finds all errors. Each error takes steps too: it is an object that goes up level by level. */
 const MAX_STEPS_OF_ALL = 200_000
-/** Of a complaint of a branch that fails: it is copied at each level that it goes up. */
+/** For an error of a branch that fails: it is copied at each level that it goes up. */
 const STEPS_OF_ERROR = 4
-/** Complaints that are kept of the branches of one `anyOf` or `oneOf`. */
+/** Errors that are kept of the branches of one `anyOf` or `oneOf`. */
 const MAX_OF_BRANCHES = 500
 const CHARACTERS_A_STEP = 16
 
-/** Some schemas take time that grows faster than the event: two branches that lead to the same child, and so on. */
+/** Thrown for schemas whose time grows faster than the event, such as two branches that lead to the same child. */
 export class TooManySteps {}
 
-/** The steps of one validation at a time. */
+/** Counts the steps of one validation at a time. */
 export class Effort {
   readonly #addsNames: boolean
   #left = 0
@@ -36,29 +36,26 @@ export class Effort {
     this.#left = findsAll ? MAX_STEPS_OF_ALL : MAX_STEPS
   }
 
-  /** Lets go of what was validated. */
+  /** Lets the validated event go. */
   end(): void {
     this.#names = undefined
   }
 
-  /** V8 sorts the names of a large object each time; several keywords in turn look at those of the same. */
+  /** The names of an object, remembered: V8 sorts those of a large object each time, and several keywords ask. */
   readonly namesOf = (object: object): string[] => {
     if (this.#addsNames) return Object.keys(object)
     if (this.#names?.of !== object) this.#names = { of: object, names: Object.keys(object) }
     return this.#names.names
   }
 
-  /** Throws TooManySteps when all are gone. */
+  /** Throws TooManySteps if no steps are left. */
   readonly spend = (steps: number): void => {
     this.#left -= steps
     if (this.#left < 0) throw new TooManySteps()
   }
 }
 
-/**
- * Makes keywords linear that Ajv, 6 and 8, compares each value with each other for, with the same verdicts and
- * texts; and counts what may still grow.
- */
+/** Makes the keywords linear for which Ajv compares all pairs of values, and counts steps where time may still grow. */
 export function makeLinear(ajv: Ajv, effort: Effort): void {
   makeUniqueItemsLinear(ajv)
   redefine(ajv, 'enum', (cxt, original) => {
@@ -97,7 +94,7 @@ export function makeLinear(ajv: Ajv, effort: Effort): void {
     redefine(ajv, keyword, (cxt, original) => union(cxt, original, effort))
 }
 
-/** Where all branches fail each has its complaints, and those of what it leads to: twice as many a level. */
+/** Bounds the errors of branches: if all fail, each keeps its own errors and those below, twice as many per level. */
 function union(cxt: KeywordCxt, original: Generate, effort: Effort): void {
   const { gen, schema } = cxt
   if (schema.length > 2) gen.code(_`${scoped(cxt, effort.spend)}(${schema.length - 2})`)
@@ -116,12 +113,12 @@ function union(cxt: KeywordCxt, original: Generate, effort: Effort): void {
   original(cxt)
 }
 
-/** What there is to be made linear for meta-schemas, which demand that the values of an `enum` differ. */
+/** For meta-schemas, which demand that the values of an `enum` differ. */
 export function makeUniqueItemsLinear(ajv: Ajv): void {
   redefine(ajv, 'uniqueItems', uniqueItems)
 }
 
-/** A function of ours, as generated code calls it. */
+/** A function, as generated code calls it. */
 function scoped({ gen }: KeywordCxt, ref: (...args: never[]) => unknown): Code {
   return gen.scopeValue('func', { ref })
 }
@@ -140,7 +137,7 @@ function uniqueItems(cxt: KeywordCxt, original: Generate): void {
   cxt.fail(pair)
 }
 
-/** The last item that has an equal one before it, and the last of those: which Ajv finds first. */
+/** The pair that Ajv reports: the last item with an equal one before it, and the last of those. */
 export function lastPair(items: readonly unknown[]): [i: number, j: number] | undefined {
   const scalars = new Map<unknown, number>()
   const others = new Map<string, number>()
@@ -157,7 +154,7 @@ export function lastPair(items: readonly unknown[]): [i: number, j: number] | un
   return found
 }
 
-/** More members than these are looked up; fewer scalars are compared one by one, which is faster. */
+/** Up to so many scalars are compared one by one, which is faster than a look-up. */
 const FEW = 16
 
 /** The values of an `enum`, or the one of a `const`. */
@@ -186,7 +183,7 @@ class Members {
   readonly has = (value: unknown): boolean => {
     if (typeof value !== 'object' || value === null) return this.#scalars.has(value)
     if (this.#others.size === 0) return false
-    // What is longer than each of them is none of them, and need not be written out.
+    // A value that is longer than all of them is not among them, and need not be written out.
     const length = lengthUpTo(value, this.#longest)
     this.#effort.spend(Math.ceil(Math.min(length, this.#longest) / CHARACTERS_A_STEP))
     return length <= this.#longest && this.#others.has(canonical(value))
@@ -204,7 +201,7 @@ export function canonical(value: unknown): string {
   return `{${fields.join(',')}}`
 }
 
-/** How long a value's JSON is at the least; for one that is longer than `most`, any number above that, found early. */
+/** The least length of a value's JSON. Counting stops early above `most`. */
 export function lengthUpTo(value: unknown, most: number): number {
   let length = 0
   const add = (value: unknown): void => {
@@ -215,7 +212,7 @@ export function lengthUpTo(value: unknown, most: number): number {
       for (let i = 0; i < value.length && length <= most; i++) add(value[i])
     } else {
       const names = Object.keys(value)
-      // A name has two quotes and a colon, and, but for the last, a comma behind its value.
+      // A name has two quotes and a colon, and each value except the last has a comma.
       length += 4 * names.length + 1
       for (let i = 0; i < names.length && length <= most; i++) {
         const name = names[i] as string

@@ -7,7 +7,7 @@ interface Resource {
   schema: JsonSchema
   pointer: string
   base: string
-  /** Those in it that belong to no other, by name. */
+  /** Its anchors by name, without those of resources in it. */
   anchors: Map<string, Anchor[]>
 }
 
@@ -16,24 +16,23 @@ interface Anchor {
   pointer: string
 }
 
-/** Where documents without a host are, so that their URIs can be resolved. */
+/** A base for documents without a host, so that their URIs can be resolved. */
 const LOCAL = 'schema://repositories'
 const HAS_SCHEME = /^[a-z][a-z\d+.-]*:/i
 
 export interface References {
   /** The URIs of the other documents that it refers to. */
   others: string[]
-  /** By such a URI what refers to it, and the part of this document that is meant where there is no such document. */
+  /** By such a URI: what refers to it, and the part of this document that is meant if there is no such document. */
   nested: ReadonlyMap<string, { sub: JsonSchema; inside: string }[]>
 }
 
 /**
- * Makes the references of a document independent of its identities, which it then loses: those within it become
- * JSON pointers, the others absolute.
+ * Makes the references of a document independent of its identities and removes those. References within the document
+ * become JSON pointers, others absolute. Throws a TypeError for a reference that is not a URI.
  *
- * Sub-schemas keep identities of what was merged into them, and such a left-over must change nothing. So one means
- * something only for a reference of the same document that leads nowhere else, and only if no other sub-schema has
- * the same. Throws a TypeError for a reference that is no URI.
+ * Sub-schemas keep identities of what was merged into them, and such a left-over must not change anything. So an
+ * identity counts only for a reference of the same document that leads nowhere else, and only if it is unique.
  */
 export function resolveReferences(uri: string, schema: JsonSchema): References {
   const { resources, identities, anchors } = identitiesOf(uri, schema)
@@ -50,7 +49,7 @@ export function resolveReferences(uri: string, schema: JsonSchema): References {
     if (named && inside !== undefined && hostOf(named.base) !== hostOf(uri)) sub.$ref = inside
     else if (other === uri) sub.$ref = inDocument(fragment, resource)
     else {
-      // There may be another document of this path, which then is meant.
+      // If there is another document of this path, that is meant.
       if (inside !== undefined) put(nested, other, { sub, inside })
       others.add(other)
       sub.$ref = sub.$ref.includes('#') ? `${other}#${fragment}` : other
@@ -59,7 +58,7 @@ export function resolveReferences(uri: string, schema: JsonSchema): References {
   stripIdentities(schema, anchors)
   return { others: [...others], nested }
 
-  /** A part of the document that a reference within it means: the whole document's, or else its own resource's. */
+  /** The part that a reference within the document means: of the whole document, or else of its own resource. */
   function inDocument(fragment: string, resource: Resource): string {
     const isWhole = isPointer(fragment) ? has(schema, fragment) : anchors.get(fragment)?.length === 1
     return (isWhole ? undefined : pointerTo(resource, fragment)) ?? `#${fragment}`
@@ -86,7 +85,7 @@ function identitiesOf(uri: string, schema: JsonSchema) {
     const base = path === '' ? undefined : resolve(resource.base, path)
     if (base !== undefined) {
       resource = resourceOf(sub, pointer, base)
-      // The document's own is what it was asked for by: another path may well be another document.
+      // A document is known by the URI it was asked for. Its own path may be that of another document.
       if (sub !== schema || HAS_SCHEME.test(path)) put(found, base, resource)
     }
     resources.set(sub, resource)
@@ -116,8 +115,8 @@ function isPointer(fragment: string): boolean {
 }
 
 /**
- * An anchor stays, for references of other documents. Ajv 8 gives a meaning to keywords that Ajv 6 and these
- * dialects do not have; `$async` would make it answer with a promise, which is true.
+ * Removes identities, and keywords that have a meaning in Ajv 8 only: `$async` would make it answer with a promise,
+ * which is truthy. An anchor stays, because other documents may refer to it.
  */
 function stripIdentities(schema: JsonSchema, anchors: ReadonlyMap<string, Anchor[]>): void {
   const names = new Map<object, string>()
@@ -130,7 +129,7 @@ function stripIdentities(schema: JsonSchema, anchors: ReadonlyMap<string, Anchor
   })
 }
 
-/** A reference relative to a base; without a host where the base has none. Undefined for what is no URI. */
+/** A reference relative to a base, without a host if the base has none; undefined if it is not a URI. */
 function resolve(base: string, reference: string): string | undefined {
   try {
     const { href } = new URL(reference, new URL(base, LOCAL))
@@ -153,7 +152,7 @@ function fragmentOf(pointer: string): string {
   return `#${pointer.split('/').map(encodeURIComponent).join('/')}`
 }
 
-/** Whether there is something at a pointer, as it stands in a fragment. */
+/** Whether there is anything at the pointer in a fragment. */
 function has(schema: JsonSchema, fragment: string): boolean {
   const steps = fragment.split('/').slice(1)
   return (

@@ -38,7 +38,7 @@ const MAX_FAILURES = 1000
 /**
  * Schemas by URI. Hides where they come from, their dialects, references and security, Ajv and the caches.
  *
- * Versions of a schema do not change, so what was once loaded is kept, and survives the repository's outage.
+ * A version of a schema does not change. So a loaded schema is kept and survives an outage of its repository.
  * Concurrent first uses of a schema load it once.
  */
 export class SchemaRepository {
@@ -70,7 +70,7 @@ export class SchemaRepository {
     return this.#loader.sources.states
   }
 
-  /** What the repositories have: of remote ones only what is held. */
+  /** The schemas of the repositories; of remote ones only those in memory. */
   async list(): Promise<Listed[]> {
     const listed = await this.#catalog.list(this.#options.baseUris)
     for (const [uri, { schema }] of this.#schemas) {
@@ -80,7 +80,7 @@ export class SchemaRepository {
     return [...listed.values()]
   }
 
-  /** A schema's document as it stands in its repository. Rejects with a GateError that says why there is none. */
+  /** A schema's document as it stands in its repository. Rejects with a GateError if there is no such schema. */
   async show(raw: string): Promise<JsonSchema> {
     const uri = this.#accept(raw)
     if (uri instanceof GateError) throw uri
@@ -88,8 +88,8 @@ export class SchemaRepository {
   }
 
   /**
-   * Brings the schemas of these events into memory; undefined if all are there. Never rejects: what could not
-   * be loaded is remembered, and `schemaFor` throws it.
+   * Brings the schemas of these events into memory; undefined if all are there. Never rejects: failures are
+   * remembered, and `schemaFor` throws them.
    */
   loadFor(events: readonly unknown[], context: Context): Promise<void> | undefined {
     let cold: Set<unknown> | undefined
@@ -103,7 +103,7 @@ export class SchemaRepository {
     return cold && this.load(cold, context.lookups)
   }
 
-  /** Reads those again whose files have changed; for development. */
+  /** For development: reads schemas again whose files have changed. */
   async refresh(): Promise<void> {
     if (this.#options.reload) await this.#reload([...this.#schemas.keys()])
   }
@@ -125,7 +125,7 @@ export class SchemaRepository {
     }
   }
 
-  /** The schema of an event. Throws a GateError that says why there is none. */
+  /** The schema of an event. Throws a GateError that says why it is not available. */
   schemaFor(event: Event, context: Context): Schema {
     const uri = this.#uriOf(event, context)
     if (uri !== undefined) return this.get(uri, context.lookups)
@@ -143,8 +143,8 @@ export class SchemaRepository {
   }
 
   /**
-   * Loads those of these schemas that are not held, as `loadFor` does. Once `lookups` are used up, only from files:
-   * then nothing is remembered of those that are in none, because no repository was asked.
+   * Loads those of these schemas that are not held, as `loadFor` does. If no `lookups` are left, it reads files only
+   * and remembers no failures, because no repository was asked.
    */
   load(uris: Iterable<unknown>, lookups?: Lookups): Promise<void> | undefined {
     let loading: Set<Promise<void>> | undefined
@@ -163,12 +163,12 @@ export class SchemaRepository {
       loading.add(started ?? this.#start(uri, lookups))
     }
     if (!loading) return undefined
-    // One promise for all events that name the same schema: there may be thousands of them.
+    // One promise for all events that name the same schema, of which there may be thousands.
     const [first] = loading
     return loading.size === 1 ? first : Promise.all(loading).then(() => {})
   }
 
-  /** A schema that was loaded. Throws a GateError that says why there is none. */
+  /** A schema that was loaded. Throws a GateError that says why it is not available. */
   get(raw: unknown, lookups?: Lookups): Schema {
     const held = this.#schemas.get(raw as string)
     if (held) {
@@ -178,7 +178,7 @@ export class SchemaRepository {
     }
     const uri = this.#accept(raw)
     if (uri instanceof GateError) throw uri
-    // A second spelling of one that is held: without its slash.
+    // A schema may be named without its leading slash.
     if (uri !== raw) return this.get(uri, lookups)
     const failure = this.#failures.get(uri)?.error
     if (failure) throw failure

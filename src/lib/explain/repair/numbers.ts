@@ -1,6 +1,6 @@
 import type { JsonSchema } from '../../schemas/json-schema.js'
 
-/** Numbers that may satisfy a schema of numbers, those nearest to `like` first. None is known to. */
+/** Numbers that may satisfy a schema, those nearest to `like` first. The caller checks them. */
 export function* numbers(schema: JsonSchema, like: number): Generator<number> {
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum, multipleOf } = schema as Record<
     string,

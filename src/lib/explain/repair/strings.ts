@@ -5,7 +5,7 @@ import { looseTimeOf } from '../../time.js'
 // The module is the class itself, whatever its types say.
 const RandExp = RandExpModule as unknown as typeof RandExpModule.default
 
-/** A text of each format that is checked. */
+/** Texts of each format that is checked. */
 const OF_FORMAT: Record<string, readonly string[]> = {
   date: ['2026-01-01'],
   time: ['12:00:00', '12:00:00Z'],
@@ -34,7 +34,7 @@ interface Rules {
   format?: string
 }
 
-/** Texts that may satisfy a schema of texts, those most like `like` first. None is known to. */
+/** Texts that may satisfy a schema, those most like `like` first. The caller checks them. */
 export function* texts(schema: JsonSchema, like?: string): Generator<string> {
   const { minLength = 0, maxLength = Infinity, pattern, format } = schema as Rules
   const all = new Set<string>()
@@ -55,7 +55,7 @@ export function* texts(schema: JsonSchema, like?: string): Generator<string> {
   }
 }
 
-/** The same, meant slightly differently. */
+/** Other ways to write the same. */
 function* variants(text: string): Generator<string> {
   yield text.trim()
   yield text.toLowerCase()
@@ -80,7 +80,7 @@ function* variants(text: string): Generator<string> {
   if (/\s/.test(text)) yield encodeURI(text)
 }
 
-/** How far choices are from the first that there is. */
+/** How far a choice in a pattern is from the first one. */
 const CHOICES = [0, 1, 2, 5, 10, 30]
 
 function* ofPattern(pattern: string, minLength: number): Generator<string> {
@@ -88,7 +88,7 @@ function* ofPattern(pattern: string, minLength: number): Generator<string> {
     try {
       const random = new RandExp(new RegExp(pattern))
       random.max = Math.max(10, far)
-      // Letters and digits before what else a dot or a class may be.
+      // A dot or a class means letters and digits before anything else.
       random.defaultRange.subtract(32, 126)
       random.defaultRange.add(97, 122).add(48, 57)
       random.randInt = (least: number, most: number) => Math.min(most, least + far)
