@@ -245,9 +245,9 @@ test('left-over and duplicate identities change nothing', async t => {
       properties: { copy: left('string'), real: { $ref: '/b/1' }, hash: { $ref: '/b/1#/definitions/n' } },
     },
     'b/1': { $id: '/b/1', type: 'integer', definitions: { n: { type: 'boolean' } } },
-    // There is none, and one part can be meant.
+    // No such document: only one part can be meant.
     'a/2': { properties: { copy: { $id: '/c/1', type: 'string' }, real: { $ref: '/c/1' } } },
-    // There is none, and two could be.
+    // No such document, and two parts could be meant.
     'a/3': { properties: { one: { $id: '/c/1' }, two: { $id: '/c/1' }, real: { $ref: '/c/1' } } },
     // Its own is the document.
     'a/4': {
