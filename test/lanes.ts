@@ -3,63 +3,11 @@
  * which tests were not run, and the command for them.
  */
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
+import { existsSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { LANES, type Lane, notRun } from './support/lanes.js'
 import { ROOT } from './support/service.js'
-
-/** Tests that run together because they need the same things. */
-interface Lane {
-  /** What they test and need, for the last line. */
-  what: string
-  command: string
-  /** Files and folders in `test/`. */
-  paths: readonly string[]
-  timeoutMs: number
-  /** How many files run at the same time. */
-  concurrency: number
-}
-
-const LANES: Readonly<Record<string, Lane>> = {
-  fast: {
-    what: 'units, contract, service, documents (Node.js)',
-    command: 'npm test',
-    paths: ['architecture.test.js', 'unit', 'contract', 'service', 'docs'],
-    timeoutMs: 300_000,
-    // More than processors, because most of these tests wait for a service.
-    concurrency: availableParallelism() + 2,
-  },
-  slow: {
-    what: 'hostile clients, simulated faults (Node.js, minutes)',
-    command: 'npm run test:slow',
-    paths: ['security', 'suites', 'fuzz', 'simulation'],
-    timeoutMs: 600_000,
-    concurrency: 1,
-  },
-  kafka: {
-    what: 'a real Kafka (Java, Maven)',
-    command: 'npm run test:kafka',
-    paths: ['kafka', 'reliability'],
-    timeoutMs: 300_000,
-    // Each file starts brokers of its own.
-    concurrency: 1,
-  },
-  page: {
-    what: 'the page (Chromium)',
-    command: 'npm run test:page',
-    paths: ['page'],
-    timeoutMs: 300_000,
-    concurrency: 1,
-  },
-  operators: {
-    what: 'chart, image, alerts (helm/tools.sh)',
-    command: 'npm run check:operators',
-    paths: ['operators'],
-    timeoutMs: 120_000,
-    concurrency: 1,
-  },
-}
 
 const { values, positionals } = parseArgs({
   options: { coverage: { type: 'boolean', default: false } },
@@ -67,8 +15,9 @@ const { values, positionals } = parseArgs({
 })
 const asked = positionals.length > 0 ? positionals : ['fast']
 const folder = join(ROOT, '.build/test')
-const tests = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(file =>
-  file.endsWith('.test.js'),
+/** What was compiled from a source that is gone is left out. */
+const tests = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
+  file => file.endsWith('.test.js') && existsSync(join(ROOT, 'test', file.replace(/js$/, 'ts'))),
 )
 const isIn = (lane: Lane, file: string) =>
   lane.paths.some(path => file === path || file.startsWith(`${path}/`))
@@ -92,6 +41,4 @@ for (const name of asked) {
   if (status !== 0) process.exitCode = 1
 }
 
-const left = Object.entries(LANES).filter(([name]) => !asked.includes(name))
-const commands = left.map(([, { what, command }]) => `${what}: ${command}`)
-console.log(`Not run: ${commands.join('; ')}. All of it: npm run test:all`)
+console.log(notRun(asked))

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { test } from 'node:test'
+import { LANES, notRun } from '../support/lanes.js'
 import { ROOT, temporary } from '../support/service.js'
 
 test('.ci/tools names every tool that is missing or too old, and its version', t => {
@@ -42,6 +43,16 @@ test('.ci/run asks for the tools first, does what the README says, then the rest
       ran.some(([, , ran]) => ran === name),
       name,
     )
+})
+
+test('npm test says at its end which tests it did not run, and the commands for them are there', () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const said = notRun(['fast'])
+  for (const [name, { command }] of Object.entries(LANES)) {
+    assert.ok(scripts[command.replace(/^npm (run )?/, '')], command)
+    assert.equal(said.includes(`: ${command}`), name !== 'fast', command)
+  }
+  assert.match(said, /All of it: npm run test:all$/)
 })
 
 test('the tests that npm test runs need no Kafka', () => {
