@@ -65,15 +65,6 @@ const TO_SPLIT: readonly string[] = [
   'lib/kafka/metadata.ts',
 ]
 const WITHOUT_TEST: readonly string[] = [
-  // app
-  'app.ts',
-  'routes/events.ts',
-  'routes/info.ts',
-  'routes/mount.ts',
-  'routes/root.ts',
-  'routes/streams.ts',
-  'wiring-dev.ts',
-  'wiring.ts',
   // core
   'lib/did-you-mean.ts',
   'lib/json-pointer.ts',
