@@ -60,17 +60,17 @@ class Reader {
       const texts: Text[] = []
       let start = 0
       for (let end = piece.indexOf(10); end >= 0; end = piece.indexOf(10, start)) {
-        texts.push(...this.#take(Buffer.concat([...rest, piece.subarray(start, end)])))
+        texts.push(...this.#readLine(Buffer.concat([...rest, piece.subarray(start, end)])))
         rest = []
         start = end + 1
       }
       if (start < piece.length) rest.push(piece.subarray(start))
       yield texts
     }
-    yield [...this.#take(Buffer.concat(rest)), ...this.#end()]
+    yield [...this.#readLine(Buffer.concat(rest)), ...this.#endDocument()]
   }
 
-  *#take(received: Buffer): Generator<Text> {
+  *#readLine(received: Buffer): Generator<Text> {
     const line = ++this.#line
     const bytes = line === 1 && received.indexOf(BYTE_ORDER_MARK) === 0 ? received.subarray(3) : received
     const text = bytes.toString()
@@ -89,11 +89,11 @@ class Reader {
     // Within one document a comma would separate two events.
     const isCutOff = (isEvent && open.afterEvent) || open.bytes > MAX_OPEN
     if (text.trim() !== '') open.afterEvent = isEvent
-    if (open.depth <= 0 || isCutOff) yield* this.#end(isCutOff)
+    if (open.depth <= 0 || isCutOff) yield* this.#endDocument(isCutOff)
   }
 
   /** Ends an open document. If it is not JSON, each of its lines is a document. */
-  *#end(isCutOff = false): Generator<Text> {
+  *#endDocument(isCutOff = false): Generator<Text> {
     if (!this.#open) return
     const { line, lines } = this.#open
     this.#open = undefined

@@ -43,18 +43,18 @@ export async function types({
   const checked = await CheckedSchemas.load(found.schemas, {}, roots)
   const broken = checked.problems().find(({ code }) => /^schema_/.test(code))
   if (broken) throw new UsageError(`${broken.file}: ${broken.message}`)
-  const text = await write(checked, found.streams)
+  const text = await writeTypes(checked, found.streams)
   const lock = lockOf(found.schemas, found.streams, text)
   const lockFile = output.replace(/(?:\.d)?\.ts$/, '.lock.json')
   const locked = `${JSON.stringify(lock, null, 2)}\n`
-  if (check) return compare(output, lockFile, text, lock)
+  if (check) return compareFiles(output, lockFile, text, lock)
   writeFileSync(output, text)
   writeFileSync(lockFile, locked)
   process.stdout.write(`${output}: types of ${found.schemas.length} schemas; ${lockFile} is for CI\n`)
   return 0
 }
 
-function compare(output: string, lockFile: string, text: string, lock: Lock): number {
+function compareFiles(output: string, lockFile: string, text: string, lock: Lock): number {
   const read = (file: string) => {
     try {
       return readFileSync(file, 'utf8')
@@ -90,7 +90,7 @@ function lockOf(schemas: readonly SchemaFile[], streams: readonly SourceFile[], 
 type Compile = (schema: object, name: string, options: object) => Promise<string>
 
 /** An optional package, because it has 25 MB with Prettier, and services do not need it. */
-async function compiler(): Promise<Compile> {
+async function loadCompiler(): Promise<Compile> {
   try {
     const name = 'json-schema-to-typescript'
     return ((await import(name)) as { compile: Compile }).compile
@@ -99,8 +99,8 @@ async function compiler(): Promise<Compile> {
   }
 }
 
-async function write(checked: CheckedSchemas, streams: readonly SourceFile[]): Promise<string> {
-  const compile = await compiler()
+async function writeTypes(checked: CheckedSchemas, streams: readonly SourceFile[]): Promise<string> {
+  const compile = await loadCompiler()
   const versions = checked.versions()
   const parts: string[] = [HEAD]
   for (const [title, files] of [...versions].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -108,7 +108,9 @@ async function write(checked: CheckedSchemas, streams: readonly SourceFile[]): P
       const side = checked.side(file)
       if (!side) continue
       const body = await compile(bundled(side.parts, uriOf(file)), 'Event', {
-        ...{ bannerComment: '', ignoreMinAndMaxItems: true, unreachableDefinitions: false },
+        bannerComment: '',
+        ignoreMinAndMaxItems: true,
+        unreachableDefinitions: false,
         style: { semi: false, singleQuote: true, printWidth: 100 },
       })
       const name = nameOf(title, file.version)

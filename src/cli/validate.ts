@@ -26,12 +26,12 @@ export async function validate(options: ValidateOptions): Promise<number> {
   const files = options.files.length > 0 ? options.files : ['-']
   // A missing file is an error before the first verdict.
   for (const file of files) if (file !== '-') statSync(file)
-  const { judge, close } = await open(conf, config, options)
+  const { judge, close } = await openJudge(conf, config, options)
   const print = options.json ? printJson : printer(process.stdout.hasColors?.() ?? false)
   const counts = { accepted: 0, refused: 0, failed: 0 }
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     // A reader such as `head` may close the pipe.
-    if (error.code === 'EPIPE') process.exit(codeOf(counts))
+    if (error.code === 'EPIPE') process.exit(exitCodeOf(counts))
     process.stderr.write(`eventgate: the output cannot be written: ${error.message}\n`)
     process.exit(2)
   })
@@ -57,10 +57,10 @@ export async function validate(options: ValidateOptions): Promise<number> {
       `${accepted + refused + failed} events: ${accepted} would be accepted, ${refused} refused${unknown}\n`,
     )
   }
-  return codeOf(counts)
+  return exitCodeOf(counts)
 }
 
-function codeOf({ failed, refused }: { failed: number; refused: number }): number {
+function exitCodeOf({ failed, refused }: { failed: number; refused: number }): number {
   return failed > 0 ? 2 : refused > 0 ? 1 : 0
 }
 
@@ -90,7 +90,7 @@ function warn(reason: string): void {
 }
 
 /** Rejects if the stream configuration or the factory module cannot be loaded. */
-async function open(
+async function openJudge(
   conf: Record<string, unknown>,
   config: Config,
   { schema: schemaUri, stream }: ValidateOptions,
@@ -111,8 +111,13 @@ async function open(
       dryRun.process(
         events.map(({ event }) => event),
         {
-          ...{ requestId: randomUUID(), receivedAt: Date.now(), deadline: Infinity, headers: {} },
-          ...{ schemaUri, stream, delivery: 'guaranteed' },
+          requestId: randomUUID(),
+          receivedAt: Date.now(),
+          deadline: Infinity,
+          headers: {},
+          schemaUri,
+          stream,
+          delivery: 'guaranteed',
           clientIp: () => undefined,
           textOf: index => events[index]?.text ?? '',
         },
@@ -128,13 +133,11 @@ function printJson({ file, line }: Place, prospect: Prospect): string {
 
 function printer(colours: boolean): (place: Place, prospect: Prospect) => string {
   const painted = (code: number) => (text: string) => (colours ? `\x1b[${code}m${text}\x1b[0m` : text)
-  const [bold, red, green, yellow, dim] = [1, 31, 32, 33, 2].map(painted) as [
-    Paint,
-    Paint,
-    Paint,
-    Paint,
-    Paint,
-  ]
+  const bold = painted(1)
+  const dim = painted(2)
+  const red = painted(31)
+  const green = painted(32)
+  const yellow = painted(33)
   const marks = { accepted: green('accepted'), refused: red('refused '), failed: yellow('unclear ') }
   return ({ file, line }, { outcome, stream, schema_uri, topic, error }) => {
     const to =
@@ -148,5 +151,3 @@ function printer(colours: boolean): (place: Place, prospect: Prospect) => string
     return `${lines.join('\n')}\n`
   }
 }
-
-type Paint = (text: string) => string

@@ -82,11 +82,16 @@ export class CheckedSchemas {
     if (!older || !newer) return undefined
     const compared = this.#comparison.compare(older, newer)
     return {
-      ...{ schema: file.title, from, to: file.version, verdict: compared.verdict },
+      schema: file.title,
+      from,
+      to: file.version,
+      verdict: compared.verdict,
       sameMajor: majorOf(from) === majorOf(file.version),
       event: 'event' in compared ? compared.event : null,
       rule: 'rule' in compared ? compared.rule : null,
-      ...{ file: file.name, line: 1, sample: null },
+      file: file.name,
+      line: 1,
+      sample: null,
     }
   }
 

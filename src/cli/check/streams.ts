@@ -1,7 +1,7 @@
 import type { Config } from '../../lib/config/config.js'
 import type { SubSchema } from '../../lib/schemas/json-schema.js'
 import type { SchemaParts } from '../../lib/schemas/parts.js'
-import { StreamTable } from '../../lib/streams/streams.js'
+import { isExpression, StreamTable } from '../../lib/streams/table.js'
 import { lineOf, type SourceFile } from './files.js'
 import type { Problem } from './report.js'
 import type { CheckedSchemas } from './schemas.js'
@@ -116,10 +116,6 @@ function matches(expression: string, name: string): boolean {
   } catch {
     return false
   }
-}
-
-function isExpression(name: string): boolean {
-  return name.length > 2 && name.startsWith('/') && name.endsWith('/')
 }
 
 /** Whether a schema requires the field at a dotted path. */

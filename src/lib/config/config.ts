@@ -3,7 +3,7 @@ import { type KafkaSettings, readKafkaConf } from '../kafka/config.js'
 import { memoryLimit } from '../runtime/memory-limit.js'
 import { fitToMemory, fitToQueue } from './bounds.js'
 import { OPTIONS, type Options, readOptions } from './options/options.js'
-import { ConfigError, check, type Problem } from './problems.js'
+import { ConfigError, checker, type Problem } from './problems.js'
 import { RULES } from './rules.js'
 
 /** The options, parsed and complete, and what follows from them. */
@@ -18,7 +18,7 @@ export interface Config extends Omit<Options, 'producer' | 'kafka'> {
   readonly memory: string | null
 }
 
-const CONF = { type: 'object', additionalProperties: false, properties: OPTIONS } as const
+const checkConf = checker({ type: 'object', additionalProperties: false, properties: OPTIONS })
 
 /** What service-runner adds to the options of a service. */
 const ADDED_BY_SERVICE_RUNNER = ['worker_id', 'logging', 'metrics', 'num_workers']
@@ -37,7 +37,7 @@ export function evaluate(
   limit = memoryLimit(),
 ): { config?: Config; problems: Problem[] } {
   const given = Object.entries(conf).filter(([name]) => !ADDED_BY_SERVICE_RUNNER.includes(name))
-  const problems = check(CONF, Object.fromEntries(given), at)
+  const problems = checkConf(Object.fromEntries(given), at)
   if (problems.length > 0) return { problems }
   const report = (path: string, message: string) => problems.push({ path: `${at}.${path}`, message })
   const options = readOptions(conf, report)

@@ -2,7 +2,7 @@ import { quote } from '../errors.js'
 import { readText } from '../yaml.js'
 import { evaluate } from './config.js'
 import { optionalText, port, text, type ValueOf } from './options/values.js'
-import { ConfigError, check, type Problem } from './problems.js'
+import { ConfigError, checker, type Problem } from './problems.js'
 
 const level = { enum: ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] } as const
 
@@ -95,6 +95,8 @@ export const FILE = {
 
 export type ConfigFile = ValueOf<typeof FILE>
 
+const checkFile = checker(FILE)
+
 /** How the log is written. */
 export type Logging = NonNullable<ConfigFile['logging']>
 
@@ -118,7 +120,7 @@ export function readConfigFile(
   } catch (error) {
     throw new ConfigError([{ path: 'the file', message: `cannot be read: ${(error as Error).message}` }])
   }
-  const problems = check(FILE, file, '')
+  const problems = checkFile(file, '')
   const service = (file as ConfigFile | null)?.services?.[0]
   if (service?.conf) problems.push(...evaluate(service.conf, 'services[0].conf').problems)
   if (problems.length > 0) throw new ConfigError(problems)

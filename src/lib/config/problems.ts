@@ -1,4 +1,4 @@
-import { Ajv, type DefinedError, type JSONSchemaType } from 'ajv'
+import { Ajv, type DefinedError, type ValidateFunction } from 'ajv'
 import { nearest } from '../did-you-mean.js'
 import { quote } from '../errors.js'
 import { size } from './options/values.js'
@@ -19,30 +19,34 @@ export class ConfigError extends Error {
   }
 }
 
-/** Everything in which a value differs from its schema. */
-export function check(schema: object, value: unknown, at: string): Problem[] {
-  const ajv = new Ajv({
-    allErrors: true,
-    allowUnionTypes: true,
-    strictTypes: false,
-    verbose: true,
-    jsPropertySyntax: true,
-    logger: false,
-    keywords: ['read'],
-    // The schemas are our own and each is used once: neither check nor optimize them.
-    validateSchema: false,
-    code: { optimize: false },
-  })
-  const isValid = ajv.compile(schema as JSONSchemaType<unknown>)
-  if (isValid(value)) return []
-  const errors = isValid.errors as (DefinedError & { parentSchema: Record<string, unknown> })[]
-  // The error of an `anyOf` names all alternatives, so those of single alternatives add nothing.
-  return errors
-    .filter(({ schemaPath }) => !schemaPath.includes('/anyOf/'))
-    .map(error => ({
-      path: `${at}${error.instancePath}`.replace(/^\./, '') || 'the file',
-      message: messageOf(error),
-    }))
+const AJV = new Ajv({
+  allErrors: true,
+  allowUnionTypes: true,
+  strictTypes: false,
+  verbose: true,
+  jsPropertySyntax: true,
+  logger: false,
+  keywords: ['read'],
+  // The schemas are our own, and are used a few times at the start: neither check nor optimize them.
+  validateSchema: false,
+  code: { optimize: false },
+})
+
+/** Makes a function that finds everything in which a value differs from a schema. */
+export function checker(schema: object): (value: unknown, at: string) => Problem[] {
+  let isValid: ValidateFunction | undefined
+  return (value, at) => {
+    isValid ??= AJV.compile(schema)
+    if (isValid(value)) return []
+    const errors = isValid.errors as (DefinedError & { parentSchema: Record<string, unknown> })[]
+    // The error of an `anyOf` names all alternatives, so those of single alternatives add nothing.
+    return errors
+      .filter(({ schemaPath }) => !schemaPath.includes('/anyOf/'))
+      .map(error => ({
+        path: `${at}${error.instancePath}`.replace(/^\./, '') || 'the file',
+        message: messageOf(error),
+      }))
+  }
 }
 
 function messageOf(error: DefinedError & { parentSchema: Record<string, unknown> }): string {

@@ -171,7 +171,7 @@ function isFor(destination: string | undefined, { destination_event_service: own
   return Array.isArray(own) ? own.includes(destination) : own === destination
 }
 
-function isExpression(name: string): boolean {
+export function isExpression(name: string): boolean {
   return name.length > 2 && name.startsWith('/') && name.endsWith('/')
 }
 
