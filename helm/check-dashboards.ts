@@ -1,7 +1,6 @@
 /**
- * A real Prometheus scrapes a service with a real Kafka under traffic, and is asked every query of the
- * dashboards: each must answer with data. The alerts are evaluated by it as well: none may fail to be, and what
- * `promtool check metrics` has to say of the scrape is an error too. Takes some 40 s.
+ * A real Prometheus scrapes a service with a real Kafka under traffic. Every query of the dashboards must return data.
+ * Prometheus must be able to evaluate every alert, and `promtool check metrics` must accept the scrape. Takes some 40 s.
  *
  *   npm run pretest && node .build/helm/check-dashboards.js
  */
@@ -20,10 +19,10 @@ import { TRAFFIC_STREAMS, traffic, trafficConf } from './traffic.js'
 
 const TOOLS_DIR =
   process.env.TOOLS_DIR ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'eventgate-tools')
-/** Of it at least two scrapes are in every window. */
+/** Short enough that every window has at least two scrapes. */
 const TRAFFIC_MS = 20_000
 const READY_MS = 30_000
-/** What stands for the dashboards' variables. */
+/** Values of the dashboards' variables. */
 const VARIABLES: [string, string][] = [
   ['$__rate_interval', '10s'],
   ['$namespace', '.*'],
@@ -32,7 +31,7 @@ const VARIABLES: [string, string][] = [
 ]
 
 const ends: (() => unknown)[] = []
-/** Of the tests' helpers only the end is asked for. */
+/** The tests' helpers only use `after`. */
 const context = { after: (end: () => unknown) => ends.unshift(end) } as unknown as TestContext
 
 function tool(name: string): string {

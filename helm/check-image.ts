@@ -1,18 +1,18 @@
 /**
- * The image as pods run it, without an engine and without a registry: the Dockerfile's stages are laid out in a
- * folder, over this machine's Node, shell and C library in place of the base image, and run in namespaces of their own: not as
- * root, with a root that can only be read, and within 300 MiB of memory where the machine lets us say so.
+ * Runs the image as pods do, without a container engine or a registry. The Dockerfile's stages are laid out in a folder.
+ * This machine's Node, shell and C library replace the base image. The image runs in its own namespaces: not as root,
+ * with a read-only root, and within 300 MiB of memory if the machine allows that.
  *
  *   npm run check:image
  *
- * 1. By the image's own entry point, with the configuration for a first try: its health check passes, and SIGTERM
- *    ends it with 0.
- * 2. Where production's configurations lie beside the checkout, by the command of production's pods, with each of
- *    these, in which addresses are replaced and nothing else: it starts, stores an example of each schema that
- *    a stream names, every example of `?spec` holds, it stays below 300 MiB at 1,000 events/s, and SIGTERM ends it
- *    with 0 within two seconds. Needs what the tests with a real Kafka need.
+ * 1. With the image's entry point and the configuration for a first try: its health check passes, and SIGTERM ends it
+ *    with 0.
+ * 2. With the command of production's pods and each of production's configurations, if they lie beside the checkout.
+ *    Only addresses are replaced. It starts, and stores an example of each schema that a stream names. Every example
+ *    of `?spec` is valid. It stays below 300 MiB at 1,000 events/s, and SIGTERM ends it with 0 within two seconds.
+ *    Needs what the tests with a real Kafka need.
  *
- * Says what it left out, and why. Not shown here: the size and the packages of the real base image.
+ * Says what it skipped, and why. It does not check the size and the packages of the real base image.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
@@ -50,13 +50,13 @@ const LIMIT_MIB = 300
 const RATE = 1000
 const LOAD_S = 15
 const END_MS = 2000
-/** What a base image has, besides Node, that the image uses: a shell for preStop, and a link at its making. */
+/** What the image uses of a base image besides Node: a shell for preStop, and `ln` while it is built. */
 const TOOLS = ['/bin/sh', '/bin/ln', '/bin/sleep', '/usr/bin/env']
 
 const work = mkdtempSync(join(tmpdir(), 'eventgate-image-'))
 const ends: (() => unknown)[] = [() => rmSync(work, { recursive: true, force: true })]
 const agent = new Agent({ keepAlive: true, maxSockets: 64 })
-/** The control group of the pods; empty where none can be made. */
+/** The control group of the pods; empty if the machine allows no control groups. */
 let group: string | undefined
 const scope = { after: (end: () => void) => void ends.unshift(end) }
 /** What the check found. */
@@ -110,7 +110,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** What stands in for the base image. */
+/** Lays out what replaces the base image. */
 function makeBase(root: string): void {
   const files = [...TOOLS, process.execPath].flatMap(tool => {
     const { stdout } = spawnSync('ldd', [tool], { encoding: 'utf8' })
@@ -187,11 +187,11 @@ function mounted(name: string, config: string): string {
 interface Pod {
   child: ChildProcess
   output: () => string
-  /** Of the service's process, as this machine numbers it. */
+  /** Process id of the service on this machine. */
   pid(): number
 }
 
-/** Runs a command as process 1 of a pod. The network is this machine's, for Kafka is there. */
+/** Runs a command as process 1 of a pod. It uses this machine's network, because Kafka is there. */
 function run(image: Image, command: string[], config: string, env: Record<string, string>): Pod {
   const all = { PATH: PATH_INSIDE, HOME: '/', ...image.env, ...env }
   const variables = Object.entries(all).map(([key, value]) => `${key}=${value}`)
@@ -247,7 +247,7 @@ function run(image: Image, command: string[], config: string, env: Record<string
   return { child, output: () => text, pid }
 }
 
-/** Makes it at the first call. */
+/** The control group; the first call makes it. */
 function limited(): string[] {
   if (group !== undefined) return group === '' ? [] : [group]
   const ways: [folder: string, file: string][] = [
@@ -263,7 +263,7 @@ function limited(): string[] {
       group = made
       return [made]
     } catch {
-      // The other version of control groups, or none that we may use.
+      // Another version of control groups, or missing rights.
     }
   }
   group = ''
@@ -290,7 +290,7 @@ function post(url: string, body: string): Promise<number | undefined> {
   })
 }
 
-/** So many single events a second, whether answers come or not. */
+/** Sends this many single events a second, whether answers arrive or not. */
 async function offer(url: string, body: string): Promise<{ accepted: number; other: number }> {
   const counts = { accepted: 0, other: 0 }
   const open = new Set<Promise<void>>()
@@ -311,7 +311,7 @@ async function offer(url: string, body: string): Promise<{ accepted: number; oth
   return counts
 }
 
-/** SIGTERM, as a pod gets it; connections of the load are still open. */
+/** Sends SIGTERM, as to a pod; connections of the load are still open. */
 async function end({ child, output, pid }: Pod): Promise<number> {
   const exit = once(child, 'exit')
   const start = performance.now()

@@ -1,15 +1,14 @@
 /**
- * Two processes of the service behind a real Envoy, with a real Kafka, are rolled one after the other under load:
- * no request may fail, no event be lost or stored twice, and Envoy may not have had to try any again, for its
- * retries hide what was dropped. Takes about a minute.
+ * Rolls two processes of the service behind a real Envoy, with a real Kafka, one after the other under load. No request
+ * may fail, and no event may be lost or stored twice. Envoy must not retry, because retries hide dropped requests.
+ * Takes about a minute.
  *
  *   npm run check:roll [rounds]
  *
- * A pod ends as in Kubernetes: it is taken from the endpoints (a file that Envoy watches), then preStop passes,
- * then comes SIGTERM; the next one starts once it has ended, and must be healthy before another ends. Envoy
- * reaches the pods in both ways that there are, each with half of the load: by their own addresses, checking
- * their health; and by the address of the service, as kube-proxy gives it: there connections stay with a pod
- * that is no endpoint any more, until it ends them.
+ * A pod ends as in Kubernetes: it leaves the endpoints (a file that Envoy watches), preStop passes, SIGTERM follows.
+ * The next one starts when it has ended, and must be healthy before another ends. Envoy reaches the pods in two ways,
+ * each with half of the load. One is by their own addresses, with health checks. The other is by the service's
+ * address, as with kube-proxy. There, connections stay with a pod that is no longer an endpoint, until it closes them.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -27,23 +26,23 @@ const TOOLS_DIR =
 const ENVOY = join(TOOLS_DIR, 'bin', 'envoy')
 
 const TOPICS = ['roll.one', 'roll.two']
-/** Not in the books: its events are sent while a pod is killed. */
+/** Not part of the check: its events are sent while a pod is killed. */
 const CONTROL_TOPIC = 'roll.control'
-/** Events a second, by each way. */
+/** Events a second, each way. */
 const RATE = 100
 /** Below Envoy's idle timeout, so that idle connections are still open when SIGTERM comes; pods have 11 s. */
 const PRE_STOP_MS = 1500
 /**
- * The service's own default. With the 1800 that drainSeconds 2 leaves, idle connections that go by the address of
- * the service are closed before Envoy closes them, and now and then a request of it is lost, and sent again.
+ * The service's default. drainSeconds 2 leaves only 1800. Then idle connections by the service's address are closed
+ * before Envoy closes them. Now and then Envoy loses a request that way, and sends it again.
  */
 const SHUTDOWN_TIMEOUT_MS = Number(process.env.SHUTDOWN_TIMEOUT_MS ?? 10_000)
 const REQUEST_TIMEOUT_MS = 9000
 const WAIT_MS = 20_000
-/** At this rate answers take some 15 ms, with half of the pods away. */
+/** At this rate answers take some 15 ms while half of the pods are away. */
 const BUSY_MS = 1000
 
-/** Envoy's clusters for HTTP, by the way that requests go. */
+/** Envoy's clusters for HTTP, one for each way. */
 const WAYS = { pods: 'by the addresses of pods', service: 'by the address of the service' }
 type Way = keyof typeof WAYS
 
@@ -64,7 +63,7 @@ const endpointsOf = (cluster: string, ports: readonly number[]) => ({
 })
 const typeOf = (name: string) => ({ '@type': `type.googleapis.com/envoy.${name}` })
 
-/** Which pods there are. Envoy reads it again when another file takes its place. */
+/** The endpoints. Envoy reads the file again when another one replaces it. */
 function writeEndpoints(folder: string, pods: readonly Started[]): void {
   const ports = pods.map(({ url }) => Number(new URL(url).port))
   for (const cluster of ['pods', 'behind']) {
@@ -88,7 +87,7 @@ function httpListener(name: Way, port: number): object {
   return { name, address: on(port), filter_chains: [{ filters: [{ name, typed_config: manager }] }] }
 }
 
-/** What stands for kube-proxy: a connection is given to one of the endpoints, and stays with it. */
+/** Replaces kube-proxy: it gives a connection to one of the endpoints, where it stays. */
 function tcpListener(port: number): object {
   const proxy = {
     ...typeOf('extensions.filters.network.tcp_proxy.v3.TcpProxy'),
@@ -114,7 +113,7 @@ function discovered(name: string, folder: string): object {
     eds_cluster_config: {
       eds_config: { resource_api_version: 'V3', path_config_source: { path: join(folder, `${name}.yaml`) } },
     },
-    // With half of the pods away Envoy would send requests to pods that say they are not ready.
+    // Otherwise Envoy would send requests to unready pods while half of the pods are away.
     common_lb_config: { healthy_panic_threshold: { value: 0 } },
   }
 }
@@ -174,7 +173,7 @@ class Envoy {
     return new Envoy(ports, () => said)
   }
 
-  /** One of Envoy's figures of a cluster; undefined before there is one. */
+  /** One of Envoy's counters of a cluster; undefined before it exists. */
   async figure(cluster: string, name: string): Promise<number | undefined> {
     const stat = `cluster.${cluster}.${name}`
     const url = `http://127.0.0.1:${this.ports.admin}/stats?format=json&filter=^${stat}$`
@@ -193,7 +192,7 @@ class Envoy {
     }
   }
 
-  /** Waits until it has so many pods, and all of them are healthy. */
+  /** Waits until it has this many pods, all healthy. */
   async untilPods(count: number): Promise<void> {
     for (const cluster of ['pods', 'behind']) {
       await this.until(cluster, 'membership_total', count)
@@ -207,7 +206,7 @@ function startPod(kafka: KafkaCluster): Promise<Started> {
   return startEventGate(kafka.bootstrap, conf)
 }
 
-/** Each pod once: out of the endpoints, preStop, SIGTERM, the next one. */
+/** Rolls each pod once: out of the endpoints, preStop, SIGTERM, the next one. */
 async function roll(envoy: Envoy, folder: string, kafka: KafkaCluster, pods: Started[]): Promise<string[]> {
   const problems: string[] = []
   for (const [i, pod] of pods.entries()) {
@@ -243,7 +242,7 @@ function load(envoy: Envoy, way: Way, streams: readonly string[], more: () => bo
   return offer({ url, rate: RATE, streams, more, hastyEvery: 4, giveUpMs: 30_000 })
 }
 
-/** What the books, and Envoy, hold against the roll of one way. */
+/** What went wrong with one way, by the records and by Envoy. */
 async function judge(
   envoy: Envoy,
   way: Way,
@@ -261,7 +260,7 @@ async function judge(
   console.log(
     `${WAYS[way]}: ${JSON.stringify({ sent, statuses, storedOnce, storedTwice, ...latency, ...seen })}`,
   )
-  // Nothing fails here, and all must be answered 201: a roll may well be over before anything counts as settled.
+  // Nothing fails here, so all must be answered 201. A roll may end before anything counts as settled.
   const problems = violations(report, 1).filter(
     problem => report.settled.sent > 0 || !problem.startsWith('of those sent later'),
   )
@@ -278,7 +277,7 @@ async function judge(
   return problems.map(problem => `${WAYS[way]}: ${problem}`)
 }
 
-/** The same figures after a pod was killed: they must tell it, or what they said of the roll is worth nothing. */
+/** The same figures after a pod was killed. They must show it, or they prove nothing about the roll. */
 async function control(envoy: Envoy, pods: readonly Started[]): Promise<string[]> {
   const until = Date.now() + 3000
   const sending = load(envoy, 'pods', [CONTROL_TOPIC], () => Date.now() < until)
@@ -319,7 +318,7 @@ async function check(rounds: number): Promise<string[]> {
     rolling = false
     await Promise.all(sending)
   }
-  // What was answered 202 is sent soon after.
+  // Events answered 202 are sent soon after.
   await delay(1000)
   const stored = await storedIds(kafka)
   for (const [way, answered] of await Promise.all(sending))

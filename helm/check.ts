@@ -1,7 +1,7 @@
 /**
- * What operators are given, checked as far as that needs no cluster: the chart's rendered objects by Kubernetes'
- * own schemas, the configuration in them by the service's own reader, rules by promtool, the Dockerfile by hadolint.
- * A tool that is missing is an error: `helm/tools.sh` installs them all.
+ * Checks what operators get, without a cluster. Kubernetes' own schemas check the chart's rendered objects, and the
+ * service's own reader checks the configuration in them. promtool checks the rules, hadolint the Dockerfile.
+ * A missing tool is an error: `helm/tools.sh` installs them all.
  */
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -23,10 +23,10 @@ const SCHEMAS = process.env.KUBE_SCHEMAS ?? join(TOOLS_DIR, 'kube-schemas')
 const PATH = [join(TOOLS_DIR, 'bin'), process.env.PATH].join(delimiter)
 const OPERATOR = ['--api-versions', 'monitoring.coreos.com/v1']
 
-/** Each tool, and what makes it say its version. */
+/** Each tool, and the command that prints its version. */
 const TOOLS = { helm: 'version', kubeconform: '-v', promtool: '--version', hadolint: '--version' }
 
-/** Where a secret can be written into `config.kafka`. */
+/** Paths at which a secret can be written into `config.kafka`. */
 const SECRETS = [
   ...['sasl\\.password', 'ssl\\.key\\.password', 'ssl\\.key\\.pem', 'ssl\\.keystore\\.password'].flatMap(
     property => ['conf', 'guaranteed.conf', 'hasty.conf'].map(conf => `${conf}.${property}`),
@@ -35,7 +35,7 @@ const SECRETS = [
 
 const SORTED = /streams: .*Helm sorts the keys of maps: write streams as a text/
 
-/** Values that must be refused, and what must be said of them. */
+/** Values that must be refused, and the expected message. */
 const WRONG: [set: string[], said: RegExp][] = [
   [['replica=3'], /replica'? not allowed|'replica'/],
   [['replicas=many'], /\/replicas|replicas: Invalid type/],
@@ -80,7 +80,7 @@ const WRONG: [set: string[], said: RegExp][] = [
   [['httpRoute.enabled=true'], /httpRoute\.parentRefs: /],
 ]
 
-/** Values with which `helm test` must pass as with any. */
+/** Values with which `helm test` must pass too. */
 const TESTED: string[][] = [
   ['streams.s.schema_title=t'],
   ['streams.s.schema_title=t', 'serviceName=another'],
@@ -100,7 +100,7 @@ const REACHED: [set: string[], ports: number[]][] = [
   [otlp('OTEL_SERVICE_NAME', 'http://otel:4318'), []],
 ]
 
-/** What production leaves a pod, in seconds: of preStop, and in all. */
+/** Time that production gives a pod: for preStop, and in all (s). */
 const ENDS: Record<string, [preStop: number, grace: number]> = {
   'main.yaml': [63, 65],
   'analytics.yaml': [11, 13],
@@ -146,7 +146,7 @@ function requireTools(): void {
   if (missing.length > 0) fail(`missing: ${missing.join(', ')}. helm/tools.sh installs them`)
 }
 
-/** Those that ship, and one that uses all that the chart can do. */
+/** The values files that ship, and one that uses every feature of the chart. */
 function valuesFiles(): string[] {
   const folder = join(CHART, 'values')
   return [...readdirSync(folder).map(file => join(folder, file)), join(HELM, 'everything.yaml')]
@@ -171,14 +171,14 @@ function checkValues(file: string | null): void {
     console.log(summary.trim())
     const objects = objectsOf(manifest)
     checkConfiguration(objects)
-    // A stream configuration that is elsewhere is not to be had here.
+    // A remote stream configuration is not available here.
     if (!filesOf(objects).config.includes('stream_config_uri: http')) checkTestEvents(objects)
     checkEnd(one(objects, 'Deployment').spec.template.spec, file === null ? undefined : ENDS[basename(file)])
     checkMonitoring(objects, cluster.length > 0, runbookOf(file))
   }
 }
 
-/** The service takes the configuration, and the pod leaves it the time that it says. */
+/** The service accepts the configuration, and the pod gives it the configured time. */
 function checkConfiguration(objects: Rendered[]): void {
   const pod = one(objects, 'Deployment').spec.template.spec
   const { config, streams } = filesOf(objects)
@@ -214,7 +214,7 @@ function checkTestEvents(objects: Rendered[]): void {
   if (status !== 0) fail(`the service would not accept the chart's test event:\n${stdout}${stderr}`)
 }
 
-/** The service's files, with what is mounted where it is here. */
+/** The service's files, with the mounted ones at their paths on this machine. */
 function filesOf(objects: Rendered[]): { config: string; streams: string | undefined } {
   const files = objects.find(({ data }) => data?.['config.yaml'])?.data as Record<string, string>
   const config = (files['config.yaml'] as string)
@@ -282,7 +282,7 @@ function checkMonitoring(objects: Rendered[], hasOperator: boolean, runbook: str
   }
 }
 
-/** A release of the same name in another namespace is not this one's; who scrapes by annotations may have no such label. */
+/** A release of the same name in another namespace is another one. Without a ServiceMonitor the label may be missing. */
 function checkNamespace(groups: { rules: Rule[] }[], isLabelled: boolean): void {
   for (const { alert, expr } of groups.flatMap(({ rules }) => rules)) {
     if (/service=~/.test(expr)) fail(`${alert} is of every service`)
@@ -306,7 +306,7 @@ function checkRefused(set: string[], said: RegExp): void {
   if (!said.test(stderr)) fail(`what is said of it does not name it:\n${stdout}${stderr}`)
 }
 
-/** The rules as they stand in files, and the tests of them that there are. */
+/** The rules in the files, and their tests. */
 function checkRules(): void {
   step('alerts')
   const alerts = join(CHART, 'alerts')
@@ -330,7 +330,7 @@ function spawn(tool: string, args: string[], input = '', env: Record<string, str
   return spawnSync(tool, args, { input, encoding: 'utf8', env: { ...process.env, PATH, ...env } })
 }
 
-/** What it printed; ends the process with all of that if the tool finds fault. */
+/** What the tool printed. If the tool finds a fault, prints all of it and ends the process. */
 function run(tool: string, args: string[], input?: string): string {
   const { status, stdout, stderr } = spawn(tool, args, input)
   if (status !== 0) fail(`${tool} ${args.join(' ')}:\n${stdout}${stderr}`)

@@ -1,4 +1,4 @@
-/** The Grafana dashboards of the chart, made of the few words that differ from panel to panel. `npm run docs` writes them. */
+/** The Grafana dashboards of the chart, from what differs between panels. `npm run docs` writes them. */
 import { join } from 'node:path'
 import { ROOT } from '../test/support/service.js'
 
@@ -13,7 +13,7 @@ interface Panel {
   unit: string
   queries: Query[]
   type?: 'timeseries' | 'stat'
-  /** Of 24. */
+  /** Width in columns, of 24. */
   width?: number
   stacked?: boolean
 }
@@ -23,7 +23,7 @@ interface Row {
   panels: Panel[]
 }
 
-/** Labels of every metric of the service's own. */
+/** Labels of every metric that the service defines. */
 const OWN = 'namespace=~"$namespace", service=~"$service"'
 const EVENTS = `${OWN}, path=~"v[12]/events"`
 /** For metrics of the process, which have no label `service`. */
@@ -83,7 +83,7 @@ const REQUESTS: Row = {
   panels: [
     {
       title: 'Requests by route and status',
-      says: 'Statuses are true: 503 is surely not stored, 504 unknown.',
+      says: 'Statuses are exact: 503 is surely not stored, 504 is unknown.',
       unit: 'reqps',
       queries: [
         [rate(`${requests}_count{${OWN}}`, 'path, method, status'), '{{method}} {{path}} {{status}}'],
@@ -92,7 +92,7 @@ const REQUESTS: Row = {
     },
     {
       title: 'Errors by route',
-      says: 'The share of requests that were answered 5xx.',
+      says: 'Share of requests that were answered 5xx.',
       unit: 'percentunit',
       queries: [
         [
@@ -133,7 +133,7 @@ const OUTCOMES: Row = {
   panels: [
     {
       title: 'Events by outcome',
-      says: 'invalid is the client’s mistake; not_stored is sure; unknown may be stored, or may yet be.',
+      says: 'invalid is the client’s mistake; not_stored is sure; unknown may be stored, now or later.',
       unit: 'cps',
       queries: [[rate(`eventgate_events_total{${OWN}}`, 'delivery, outcome'), '{{delivery}} {{outcome}}']],
       stacked: true,
@@ -146,13 +146,13 @@ const OUTCOMES: Row = {
     },
     {
       title: 'Hasty events lost',
-      says: 'By reason, invalid ones among them.',
+      says: 'By reason, including invalid ones.',
       unit: 'cps',
       queries: [[rate(`eventgate_hasty_events_lost_total{${OWN}}`, 'reason'), '{{reason}}']],
     },
     {
       title: 'Error events lost',
-      says: 'Events that tell of refused ones, and were not stored.',
+      says: 'Error events that could not be stored.',
       unit: 'cps',
       queries: [[rate(`eventgate_error_events_lost_total{${OWN}}`, 'reason'), '{{reason}}']],
     },
@@ -164,7 +164,7 @@ const STREAMS: Row = {
   panels: [
     {
       title: 'Events stored, by stream',
-      says: 'The twenty largest of those that are chosen above.',
+      says: 'The twenty largest of the streams selected above.',
       unit: 'cps',
       queries: [
         [
@@ -176,7 +176,7 @@ const STREAMS: Row = {
     },
     {
       title: 'Validation errors by stream',
-      says: 'Events refused as invalid. unknown: not configured, or never stored of.',
+      says: 'Events rejected as invalid. unknown: not configured, or no event was ever stored.',
       unit: 'cps',
       queries: [
         [
@@ -193,7 +193,7 @@ const PRODUCERS: Row = {
   panels: [
     {
       title: 'Produce latency',
-      says: 'Of events that were stored: lingering, waiting and Kafka.',
+      says: 'Of stored events: lingering, waiting and Kafka.',
       unit: 's',
       queries: quantiles(
         'eventgate_produce_duration_seconds',
@@ -204,7 +204,7 @@ const PRODUCERS: Row = {
     },
     {
       title: 'Queues against their bounds',
-      says: 'Of the pod whose queue is fullest. At 1 events are refused, and hasty ones lost.',
+      says: 'Of the pod with the fullest queue. At 1 guaranteed events are refused, and hasty ones lost.',
       unit: 'percentunit',
       queries: [
         [
@@ -225,7 +225,7 @@ const PRODUCERS: Row = {
     },
     {
       title: 'Time since an event was stored',
-      says: 'Of the pod that waits longest. It grows, too, where nothing comes.',
+      says: 'Of the pod that waits longest. It also grows if no events arrive.',
       unit: 's',
       queries: [[worst(`eventgate_kafka_last_stored_age_seconds{${OWN}}`, 'delivery'), '{{delivery}}']],
     },
@@ -237,31 +237,31 @@ const KAFKA: Row = {
   panels: [
     {
       title: 'Brokers',
-      says: 'By what became of the last request to each; of all pods together.',
+      says: 'By the result of the last request to each, over all pods.',
       unit: 'none',
       queries: [[`sum by (delivery, state) (eventgate_kafka_brokers{${OWN}})`, '{{delivery}} {{state}}']],
     },
     {
       title: 'Produce requests to brokers',
-      says: 'Each carries the batches that were ready for one broker.',
+      says: 'Each carries the batches that are ready for one broker.',
       unit: 'reqps',
       queries: [[rate(`eventgate_kafka_requests_total{${OWN}}`, 'delivery'), '{{delivery}}']],
     },
     {
       title: 'Events sent',
-      says: 'Again each time that they are sent again: more than are stored means retries.',
+      says: 'Counted each time they are sent: more than are stored means retries.',
       unit: 'cps',
       queries: [[rate(`eventgate_kafka_events_sent_total{${OWN}}`, 'delivery'), '{{delivery}}']],
     },
     {
       title: 'Producers without idempotence',
-      says: 'Pods whose events may be stored twice, because brokers refuse to recognise what is sent again.',
+      says: 'Pods whose events may be stored twice, because brokers refuse idempotence.',
       unit: 'none',
       queries: [[`sum by (delivery) (1 - eventgate_producer_idempotent{${OWN}})`, '{{delivery}}']],
     },
     {
       title: 'Events that were late',
-      says: 'They were answered as of unknown fate, and turned out to be stored.',
+      says: 'Answered as unknown, and later found to be stored.',
       unit: 'cps',
       queries: [[rate(`eventgate_kafka_events_late_total{${OWN}}`, 'delivery'), '{{delivery}}']],
     },
@@ -301,7 +301,7 @@ const SATURATION: Row = {
     },
     {
       title: 'Event loop',
-      says: 'How late it is: everything in a process waits as long.',
+      says: 'Delay of the event loop: everything in a process waits as long.',
       unit: 's',
       queries: [
         [worst(`nodejs_eventloop_lag_p90_seconds ${ONLY_OURS}`, 'instance'), 'p90 {{instance}}'],
@@ -325,7 +325,7 @@ const SATURATION: Row = {
     },
     {
       title: 'Garbage collection',
-      says: 'The share of time that it takes, by pod.',
+      says: 'Share of time, by pod.',
       unit: 'percentunit',
       queries: [
         [
@@ -336,7 +336,7 @@ const SATURATION: Row = {
     },
     {
       title: 'Versions',
-      says: 'Pods by version: two at a time mean a rollout.',
+      says: 'Pods by version: two versions mean a rollout.',
       unit: 'none',
       queries: [[`count by (version, node) (eventgate_build_info{${OWN}})`, '{{version}}, Node {{node}}']],
     },
@@ -348,7 +348,7 @@ const SCHEMAS: Row = {
   panels: [
     {
       title: 'Schema cache',
-      says: 'Misses that go on mean that max_schemas is too small.',
+      says: 'Continuous misses mean that max_schemas is too small.',
       unit: 'ops',
       queries: [
         [rate(`eventgate_schema_cache_hits_total{${OWN}}`, 'service'), 'hits'],
@@ -368,13 +368,13 @@ const SCHEMAS: Row = {
     },
     {
       title: 'Schema repositories',
-      says: '0: some pod could not ask it when it last had to.',
+      says: '0: some pod got no answer when it last asked.',
       unit: 'none',
       queries: [[`min by (repository) (eventgate_schema_repository_up{${OWN}})`, '{{repository}}']],
     },
     {
       title: 'Stream configuration',
-      says: 'Age of the oldest in force, and fetches that failed.',
+      says: 'Age of the oldest one in force, and failed fetches.',
       unit: 's',
       queries: [
         [worst(`eventgate_stream_config_age_seconds{${OWN}}`, 'service'), 'age'],
@@ -384,7 +384,7 @@ const SCHEMAS: Row = {
     },
     {
       title: 'Streams configured',
-      says: 'Regular expressions too. Pods that differ are on their way to agree.',
+      says: 'Including regular expressions. Pods that differ will agree after the next fetch.',
       unit: 'none',
       queries: [
         [worst(`eventgate_stream_config_streams{${OWN}}`, 'service'), 'most'],
@@ -441,7 +441,7 @@ const STREAM: Row[] = [
       },
       {
         title: 'By service',
-        says: 'Of which cluster.',
+        says: 'Which cluster stores it.',
         unit: 'cps',
         queries: [
           [
@@ -465,7 +465,7 @@ const STREAM: Row[] = [
       },
       {
         title: 'By schema',
-        says: 'Which version’s events are refused.',
+        says: 'Events of which version are rejected.',
         unit: 'cps',
         queries: [[rate(`eventgate_validation_errors_total{${ONE}}`, 'schema_uri'), '{{schema_uri}}']],
         width: 12,
@@ -475,7 +475,7 @@ const STREAM: Row[] = [
 ]
 
 function stat(title: string, says: string, unit: string, expr: string, width = 4): Panel {
-  // An aggregation by nothing is one over all.
+  // An aggregation without labels covers everything.
   return { title, says, unit, type: 'stat', width, queries: [[expr.replaceAll(' by ()', ''), '']] }
 }
 
@@ -486,7 +486,7 @@ function variable(name: string, query: string): object {
   return {
     ...{ name, label: name, type: 'query', datasource: DATASOURCE, definition: query },
     query: { query, refId: name },
-    // Else a label that is not there at all would hide everything.
+    // Otherwise a missing label would hide everything.
     ...{ multi: true, includeAll: true, allValue: '.*', current: { text: 'All', value: '$__all' } },
     ...{ refresh: 2, sort: 1 },
   }
@@ -572,7 +572,7 @@ export function dashboards(): Record<string, string> {
   )
 }
 
-/** Every query of the dashboards, with the panel that it is of. */
+/** Every query of the dashboards, with its panel. */
 export function queries(): { panel: string; expr: string }[] {
   return Object.entries(dashboards()).flatMap(([file, text]) => {
     const { panels } = JSON.parse(text) as { panels: { title: string; targets?: { expr: string }[] }[] }

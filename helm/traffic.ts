@@ -1,7 +1,7 @@
-/** Requests of every kind, so that every metric of a service has something to tell. */
+/** Requests of every kind, so that every metric of a service has samples. */
 import { type Service, send, testEvent } from '../test/support/service.js'
 
-/** The configuration of a service that `traffic` is for; `folder` has its stream configuration. */
+/** The configuration of a service for `traffic`; `folder` has its stream configuration. */
 export function trafficConf(streamConfig: string): Record<string, unknown> {
   return {
     stream_config_uri: streamConfig,
@@ -11,20 +11,20 @@ export function trafficConf(streamConfig: string): Record<string, unknown> {
   }
 }
 
-/** The stream configuration to go with it. */
+/** Its stream configuration. */
 export const TRAFFIC_STREAMS = {
   'eventgate.test.event': { schema_title: 'test/event' },
   'eventgate.error.validation': { schema_title: 'error' },
 }
 
-/** Sends some of each. */
+/** Sends some requests of each kind. */
 export async function traffic(service: Service): Promise<void> {
   const many = Array.from({ length: 20 }, () => testEvent())
   await Promise.all([
     service.post(many),
     service.post(testEvent()),
     service.post(many, { query: '?hasty' }),
-    // Refused, and told of by error events.
+    // Rejected, with error events.
     service.post([testEvent({ test: 1 }), testEvent()]),
     service.post(testEvent({ test: 1 }), { query: '?hasty' }),
     service.post({ $schema: '/nowhere/1.0.0', meta: { stream: 'nowhere' } }),

@@ -468,7 +468,7 @@ function resultOf(
   const { healthy, healthyBefore } = neighbours
   if (!(healthy.p50 < Math.max(50, healthyBefore.p50)))
     broken.push('healthy partitions wait for a stopped follower of others')
-  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION}, replication 3, \`min.insync.replicas\` 2, \`request_timeout_ms\` ${deadlineMs}, \`shutdown_timeout_ms\` 10000. Events come at a steady rate, a tenth of the requests an array of five, a quarter hasty, for which \`queue.buffering.max.ms\` is ${HASTY_LINGER_MS}; none is sent twice.${hasNetwork ? ' Between gate and brokers stands toxiproxy.' : ''}
+  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION}, replication 3, \`min.insync.replicas\` 2, \`request_timeout_ms\` ${deadlineMs}, \`shutdown_timeout_ms\` 10000. Events arrive at a steady rate; none is sent twice. A tenth of the requests is an array of five. A quarter is hasty, with \`queue.buffering.max.ms\` ${HASTY_LINGER_MS}.${hasNetwork ? ' Toxiproxy runs between gate and brokers.' : ''}
 
 ${table(report)}
 

@@ -288,7 +288,7 @@ function report({ answers, beside, control, books, rss, away, started, back, wai
       `${memory.healthy.toFixed(0)}; ${[memory.first, memory.settled].map(mib => mib.toFixed(0)).join(', ')}, ${memory.end.toFixed(0)}; ${memory.after.toFixed(0)}`,
     ],
   ]
-  const text = `All three brokers are killed (\`kill -9\`), and started again after ${((started - away) / 1000).toFixed(0)} s; 1000 guaranteed events a second, single ones and arrays of ${LOAD.arrayOf}, over two streams of six partitions, and ${HASTY_RATE} hasty ones; \`${NODE_OPTIONS}\`. "Without Kafka" is counted from ${((vain - away) / 1000).toFixed(0)} s after the kill, when the first deadline has passed in vain. Kafka served again ${((back - started) / 1000).toFixed(1)} s after its start: then each partition had taken a record of a client new to it. The clients' own lateness, p99: ${lateMs.toFixed(1)} ms.
+  const text = `All three brokers are killed (\`kill -9\`), and started again after ${((started - away) / 1000).toFixed(0)} s. The load is 1000 guaranteed events a second, single and in arrays of ${LOAD.arrayOf}, over two streams of six partitions, and ${HASTY_RATE} hasty ones. Node.js: \`${NODE_OPTIONS}\`. "Without Kafka" begins ${((vain - away) / 1000).toFixed(0)} s after the kill, when the first deadline has passed. Kafka served again ${((back - started) / 1000).toFixed(1)} s after its start: then each partition had taken a record of a new client. The clients' own delay, p99: ${lateMs.toFixed(1)} ms.
 
 | | |
 |---|---|

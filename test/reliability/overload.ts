@@ -179,7 +179,7 @@ async function measureCrowd(
     if (most > POD_MIB) broken.push(`the service took ${most.toFixed(0)} MiB, more than its pod's ${POD_MIB}`)
     const row = (f: Step) =>
       `| ${f.connections} | ${f.goodput.toFixed(0)} | ${percent(f.goodput / peak)} | ${f.p50.toFixed(0)} | ${f.p99.toFixed(0)} | ${f.statuses[503] ?? 0} |`
-    const text = `Arrays of ${ARRAY} guaranteed events of production's size, three brokers, bounds as they are by default, \`${NODE_OPTIONS}\`${where()}. Each client sends its next request when it has the last one's answer, and after a 503 when that says. ${saturating.connections} connections saturate the service.
+    const text = `Arrays of ${ARRAY} guaranteed events of production's size, three brokers, default bounds. Node.js: \`${NODE_OPTIONS}\`${where()}. Each client sends its next request after the previous answer, and after a 503 when \`Retry-After\` allows. ${saturating.connections} connections saturate the service.
 
 | connections | events/s answered 201 | of the peak | p50 ms | p99 ms | 503s |
 |---|---|---|---|---|---|
@@ -244,7 +244,7 @@ async function measureHasty(
           `beside hasty ${name} the p99 of guaranteed ones is ${ratio.toFixed(1)} times what it is alone`,
         )
     }
-    const text = `Guaranteed events, ${RATE} single ones a second, alone and beside hasty ones that ${HASTY_CONNECTIONS} connections post as fast as they are answered, a 503 or not, with what of the processor Kafka leaves them; one broker${where()}. ${ROUNDS} rounds of ${BESIDE_S} s each; the median of their ratios is to be 2 at most.
+    const text = `Guaranteed events, ${RATE} single ones a second, alone and beside hasty ones. ${HASTY_CONNECTIONS} connections post the hasty events as fast as they are answered, 503 or not, with the CPU that Kafka leaves them. One broker${where()}. ${ROUNDS} rounds of ${BESIDE_S} s each; the median of their ratios must be 2 at most.
 
 | hasty | alone: p50 ms | p99 ms | beside: p50 ms | p99 ms | p99 ÷ alone | hasty events/s answered 202 | 503s | the service's CPU |
 |---|---|---|---|---|---|---|---|---|

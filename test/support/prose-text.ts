@@ -17,7 +17,7 @@ const mask = (text: string) => MASK.repeat(text.length)
 /** The prose of a file, or undefined if nothing is known of files of its name. */
 export function paragraphsOf(file: string, text: string): Paragraph[] | undefined {
   const name = file.slice(file.lastIndexOf('/') + 1)
-  if (name === 'CHANGELOG.md') return ofMarkdown(withoutReleases(text))
+  if (name === 'CHANGELOG.md') return ofMarkdown(latestEntry(text))
   if (name.endsWith('.md')) return ofMarkdown(text)
   if (/\.(ts|js)$/.test(name)) return ofScript(text, !/(^|\/)test\//.test(file))
   if (name.endsWith('.css')) return ofBlocks(text, /\/\*[\s\S]*?\*\//g)
@@ -29,9 +29,10 @@ export function paragraphsOf(file: string, text: string): Paragraph[] | undefine
   return undefined
 }
 
-/** A changelog without the entries of versions that are out. */
-function withoutReleases(text: string): string {
-  return text.replace(/^## (?![^\n]*unreleased)[\s\S]*?(?=^## |(?![\s\S]))/gim, blank)
+/** A changelog's latest entry. */
+function latestEntry(text: string): string {
+  const [, past] = [...text.matchAll(/^## /gm)]
+  return text.slice(0, past?.index)
 }
 
 /** Masks code, quotations, addresses and the syntax of links. */

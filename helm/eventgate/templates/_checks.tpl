@@ -1,4 +1,4 @@
-{{/* What is right by itself and impossible together; values.schema.json says what is right by itself. */}}
+{{/* Values that are valid alone but not together. values.schema.json checks each value alone. */}}
 {{- define "eventgate.check" -}}
 {{- $v := .Values -}}
 {{- $config := $v.config -}}
@@ -24,7 +24,7 @@
 {{- if and $v.secrets.kafkaSasl.secretName (not (hasPrefix "sasl_" $protocol)) -}}
 {{- $problems = append $problems (printf "secrets.kafkaSasl.secretName: is set, and config.kafka.conf['security.protocol'] is %s: make it sasl_ssl or sasl_plaintext" $protocol) -}}
 {{- end -}}
-{{- /* With a default it would stand there all the same. */ -}}
+{{- /* A default would put the secret into the ConfigMap. */ -}}
 {{- $reference := "\\{env\\([A-Za-z_][A-Za-z0-9_]*\\)\\}" -}}
 {{- $kafkaValues := $config.kafka | default dict -}}
 {{- $confs := dict "conf" $kafkaValues.conf "guaranteed.conf" (dig "guaranteed" "conf" dict $kafkaValues) "hasty.conf" (dig "hasty" "conf" dict $kafkaValues) -}}

@@ -36,7 +36,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- .Values.config.port | default 8192 -}}
 {{- end -}}
 
-{{/* Values given as "auto", "always" or "never"; auto: where the cluster knows the kind. */}}
+{{/* Values that are "auto", "always" or "never". auto: if the cluster knows the kind. */}}
 {{- define "eventgate.hasOperator" -}}
 {{- if .Capabilities.APIVersions.Has "monitoring.coreos.com/v1" }}yes{{ end -}}
 {{- end -}}
@@ -66,13 +66,13 @@ seccompProfile:
   type: RuntimeDefault
 {{- end -}}
 
-{{/* The service's options: the values' own, and what follows from other values. */}}
+{{/* The options of the service: config, and what follows from other values. */}}
 {{- define "eventgate.conf" -}}
 {{- include "eventgate.check" . -}}
 {{- $conf := deepCopy .Values.config -}}
 {{- $_ := set $conf "port" (include "eventgate.port" . | int) -}}
 {{- if not (hasKey $conf "shutdown_timeout_ms") -}}
-{{- /* What the kill leaves, less what the process needs to end. */ -}}
+{{- /* The time until the kill, less what the process needs to end. */ -}}
 {{- $_ := set $conf "shutdown_timeout_ms" (sub (mul (int .Values.drainSeconds) 1000) 200) -}}
 {{- end -}}
 {{- if not (hasKey $conf "test_events") -}}
@@ -102,12 +102,12 @@ seccompProfile:
 {{- toYaml $conf -}}
 {{- end -}}
 
-{{/* The values' streams as a map, with an "Error" where a text is none. For looking into it only: Helm sorts maps. */}}
+{{/* The values' streams as a map; it has an "Error" if a text is not a map. Only for checks, because Helm sorts maps. */}}
 {{- define "eventgate.streamMap" -}}
 {{- kindIs "string" .Values.streams | ternary .Values.streams (toYaml .Values.streams) | fromYaml | toYaml -}}
 {{- end -}}
 
-{{/* The stream configuration: the values' own, and the stream of the chart's own test event, which no one else knows. */}}
+{{/* The stream configuration: streams, and the stream of the chart's test event. */}}
 {{- define "eventgate.streams" -}}
 {{- $test := include "eventgate.testStream" . -}}
 {{- $streams := include "eventgate.streamMap" . | fromYaml -}}
@@ -132,7 +132,7 @@ seccompProfile:
 {{- printf "%s.test.event" (include "eventgate.serviceName" .) -}}
 {{- end -}}
 
-{{/* kafka.conf as YAML, where Kafka is what events are produced to; else nothing. */}}
+{{/* kafka.conf as YAML if events are produced to Kafka; else nothing. */}}
 {{- define "eventgate.kafkaConf" -}}
 {{- $producer := .Values.config.producer | default (empty .Values.config.kafka | ternary "file" "kafka") -}}
 {{- if eq $producer "kafka" }}{{ (.Values.config.kafka | default dict).conf | default dict | toYaml }}{{ end -}}
@@ -143,7 +143,7 @@ seccompProfile:
 {{- index $conf "metadata.broker.list" | default (index $conf "bootstrap.servers") | default "" -}}
 {{- end -}}
 
-{{/* The port of an http(s) URI, or nothing where it is no such URI or one of the pod's own. */}}
+{{/* The port of an http(s) URI; nothing for another URI, or for one within the pod. */}}
 {{- define "eventgate.uriPort" -}}
 {{- $authority := regexFind "^https?://[^/?#]+" . -}}
 {{- if and $authority (not (regexMatch "//(localhost|127\\.[0-9.]+|\\[::1\\])(:[0-9]+)?$" $authority)) -}}
