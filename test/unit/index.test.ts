@@ -142,16 +142,18 @@ test('whatever the package exports says what it is', () => {
       .map(name => name.replace(/^\s*type\s/, '').trim())
       .filter(name => name !== ''),
   )
-  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+  const declared = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
     .filter(path => path.endsWith('.ts'))
-    .map(path => readFileSync(join(ROOT, 'src', path), 'utf8'))
-  for (const name of names) {
-    const declared = new RegExp(
-      `(.*)\\nexport (?:async )?(?:abstract )?(?:class|interface|type|function|const) ${name}\\b`,
-    )
-    const before = sources.map(source => declared.exec(source)?.[1]).find(line => line !== undefined)
-    assert.match(String(before), /\*\/$/, `${name} has no docstring`)
-  }
+    .flatMap(path => {
+      const source = readFileSync(join(ROOT, 'src', path), 'utf8')
+      return [
+        ...source.matchAll(
+          /^(.*)\nexport (?:async )?(?:abstract )?(?:class|interface|type|function|const) (\w+)/gm,
+        ),
+      ]
+    })
+  const before = new Map(declared.map(([, line, name]) => [name, line]))
+  for (const name of names) assert.match(String(before.get(name)), /\*\/$/, `${name} has no docstring`)
   assert.deepEqual(
     Object.keys(library).filter(name => !names.includes(name)),
     [],

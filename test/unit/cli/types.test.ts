@@ -1,41 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { dump, load } from 'js-yaml'
-import { NOT_REAL, ROOT, temporary, WIKIMEDIA } from '../../support/service.js'
-
-type Members = Record<string, unknown>
-
-const CLI = join(ROOT, 'dist/cli.js')
-const TSC = join(ROOT, 'node_modules/typescript/bin/tsc')
-
-function types(cwd: string, ...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [CLI, 'types', ...args], {
-    cwd,
-    encoding: 'utf8',
-  })
-  return { status, stdout, stderr }
-}
-
-/** What the compiler says of a program beside `events.d.ts`; empty if it compiles. */
-function compile(folder: string, program: string): string {
-  writeFileSync(join(folder, 'program.ts'), program)
-  const args = [
-    TSC,
-    '--noEmit',
-    '--strict',
-    '--target',
-    'es2022',
-    '--module',
-    'nodenext',
-    '--types',
-    '',
-    'program.ts',
-  ]
-  return spawnSync(process.execPath, args, { cwd: folder, encoding: 'utf8' }).stdout
-}
+import { dump } from 'js-yaml'
+import { temporary } from '../../support/service.js'
+import { compile, types } from '../../support/types.js'
 
 const schema = (title: string, version: string, properties: object, required: string[] = []) => ({
   title,
@@ -150,56 +119,3 @@ test('what cannot be made', t => {
     assert.match(stderr, reason)
   }
 })
-
-const corpus = join(WIKIMEDIA, 'schemas-event-primary')
-
-test('production’s schemas compile, their examples are assignable, and changed ones are not', {
-  skip: NOT_REAL,
-}, t => {
-  const folder = temporary(t)
-  assert.equal(types(folder, '-o', 'events.d.ts', corpus).status, 0)
-  const files = readdirSync(corpus, { recursive: true, encoding: 'utf8' }).filter(file =>
-    /\/\d+\.\d+\.\d+\.yaml$/.test(file),
-  )
-  const lines: string[] = []
-  let mutants = 0
-  for (const file of files.sort()) {
-    const document = load(readFileSync(join(corpus, file), 'utf8')) as Members
-    const [, title = '', version = ''] = /^(.*)\/([^/]+)\.yaml$/.exec(file) ?? []
-    const name = `${title
-      .split(/[^A-Za-z0-9]+/)
-      .map(word => (word[0] as string).toUpperCase() + word.slice(1))
-      .join('')}_${version.replaceAll('.', '_')}`
-    for (const example of (document.examples ?? []) as Members[]) {
-      lines.push(`export const e${lines.length}: T.${name} = ${JSON.stringify(example)}`)
-      for (const mutant of mutantsOf(document, example)) {
-        mutants++
-        lines.push(
-          '// @ts-expect-error',
-          `export const m${lines.length}: T.${name} = ${JSON.stringify(mutant)}`,
-        )
-      }
-    }
-  }
-  assert.ok(files.length >= 83 && mutants >= 100, `${mutants} mutants`)
-  assert.equal(compile(folder, `import type * as T from './events.js'\n${lines.join('\n')}\n`), '')
-})
-
-/** Examples with one thing wrong: a type, a required field, an enum, a field of a closed object. */
-function mutantsOf(schema: Members, example: Members): Members[] {
-  const mutants: Members[] = []
-  const properties = (schema.properties ?? {}) as Record<string, Members>
-  const required = (schema.required ?? []) as string[]
-  const [first] = required.filter(name => name in example)
-  if (first !== undefined) {
-    const { [first]: _, ...rest } = example
-    mutants.push(rest)
-  }
-  if (schema.additionalProperties === false) mutants.push({ ...example, no_such_field: 1 })
-  const named = Object.entries(properties).filter(([name]) => name in example)
-  const texts = named.find(([, rules]) => rules.type === 'string')
-  if (texts) mutants.push({ ...example, [texts[0]]: 1 })
-  const listed = named.find(([, rules]) => Array.isArray(rules.enum))
-  if (listed) mutants.push({ ...example, [listed[0]]: 'no such value' })
-  return mutants
-}

@@ -7,7 +7,6 @@ import { parseArgs } from 'node:util'
 import { check as runCheck } from '#src/cli/check/check.js'
 import { FLAGS } from '#src/cli/usage.js'
 import { pageSchema, schemaFolder } from '../../../support/cli.js'
-import { NOT_REAL, ROOT, WIKIMEDIA } from '../../../support/service.js'
 
 /** Runs the command in this process, in a folder. */
 async function check(cwd: string, ...args: string[]) {
@@ -168,11 +167,4 @@ test('SARIF for code review, and what cannot be run', async t => {
   )
   assert.equal((await check(folder, 'nowhere')).status, 2)
   assert.equal((await check(folder, '--json', '--sarif')).status, 2)
-})
-
-test('production’s schemas: a verdict for each new version', { skip: NOT_REAL }, async () => {
-  const { results } = (await check(ROOT, join(WIKIMEDIA, 'schemas-event-primary'), '--json')).json()
-  const told = results.filter(({ verdict }: { verdict: string }) => verdict !== 'cannot_tell')
-  assert.ok(results.length >= 30)
-  assert.ok(told.length / results.length >= 0.99, `${told.length} of ${results.length}`)
 })
