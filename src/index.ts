@@ -36,7 +36,6 @@ export {
   type StreamConfigObserver,
   type StreamConfigOptions,
   StreamConfigs,
-  type StreamOptions,
-  Streams,
-} from './lib/streams/streams.js'
+} from './lib/streams/config-source.js'
+export { type StreamOptions, Streams } from './lib/streams/streams.js'
 export type { Log } from './lib/telemetry/log.js'

@@ -1,4 +1,4 @@
-/** The known name that an unknown one is most likely a slip of, if any is near enough. */
+/** The known name that an unknown name is probably a misspelling of, if one is similar enough. */
 export function nearest(name: string, known: Iterable<string>): string | undefined {
   let best: string | undefined
   let fewest = Math.max(2, name.length / 4)
@@ -11,7 +11,7 @@ export function nearest(name: string, known: Iterable<string>): string | undefin
   return best
 }
 
-/** Levenshtein's. */
+/** The Levenshtein distance. */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, i) => i)
   for (let i = 1; i <= a.length; i++) {

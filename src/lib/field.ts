@@ -15,7 +15,7 @@ export class Field implements EventField {
     this.#parents = this.steps.slice(0, -1)
   }
 
-  /** Its value; undefined where the event lacks it. */
+  /** The value; undefined if the event lacks it. */
   get(event: Event): unknown {
     let parent = event
     for (const step of this.#parents) {
@@ -23,12 +23,12 @@ export class Field implements EventField {
       if (typeof next !== 'object' || next === null) return undefined
       parent = next as Event
     }
-    // What a list has of its own are its items, and its length.
+    // A list has its length as a property of its own, but that is not an item.
     if (this.#name === 'length' && Array.isArray(parent)) return undefined
     return Object.hasOwn(parent, this.#name) ? parent[this.#name] : undefined
   }
 
-  /** Sets it, making the objects it stands in. What is there and is no object is left for validation to judge. */
+  /** Sets the value and makes the objects above it. Does nothing if something else is in the way. */
   set(event: Event, value: unknown): void {
     let parent = event
     for (const step of this.#parents) {

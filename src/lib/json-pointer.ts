@@ -1,7 +1,7 @@
 /** A step into a value: a property's name, or an item's index. */
 export type Step = string | number
 
-/** RFC 6901. */
+/** The JSON pointer (RFC 6901) of these steps. */
 export function pointerOf(steps: readonly Step[]): string {
   return steps.map(step => `/${String(step).replace(/~/g, '~0').replace(/\//g, '~1')}`).join('')
 }
@@ -21,28 +21,28 @@ export function unescapedStep(step: string): string {
  * all quotes, so only the value tells where a name ends. If the value has no such place, the path is read alone.
  */
 export function stepsOf(dataPath: string, value: unknown): Step[] {
-  return within(dataPath, value) ?? byItself(dataPath)
+  return stepsWithin(dataPath, value) ?? stepsOfPath(dataPath)
 }
 
-function within(path: string, value: unknown): Step[] | undefined {
+function stepsWithin(path: string, value: unknown): Step[] | undefined {
   if (path === '') return []
   if (typeof value !== 'object' || value === null) return undefined
   if (Array.isArray(value)) {
     const [bracketed, index] = /^\[(\d+)\]/.exec(path) ?? []
     if (bracketed === undefined || Number(index) >= value.length) return undefined
-    const rest = within(path.slice(bracketed.length), value[Number(index)])
+    const rest = stepsWithin(path.slice(bracketed.length), value[Number(index)])
     return rest && [Number(index), ...rest]
   }
-  // Looked up, never searched for: a map may have hundreds of thousands of names.
+  // Names are looked up and not searched for, because a map may have hundreds of thousands.
   for (const { name, length } of namesAt(path)) {
     if (!Object.hasOwn(value, name)) continue
-    const rest = within(path.slice(length), (value as Record<string, unknown>)[name])
+    const rest = stepsWithin(path.slice(length), (value as Record<string, unknown>)[name])
     if (rest) return [name, ...rest]
   }
   return undefined
 }
 
-/** The names that a path may begin with, and what each takes of it. */
+/** The names that a path may begin with, and how much of it each one takes. */
 function* namesAt(path: string): Generator<{ name: string; length: number }> {
   if (path.startsWith('.')) {
     for (let end = 1; end <= path.length; end++)
@@ -62,7 +62,7 @@ function unescaped(written: string): string {
   return written.replace(/\\(.)/gs, (_, char) => escapes[char] ?? char)
 }
 
-function byItself(path: string): Step[] {
+function stepsOfPath(path: string): Step[] {
   const steps: Step[] = []
   for (const match of path.matchAll(/\[(\d+)\]|\['((?:\\.|[^'\\])*)'\]|\.?([^.[]+)/g)) {
     const [, index, quoted, name] = match

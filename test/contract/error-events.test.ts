@@ -2,8 +2,6 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { GateError } from '#src/lib/errors.js'
-import { makeErrorEvent, type Refusal } from '#src/lib/steps/error-events.js'
 import { eventually, freePort, samples } from '../support/http.js'
 import { type Service, startService, temporary, testEvent } from '../support/service.js'
 
@@ -130,24 +128,4 @@ test('a flood is bounded, and what is dropped is counted; SIGTERM loses none tha
   assert.equal((await service.post(refused())).status, 400)
   assert.equal(await service.stop(), 0)
   await errorEvents(service, 6001 - dropped)
-})
-
-test('an error event fits into a message, whatever the refused event has in it', () => {
-  const names = 'ł'.repeat(300_000)
-  const raw = JSON.stringify({
-    ...{ text: '"\\'.repeat(200_000), names },
-    meta: { uri: `/${names}`, domain: names, request_id: names },
-  })
-  const refusal: Refusal = {
-    ...{ error: new GateError('validation_failed', names), raw, schemaUri: '/a/1', streamName: 's' },
-    ...{ requestId: 'r', loggedRequestId: 'r' },
-  }
-  for (const maxBytes of [1_000_000, 100_000, 4000, Infinity]) {
-    const options = { stream: 'e', schemaUri: '/error/2.1.0', emitterId: 'gate', maxBytes, maxPending: 5000 }
-    const event = makeErrorEvent(refusal, options, undefined, Date.now())
-    const bytes = Buffer.byteLength(JSON.stringify(event))
-    assert.ok(bytes < Math.min(maxBytes, 1_000_000), `${bytes} of ${maxBytes}`)
-    assert.equal((event.meta as { uri: string }).uri, 'unknown')
-    if (maxBytes > 4000) assert.match(String(event.message), /^łłł/)
-  }
 })

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { StreamConfigs } from '#src/lib/streams/streams.js'
+import { StreamConfigs } from '#src/lib/streams/config-source.js'
 import { eventually, freePort, samples } from '../support/http.js'
 import { startService, temporary, testEvent } from '../support/service.js'
 
@@ -326,7 +326,7 @@ test('a stream of which there is no topic refuses its own events only, at a refr
   )
   const [entry] = (await service.post(to('a.b'))).json().invalid
   assert.equal(entry.code, 'stream_name_illegal')
-  assert.match(entry.context.message, /"p\.a\.b" cannot be beside "p\.a_b"/)
+  assert.match(entry.context.message, /"p\.a\.b" cannot exist beside "p\.a_b"/)
   // Once the other is gone, there is room for it.
   streams = { 'a.b': SETTINGS, other: SETTINGS }
   await eventually(async () => assert.deepEqual(await statuses('a.b', 'other'), [201, 201]))

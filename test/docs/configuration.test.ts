@@ -7,21 +7,22 @@ import { FILE } from '#src/lib/config/file.js'
 import { OPTIONS } from '#src/lib/config/options/options.js'
 import { NAMES } from '#src/lib/kafka/properties.js'
 import { CORPORA } from '../support/service.js'
-import { fileRows, generated, PAGE } from './configuration.js'
+import { fileRows, generated, PAGE, STREAM_SETTINGS } from './configuration.js'
 
 const page = readFileSync(PAGE, 'utf8')
 
 test('the tables of docs/configuration.md are those of the code: npm run docs makes them', () => {
   assert.equal(page, generated())
-  assert.equal(page.match(/<!-- generated: /g)?.length, 3)
+  assert.equal(page.match(/<!-- generated: /g)?.length, 4)
 })
 
-test('every option, every property of the file and of Kafka has its row', () => {
+test('every option, setting of a stream, property of the file and of Kafka has its row', () => {
   for (const [name, { description }] of Object.entries(OPTIONS)) {
     assert.ok(description.length > 0, name)
     assert.ok(page.includes(`| \`${name}\` |`), name)
   }
   for (const name of NAMES.keys()) assert.ok(page.includes(`\`${name}\``), name)
+  for (const { path } of STREAM_SETTINGS) assert.ok(page.includes(`| \`${path}\` |`), path)
   const described = fileRows().map(([path]) => path.replace(/[.[].*/, ''))
   for (const name of Object.keys(FILE.properties)) assert.ok(described.includes(name), name)
 })

@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import { FILE } from '#src/lib/config/file.js'
 import { OPTIONS } from '#src/lib/config/options/options.js'
 import { PROPERTIES, type Property } from '#src/lib/kafka/properties.js'
+import { EDGE_UNIQUES_SETTING } from '#src/lib/steps/transforms.js'
+import { SETTINGS } from '#src/lib/streams/settings.js'
 import { ROOT } from '../support/service.js'
 import { withTables } from './tables.js'
 
@@ -34,6 +36,9 @@ function optionRows(): string[] {
     ([name, option]) => `| \`${name}\` | ${code(option.default)} | ${option.description} |`,
   )
 }
+
+/** The settings of a stream, those of transforms included. */
+export const STREAM_SETTINGS = [...Object.values(SETTINGS), EDGE_UNIQUES_SETTING]
 
 /** Properties without effect share a row if they have the same reason. */
 function kafkaRows(): string[] {
@@ -82,6 +87,11 @@ export function generated(): string {
       ...fileRows().map(([path, description]) => `| \`${path}\` | ${description} |`),
     ],
     options: () => ['| option | default | what it does |', '|---|---|---|', ...optionRows()],
+    streams: () => [
+      '| setting of a stream | what it does |',
+      '|---|---|',
+      ...STREAM_SETTINGS.map(({ path, description }) => `| \`${path}\` | ${description} |`),
+    ],
     kafka: () => [
       '| property, aliases | values | default | what it does |',
       '|---|---|---|---|',

@@ -3,7 +3,7 @@ import type { Context, Event, EventField, Schema, Steps, Stream } from '../event
 import { Field } from '../field.js'
 import { stepsOf } from '../json-pointer.js'
 
-/** What is filled in, by dotted paths; a field that is undefined is not. */
+/** The dotted paths of the fields to fill in. A field that is undefined is not filled in. */
 export interface EnrichOptions {
   /** From `context.schemaUri`. */
   schemaUriField: string
@@ -13,26 +13,43 @@ export interface EnrichOptions {
   dtField: string | undefined
   /** A UUID. */
   idField: string | undefined
-  /** Whether a client's own time of receipt is replaced; canary producers want theirs kept. */
+  /** Whether a client's own time of receipt is replaced. Canary producers want theirs kept. */
   overwriteDt: boolean
-  /** Whether ids are made from the request's id, so that copies of a request make the same ones. */
+  /** Whether ids are made from the request's id, so that a repeated request makes the same ones. */
   idFromRequest: boolean
-  /** Request header → field, for streams that have no such map of their own. A header that a request has not got fills nothing. */
+  /** Request headers, and the fields that they fill in the events of streams without such a map. */
   headersToFields: Readonly<Record<string, string>>
 }
 
-/** Characters of a header that reach an event. */
+/** Characters of a header that an event gets. */
 const MAX_HEADER_LENGTH = 400
+const CLIENT_IP = 'http.client_ip'
+/** Titles of schemas whose clients send no time of their own. */
+const LEGACY = 'analytics/legacy/'
+/** Keywords that may refuse an object because it has a field. */
+const BY_PRESENCE: ReadonlySet<string> = new Set([
+  'additionalProperties',
+  'anyOf',
+  'const',
+  'dependencies',
+  'enum',
+  'if',
+  'maxProperties',
+  'not',
+  'oneOf',
+  'propertyNames',
+])
+/** The namespace of ids that are made from requests: a random UUID that must never change. */
+const NAMESPACE = Buffer.from('0d0b9a1e4f6c4a57b1c6a5a3f1d27c2e', 'hex')
 
 /** The step `enrich`. */
 export type Enrich = (event: Event, schema: Schema, stream: Stream, context: Context, index: number) => void
 
-/** Fills a field that the schema declares and the event lacks. */
 type Fill = (event: Event, schema: Schema, context: Context, index: number) => void
 
 /**
- * Makes the function that fills in, in place, what the event lacks and its schema declares (docs/contract.md 2.1).
- * Pure but for the ids.
+ * Makes the function that fills in fields that the event lacks and its schema declares (docs/contract.md 2.1).
+ * Pure except for the ids.
  */
 export function makeEnrich(options: EnrichOptions): Enrich {
   const fills: Fill[] = []
@@ -51,7 +68,7 @@ export function makeEnrich(options: EnrichOptions): Enrich {
     })
   }
 
-  // What is null has no schema and no stream either: those of the query have been taken for it.
+  // For an event with null here, the schema and stream of the query were used.
   const isNothing = (found: unknown) => found === undefined || found === null
   fill(options.schemaUriField, context => context.schemaUri, isNothing)
   fill(options.streamField, context => context.stream, isNothing)
@@ -72,10 +89,6 @@ export function makeEnrich(options: EnrichOptions): Enrich {
   }
 }
 
-const CLIENT_IP = 'http.client_ip'
-/** Schemas of events whose clients sent no time of their own. */
-const LEGACY = 'analytics/legacy/'
-
 function headersOf({ headersToFields }: EnrichOptions): { header: string; field: Field }[] {
   return Object.entries(headersToFields).map(([header, path]) => ({
     header: header.toLowerCase(),
@@ -83,15 +96,9 @@ function headersOf({ headersToFields }: EnrichOptions): { header: string; field:
   }))
 }
 
-/** Keywords by which an object is refused because a field is in it. */
-const BY_PRESENCE: ReadonlySet<string> = new Set([
-  ...['additionalProperties', 'anyOf', 'const', 'dependencies', 'enum', 'if', 'maxProperties', 'not'],
-  ...['oneOf', 'propertyNames'],
-])
-
 /**
- * Makes the function that takes back what `makeEnrich`'s added and the schema's complaints are about, with the objects
- * that were made for it. What the query filled stays, because the client sent it.
+ * Makes the function that takes back the added fields that the schema complains of, with the objects made for them.
+ * Fields from the query stay, because the client sent those.
  */
 export function makeTakeBack(options: EnrichOptions): NonNullable<Steps['takeBack']> {
   const fields = (...paths: (string | undefined)[]) =>
@@ -103,7 +110,7 @@ export function makeTakeBack(options: EnrichOptions): NonNullable<Steps['takeBac
   return (event, stream, { errors }, receivedText) => {
     const extras: EventField[] = [clientIp, ...(stream.headers ?? headers).map(({ field }) => field)]
     const complaints = errors.map(({ dataPath, keyword }) => ({ at: stepsOf(dataPath, event), keyword }))
-    /** `own`: from which step on the path is the gate's work. */
+    /** `own` is the number of steps that lead to the first thing that `enrich` added. */
     const isBlamed = (field: EventField, steps: readonly string[], own: number) =>
       complaints.some(
         ({ at, keyword }) =>
@@ -113,7 +120,7 @@ export function makeTakeBack(options: EnrichOptions): NonNullable<Steps['takeBac
     const filled = [...basic, ...extras]
       .filter(field => field.get(event) !== undefined)
       .map(field => ({ field, steps: field.path.split('.') }))
-    // Most complaints are about what the client sent, and its text need not be read again.
+    // Most complaints are about the client's own fields. Then its text is not parsed again.
     if (!filled.some(({ field, steps }) => isBlamed(field, steps, 1))) return false
     const received = parsed(receivedText)
     if (!received) return false
@@ -147,7 +154,7 @@ function begins(steps: readonly (string | number)[], first: readonly (string | n
   return first.every((step, i) => steps[i] === step)
 }
 
-/** How many of the steps lead to the first thing that an event lacks. */
+/** The number of steps that lead to the first thing that an event lacks. */
 function missingFrom(event: Event, steps: readonly string[]): number {
   const missing = steps.findIndex(
     (_, i) => new Field(steps.slice(0, i + 1).join('.')).get(event) === undefined,
@@ -180,10 +187,7 @@ function isoTime(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
 }
 
-/** The namespace of ids made from requests: a UUID of our own, fixed for ever. */
-const NAMESPACE = Buffer.from('0d0b9a1e4f6c4a57b1c6a5a3f1d27c2e', 'hex')
-
-/** RFC 9562 UUIDv5 of the request's id, the event's index and its text: a proxy's second try makes the same. */
+/** UUIDv5 (RFC 9562) of the request's id, the event's index and its text. A proxy's retry makes the same. */
 function idOf(context: Context, index: number): string {
   const hash = createHash('sha1')
     .update(NAMESPACE)

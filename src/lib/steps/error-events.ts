@@ -4,23 +4,23 @@ import type { Context, Event, Outcome, Schema } from '../eventgate.js'
 import { yieldToEventLoop } from '../runtime/event-loop.js'
 import { detached } from '../runtime/memory.js'
 
-/** What is wrong with the event itself, which its sender's developers want to know; not that its schema or stream is unknown. */
+/** Faults of the event itself, which its developers want to know. An unknown schema or stream is not one. */
 const REPORTED: ReadonlySet<Code> = new Set<Code>(['validation_failed', 'edge_uniques_refused', 'ua_denied'])
 
-/** Error events without an outcome, at one time; and the characters of the events and messages in them. */
+/** Error events that wait for their outcomes, and the characters that they hold. */
 export const MAX_PENDING_ERROR_EVENTS = 5000
 const MAX_PENDING_LENGTH = 8 * 1024 * 1024
-/** Characters of a refused event that reach its error event, which has to fit into a message. */
+/** Characters of a failed event that its error event holds, because it must fit into a message. */
 const MAX_RAW_LENGTH = 256 * 1024
-/** Of a field of the refused event that stands in its error event by itself. A longer one is left to `raw_event`. */
+/** Characters of a field that is copied from the failed event. A longer value is in `raw_event` only. */
 const MAX_FIELD_LENGTH = 4096
-/** What enrichment, the key and a record's frame may add to an error event, bytes. */
+/** What enrichment, the key and the record's frame may add to an error event (bytes). */
 const FRAME_BYTES = 2000
-/** Error events made at one go: so many, or for so long, milliseconds. */
+/** Error events that are made before others get their turn: so many, or for so long (ms). */
 const SLICE = 64
 const SLICE_MS = 5
 
-/** What error events say of their sender. */
+/** What error events say, and their bounds. */
 export interface ErrorEventOptions {
   /** The stream of error events. */
   stream: string
@@ -28,43 +28,43 @@ export interface ErrorEventOptions {
   schemaUri: string
   /** Which service refused the event. */
   emitterId: string
-  /** The largest message that its producer takes. */
+  /** The largest message that the producer takes. */
   maxBytes: number
-  /** Error events without an outcome, at one time. */
+  /** Maximum number of error events that wait for their outcomes. */
   maxPending: number
 }
 
-/** What error events go through. */
+/** The gate that takes error events. */
 export interface ErrorEventWay {
-  /** Processes error events, whose own failures make none. Never rejects. */
+  /** Processes error events. Their own failures make no error events. Never rejects. */
   process(events: readonly Event[], context: Context): Promise<Outcome[]>
-  /** The error schema, loaded; undefined if it cannot be had. */
+  /** The error schema, loaded; undefined if it is not available. */
   schema(): Promise<Schema | undefined>
-  /** Told of an error event that is dropped because the bound is reached, and for which request. */
+  /** Called with the request's context when an error event is dropped because the bound is reached. */
   dropped(context: Context): void
 }
 
-/** Why an event was refused, ready to be told. */
-export interface Refusal {
+/** An event that failed, with what its error event says. */
+export interface FailedEvent {
   error: GateError
   /** The event as it was received. */
   raw: string
   schemaUri: string | undefined
   streamName: string | undefined
-  /** Of its request, for an event that has none of its own and whose schema has room for it. */
+  /** The request's id, if the event's schema declares one. The event's own id wins over it. */
   requestId: string | undefined
-  /** The same whatever the schema, for the log. */
+  /** The request's id, for the log. */
   loggedRequestId: string
 }
 
 /**
- * Produces an event for each one that fails validation (docs/contract.md 6): in the background, at most once a
- * failure, bounded. Never a loop, for it hears nothing of what becomes of its own events.
+ * Produces an error event for each event that fails validation (docs/contract.md 6), in the background and bounded.
+ * It cannot loop, because it does not hear the outcomes of its own events.
  */
 export class ErrorEvents {
   readonly #options: ErrorEventOptions
   readonly #way: ErrorEventWay
-  readonly #waiting: Refusal[] = []
+  readonly #waiting: FailedEvent[] = []
   #pending = 0
   #length = 0
   #running: Promise<void> | undefined
@@ -75,16 +75,16 @@ export class ErrorEvents {
     this.#way = way
   }
 
-  /** Takes note of an outcome; costs the request no more than a copy of the event's text. */
+  /** Remembers an outcome that needs an error event. That costs the request a copy of the event's text. */
   consider(outcome: Outcome, context: Context, index: number): void {
     if (!('error' in outcome) || !REPORTED.has(outcome.error.code)) return
-    // An error event that another service posts here is one too.
+    // Other services may post error events here. Those make none.
     if (outcome.stream?.name === this.#options.stream) return
     const { error, schema, stream } = outcome
     const isFull = this.#pending === this.#options.maxPending
     const text = isFull ? '' : context.textOf(index)
     const length = text.length + error.message.length
-    // One alone may be of any length, for it was let in.
+    // A single event may have any length, because admission let it in.
     if (isFull || (this.#pending > 0 && this.#length + length > MAX_PENDING_LENGTH)) {
       this.#way.dropped(context)
       return
@@ -102,61 +102,62 @@ export class ErrorEvents {
     this.#running ??= this.#run()
   }
 
-  /** Resolves when none is under way. */
+  /** Resolves when no error event is under way. */
   async idle(): Promise<void> {
     while (this.#running || this.#underWay.size > 0) await Promise.all([this.#running, ...this.#underWay])
   }
 
   async #run(): Promise<void> {
-    // After the request is answered, and in company.
+    // The request is answered first, and other failures join the same batch.
     await yieldToEventLoop()
     const schema = await this.#way.schema()
     while (this.#waiting.length > 0) {
-      const { stream, schemaUri } = this.#options
-      const now = Date.now()
-      const refusals: Refusal[] = []
-      const events: Event[] = []
-      const end = performance.now() + SLICE_MS
-      do {
-        const refusal = this.#waiting.shift() as Refusal
-        refusals.push(refusal)
-        events.push(makeErrorEvent(refusal, this.#options, schema, now))
-      } while (this.#waiting.length > 0 && events.length < SLICE && performance.now() < end)
-      const count = refusals.length
-      // From now on it holds what it tells, and not the whole event.
-      let length = 0
-      for (const { raw, error } of refusals) {
-        const told = Math.min(raw.length, MAX_RAW_LENGTH)
-        length += told + error.message.length
-        this.#length -= raw.length - told
-      }
-      const context: Context = {
-        requestId: '',
-        receivedAt: now,
-        deadline: Infinity,
-        headers: {},
-        schemaUri,
-        stream,
-        delivery: 'hasty',
-        requestIdOf: index => refusals[index]?.loggedRequestId ?? '',
-        clientIp: () => undefined,
-        textOf: index => JSON.stringify(events[index]),
-      }
-      const underWay = this.#way.process(events, context).then(() => {
-        this.#pending -= count
-        this.#length -= length
-        this.#underWay.delete(underWay)
-      })
-      this.#underWay.add(underWay)
+      this.#processBatch(schema)
       await yieldToEventLoop()
     }
     this.#running = undefined
   }
+
+  #processBatch(schema: Schema | undefined): void {
+    const now = Date.now()
+    const end = performance.now() + SLICE_MS
+    const requestIds: string[] = []
+    const events: Event[] = []
+    let length = 0
+    do {
+      const failed = this.#waiting.shift() as FailedEvent
+      requestIds.push(failed.loggedRequestId)
+      events.push(makeErrorEvent(failed, this.#options, schema, now))
+      // From now on the error event is held, and not the whole text of the failed one.
+      const held = Math.min(failed.raw.length, MAX_RAW_LENGTH)
+      this.#length -= failed.raw.length - held
+      length += held + failed.error.message.length
+    } while (this.#waiting.length > 0 && events.length < SLICE && performance.now() < end)
+    const context: Context = {
+      requestId: '',
+      receivedAt: now,
+      deadline: Infinity,
+      headers: {},
+      schemaUri: this.#options.schemaUri,
+      stream: this.#options.stream,
+      delivery: 'hasty',
+      requestIdOf: index => requestIds[index] ?? '',
+      clientIp: () => undefined,
+      textOf: index => JSON.stringify(events[index]),
+    }
+    const count = events.length
+    const underWay = this.#way.process(events, context).then(() => {
+      this.#pending -= count
+      this.#length -= length
+      this.#underWay.delete(underWay)
+    })
+    this.#underWay.add(underWay)
+  }
 }
 
-/** The event that tells of a refused one. Pure but for its id. Without a schema it has all fields that there are. */
+/** Makes the error event of a failed event. Pure except for its id. Without a schema it has all fields. */
 export function makeErrorEvent(
-  { error, raw, schemaUri, streamName, requestId }: Refusal,
+  { error, raw, schemaUri, streamName, requestId }: FailedEvent,
   options: ErrorEventOptions,
   schema: Schema | undefined,
   now: number,
@@ -189,12 +190,12 @@ export function makeErrorEvent(
     )
     return fitted(declared, options.maxBytes - FRAME_BYTES)
   }
-  // What was refused may have been refused for just these.
+  // These fields may be the very reason why the event was refused.
   const event = make(meta.uri, meta.domain)
   return schema && !isValid(schema, event) ? make(undefined, undefined) : event
 }
 
-/** Of what is told, first of the refused event, so much that the whole fits into a message. */
+/** Shortens the failed event's text, then the message, until the error event fits into a message. */
 function fitted(event: Event, maxBytes: number): Event {
   for (const field of ['raw_event', 'message']) {
     for (;;) {

@@ -7,8 +7,8 @@ import { timeOf } from '../time.js'
 export type Route = (event: Event, schema: Schema, stream: Stream, context: Context) => Destination
 
 /**
- * Makes the function that decides where an event goes. Pure. The record's time is that of `dtField`, or of
- * receipt where the event has none or its schema does not declare it.
+ * Makes the function that decides where an event goes. Pure. The record's time is that of `dtField`. It is the time of
+ * receipt if the event has none or its schema does not declare it.
  */
 export function makeRoute(dtField: string | undefined): Route {
   const field = dtField === undefined ? undefined : new Field(dtField)

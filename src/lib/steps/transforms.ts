@@ -1,52 +1,54 @@
 import { GateError, quote } from '../errors.js'
-import type { Context, Event, Schema, Stream } from '../eventgate.js'
+import { type Context, type Event, isObject, type Schema, type Stream } from '../eventgate.js'
+import { Field } from '../field.js'
 import { guarded } from '../regexp/linear.js'
 import { Inspection, provenFast } from '../regexp/safety.js'
 
-/** Changes an event in place, or throws a GateError to refuse it. Between enrichment and validation. */
+/** Changes an event in place, or throws a GateError to refuse it. Runs between enrichment and validation. */
 export type Transform = (event: Event, schema: Schema, stream: Stream, context: Context) => void
 
-/** What transforms are configured by. */
+/** The options of transforms. */
 export interface TransformOptions {
   /** User agents whose events with an `experiment` are refused; as text, they are checked to be fast. */
   userAgentDenylist: readonly (string | RegExp)[]
 }
 
-/**
- * Production's transforms, by the names that its configurations give them. `eventgateWikimediaDefaults`
- * stands for what enrichment does anyway.
- */
+/** Transforms by their names in configurations. `eventgateWikimediaDefaults` names what enrichment does anyway. */
 export const TRANSFORMS: Readonly<Record<string, ((options: TransformOptions) => Transform) | undefined>> = {
   eventgateWikimediaDefaults: undefined,
   processEdgeUniques: makeProcessEdgeUniques,
   testKitchen: ({ userAgentDenylist }) => makeDenyUserAgents(userAgentDenylist),
 }
 
-/** Makes those that are named, in this order. */
+/** The setting of a stream that makes `processEdgeUniques` take its events. */
+export const EDGE_UNIQUES_SETTING = {
+  path: 'producers.eventgate.use_edge_uniques',
+  description: 'Whether the transform `processEdgeUniques` takes the events (default: false).',
+}
+
+/** Makes the named transforms, in this order. */
 export function makeTransforms(names: readonly string[], options: TransformOptions): Transform[] {
   return names.flatMap(name => TRANSFORMS[name]?.(options) ?? [])
 }
 
-/** What the edge tells of a client's experiments: name → group and subject; undefined if it cannot be read. */
+/** The client's experiments, by name, as the header has them; undefined if it cannot be read. */
 type Enrollments = ReadonlyMap<string, { group: string; subject: string }> | undefined
 
 /**
- * The edge alone knows a client's subject id: an event says `awaiting`, and which experiment and group it
- * means, and gets it from the header (`X-Experiment-Enrollments: name=group/subject;…`). Streams opt in.
+ * Only the edge knows a client's subject id. An event names its experiment and group, with the subject `awaiting`,
+ * and gets the subject from the header `X-Experiment-Enrollments: name=group/subject;…`. Streams opt in.
  */
 function makeProcessEdgeUniques(): Transform {
-  // A request's header is read once, for however many events.
+  // The header is read once per request.
+  const usesEdgeUniques = new Field(EDGE_UNIQUES_SETTING.path)
   const read = new WeakMap<Context, { enrollments: Enrollments }>()
   return (event, schema, stream, context) => {
-    const { producers } = (stream.settings ?? {}) as {
-      producers?: { eventgate?: { use_edge_uniques?: unknown } }
-    }
-    if (producers?.eventgate?.use_edge_uniques !== true) return
+    if (usesEdgeUniques.get((stream.settings ?? {}) as Event) !== true) return
     if (!Object.hasOwn(event, 'experiment') || !schema.declares('experiment')) return
     const { experiment } = event
-    // What is no experiment is left for validation to judge.
-    if (typeof experiment !== 'object' || experiment === null || Array.isArray(experiment)) return
-    const { enrolled, assigned, subject_id } = experiment as Event
+    // Validation judges a value that is not an experiment.
+    if (!isObject(experiment)) return
+    const { enrolled, assigned, subject_id } = experiment
     const header = context.headers['x-experiment-enrollments']
     if (header === undefined) throw refused('the request has no X-Experiment-Enrollments')
     let once = read.get(context)
@@ -66,7 +68,7 @@ function makeProcessEdgeUniques(): Transform {
       )
     if (subject_id !== 'awaiting')
       throw refused(`'.experiment.subject_id' must be "awaiting", it is ${quote(subject_id)}`)
-    ;(experiment as Event).subject_id = own.subject
+    experiment.subject_id = own.subject
   }
 }
 
@@ -85,16 +87,16 @@ function readEnrollments(header: string): Enrollments {
   return enrollments
 }
 
-/** Throws an Error where an entry is no regular expression, or one that an agent could make slow. */
+/** Throws an Error if an entry is not a regular expression, or if a user agent could make it slow. */
 export function userAgentExpressions(denylist: readonly string[]): RegExp[] {
-  // At the start, so that there is time for all of them.
+  // This happens at the start, when there is time for all of them.
   const inspection = new Inspection(Infinity)
   return denylist
     .flatMap(entry => [entry, ...unquoted(entry)])
     .map(pattern => provenFast(pattern, inspection))
 }
 
-/** Charts that quote twice leave doubled backslashes, which would match no agent. */
+/** Charts that quote twice leave doubled backslashes, which match no user agent. */
 function unquoted(entry: string): string[] {
   const pattern = entry.replaceAll('\\\\', '\\')
   try {
@@ -105,7 +107,7 @@ function unquoted(entry: string): string[] {
   }
 }
 
-/** Robots take part in no experiment. */
+/** Robots must not take part in experiments. */
 function makeDenyUserAgents(denylist: readonly (string | RegExp)[]): Transform {
   const expressions = denylist.flatMap(entry =>
     entry instanceof RegExp ? entry : userAgentExpressions([entry]),

@@ -3,21 +3,21 @@ import { Inspection } from '../regexp/safety.js'
 import { type FetchOptions, fetchText, NotFound } from '../remote/fetch-text.js'
 import { StreamTable, type TableOptions } from './table.js'
 
-/** Where the stream configuration comes from. */
+/** Where the stream configuration comes from, and when it is fetched. */
 export interface StreamConfigOptions extends FetchOptions, TableOptions {
   /** A path, a `file:` or an `http(s):` URI. */
   uri: string
-  /** Attempts after the first, at the start. */
+  /** Attempts after the first one, at the start. */
   retries: number
-  /** How often it is fetched again, milliseconds; 0: never. */
+  /** Time between two fetches (ms; 0: it is never fetched again). */
   ttlMs: number
-  /** An unknown stream brings the next fetch forward, at most once in this time, milliseconds. */
+  /** Minimum time between two fetches that unknown streams cause (ms). */
   minRefreshMs: number
-  /** How long an event waits for it then, milliseconds. */
+  /** How long an event waits for such a fetch (ms). */
   patienceMs: number
 }
 
-/** Told what becomes of each fetch. */
+/** Hears the result of each fetch. */
 export interface StreamConfigObserver {
   fetched?(table: StreamTable): void
   failed?(reason: string): void
@@ -25,14 +25,14 @@ export interface StreamConfigObserver {
 
 const MAX_BYTES = 64 * 1024 * 1024
 const BACKOFF_MS = { first: 500, most: 10_000 }
-/** How long expressions are looked at at the start, when nothing else waits for it, milliseconds. */
-const FIRST_LOOK_MS = 5000
-/** After a failure the next fetch is at least as soon as this. */
+/** How long expressions are checked at the start, when nothing else waits (ms). */
+const FIRST_INSPECTION_MS = 5000
+/** The longest wait for the next fetch after one that failed. */
 const AFTER_FAILURE_MS = 30_000
 
-/** The stream configuration in force: the last good one, fetched again and again. */
+/** The stream configuration in force. It is fetched again and again, and the last good one stays. */
 export class StreamConfigs {
-  /** Why the last fetch failed; undefined if it did not. */
+  /** Why the last fetch failed; undefined if it succeeded. */
   failure: string | undefined
   readonly #options: StreamConfigOptions
   readonly #observer: StreamConfigObserver
@@ -41,7 +41,7 @@ export class StreamConfigs {
   #fetchedAt = Date.now()
   #askedAt = 0
   #refreshing: Promise<void> | undefined
-  /** The same, up to the patience of those who wait for it: one timer for all of them. */
+  /** The refresh under way, or the end of the time that events wait for it: one timer for all of them. */
   #awaited: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #closed = false
@@ -60,7 +60,7 @@ export class StreamConfigs {
     this.#schedule()
   }
 
-  /** Fetches it for the first time. Rejects if it cannot be had, after all retries. */
+  /** Fetches it for the first time. Rejects if all attempts fail. */
   static async open(
     options: StreamConfigOptions,
     observer: StreamConfigObserver = {},
@@ -68,7 +68,7 @@ export class StreamConfigs {
     for (let tries = 0; ; tries++) {
       try {
         const text = await fetchConfiguration(options)
-        const table = StreamTable.read(text, options, new Inspection(FIRST_LOOK_MS))
+        const table = StreamTable.read(text, options, new Inspection(FIRST_INSPECTION_MS))
         return new StreamConfigs(options, observer, table, text)
       } catch (error) {
         const reason = `stream_config_uri ${options.uri} cannot be used: ${(error as Error).message}`
@@ -88,16 +88,16 @@ export class StreamConfigs {
     return this.#refreshing !== undefined
   }
 
-  /** Since it was last found to be what its source says, seconds. */
   get ttlSeconds(): number {
     return this.#options.ttlMs / 1000
   }
 
+  /** Time since the last fetch that succeeded (s). */
   get ageSeconds(): number {
     return (Date.now() - this.#fetchedAt) / 1000
   }
 
-  /** Fetches it before its time, and waits a while for it; undefined if that was done lately. Never rejects. */
+  /** Fetches it before its time, and waits a while. Undefined if that was done recently. Never rejects. */
   refreshEarly(): Promise<void> | undefined {
     const { minRefreshMs, patienceMs } = this.#options
     const waited = Date.now() - this.#askedAt
@@ -159,5 +159,5 @@ export class StreamConfigs {
 async function fetchConfiguration(options: StreamConfigOptions): Promise<string> {
   const found = await fetchText(options.uri, MAX_BYTES, options)
   if (typeof found === 'string') return found
-  throw new Error(found instanceof NotFound ? 'there is no such thing' : found.message)
+  throw new Error(found instanceof NotFound ? 'it does not exist' : found.message)
 }

@@ -2,22 +2,19 @@ import { GateError, quote } from '../errors.js'
 import type { Context, Event, Schema, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
 import type { StreamConfigs } from './config-source.js'
-import { isLegalTopic, topicOf } from './table.js'
-
-export { type StreamConfigObserver, type StreamConfigOptions, StreamConfigs } from './config-source.js'
-export { StreamTable } from './table.js'
+import { isLegalTopic, topicOf } from './topic-name.js'
 
 /** How streams are named and configured. */
 export interface StreamOptions {
-  /** Undefined where streams are named after schemas. */
+  /** Undefined if streams are named after schemas. */
   streamField: string | undefined
-  /** Put before a stream's name to make its topic's. */
+  /** Makes the topic's name, before that of the stream. */
   topicPrefix: string
-  /** Undefined where any schema may go to any stream. */
+  /** Undefined if any schema may go to any stream. */
   configs?: StreamConfigs | undefined
 }
 
-/** Which stream an event belongs to, and what is configured for it. */
+/** Finds the stream of an event, and its configuration. */
 export class Streams {
   readonly #field: Field | undefined
   readonly #prefix: string
@@ -29,7 +26,10 @@ export class Streams {
     this.#configs = configs
   }
 
-  /** Fetches the configuration early if an event names a stream that it does not know; undefined if there is nothing to wait for. Never rejects. */
+  /**
+   * Fetches the configuration early if an event names an unknown stream. Undefined if there is nothing to wait for.
+   * Never rejects.
+   */
   loadFor(events: readonly unknown[], context: Context): Promise<void> | undefined {
     const { table } = this.#configs ?? {}
     if (!table || !this.#field) return undefined
@@ -42,13 +42,13 @@ export class Streams {
     return undefined
   }
 
-  /** Throws a GateError where the event's stream does not take it. */
+  /** Throws a GateError if the event's stream does not take it. */
   streamFor(event: Event, schema: Schema, context: Context): Stream {
     const name = this.#nameOf(event, schema, context)
-    if (this.#configs) return configured(name, schema, this.#configs)
+    if (this.#configs) return streamIn(this.#configs, name, schema)
     const topic = topicOf(name, this.#prefix)
     if (isLegalTopic(topic)) return { name, topic }
-    throw illegal(name)
+    throw illegalName(name)
   }
 
   #nameOf(event: Event, schema: Schema, context: Context): string {
@@ -62,24 +62,23 @@ export class Streams {
   }
 }
 
-function configured(name: string, schema: Schema, configs: StreamConfigs): Stream {
+/** The configured stream of this name, if it takes events of the schema. */
+function streamIn(configs: StreamConfigs, name: string, schema: Schema): Stream {
   const stream = configs.table.find(name)
-  if (!stream) throw unknown(name, configs)
-  if (stream.problem) {
-    const { code, message } = stream.problem
-    throw new GateError(code, `stream ${quote(name)} takes no events: ${message}`)
-  }
-  if (stream.schemaTitle === schema.title && stream.schemaTitle !== undefined) return stream
+  if (!stream) throw unknownStream(name, configs)
+  const { problem, schemaTitle } = stream
+  if (problem) throw new GateError(problem.code, `stream ${quote(name)} takes no events: ${problem.message}`)
+  if (schemaTitle === schema.title && schemaTitle !== undefined) return stream
   throw new GateError(
     'schema_not_allowed',
-    stream.schemaTitle === undefined
+    schemaTitle === undefined
       ? `stream ${quote(name)} takes no events: it is configured without a schema_title`
-      : `stream ${quote(name)} takes events of schema ${quote(stream.schemaTitle)}, this one is of ${quote(schema.title ?? schema.uri)}`,
+      : `stream ${quote(name)} takes events of schema ${quote(schemaTitle)}, this one is of ${quote(schema.title ?? schema.uri)}`,
   )
 }
 
-function unknown(name: string, { failure, table, refreshing }: StreamConfigs): GateError {
-  if (!table.isLegal(name)) return illegal(name)
+function unknownStream(name: string, { failure, table, refreshing }: StreamConfigs): GateError {
+  if (!table.isLegal(name)) return illegalName(name)
   return failure === undefined && !refreshing
     ? new GateError('stream_not_configured', `stream ${quote(name)} is not configured here`)
     : new GateError(
@@ -88,13 +87,14 @@ function unknown(name: string, { failure, table, refreshing }: StreamConfigs): G
       )
 }
 
-function illegal(name: string): GateError {
+function illegalName(name: string): GateError {
   return new GateError(
     'stream_name_illegal',
     `stream ${quote(name)} is not a legal name: at most 249 of A-Z a-z 0-9 . _ - with the topic's prefix`,
   )
 }
 
+/** The name of a schema's stream where streams are named after schemas. */
 function nameAfter(schema: Schema): string {
   return schema.uri.replace(/[^A-Za-z0-9_.-]/g, '_').replace(/^_+/, '')
 }

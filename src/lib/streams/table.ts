@@ -3,54 +3,40 @@ import { isObject, type Stream } from '../eventgate.js'
 import { Field } from '../field.js'
 import { Inspection, provenFast } from '../regexp/safety.js'
 import { readText, type Text } from '../yaml.js'
+import { mapOf, readSettings, SETTINGS, type Settings, type StreamSettings } from './settings.js'
+import { isLegalTopic, metricName, topicOf } from './topic-name.js'
 
 export interface TableOptions {
-  /** Dotted path of the map of streams in the answer; undefined where the answer is that map. */
+  /** Dotted path of the map of streams in the answer; undefined if the answer is that map. */
   objectPath: string | undefined
-  /** Keeps only the streams destined for this event service, and those that do not say; undefined keeps all. */
+  /** Keeps the streams of this event service and those of every service; undefined keeps all. */
   destination: string | undefined
   topicPrefix: string
 }
 
-/** A stream that is configured: how events are to be taken, or why they cannot be. */
-export interface Configured extends Stream {
-  /** The title that a schema of its events must have; without one it takes no event. */
-  schemaTitle: string | undefined
-  /** What is wrong with its name, for which there is no topic, or with its settings. */
-  problem: { code: 'stream_name_illegal' | 'stream_misconfigured'; message: string } | undefined
-}
+export type ConfiguredStream = Stream &
+  StreamSettings & {
+    /** Why it takes no events: no topic can have its name, or its settings are wrong. */
+    problem: { code: 'stream_name_illegal' | 'stream_misconfigured'; message: string } | undefined
+  }
 
-type Settings = Readonly<Record<string, unknown>>
-
-/** What Kafka takes as a topic's name; `.` and `..` it does not. */
-const LEGAL_TOPIC = /^(?!\.{1,2}$)[A-Za-z0-9._-]{1,249}$/
 const BOUNDS = { maxValues: 1_000_000, maxDepth: 200 }
-/** Names found, or not, by regular expressions that are remembered. */
+/** Names, matched by an expression or not, that are remembered. */
 const MAX_MATCHED = 10_000
 
-/** Whether a name, with its topic's prefix, is a legal Kafka topic. */
-export function isLegalTopic(topic: string): boolean {
-  return LEGAL_TOPIC.test(topic)
-}
-
-/** Streams named `eventlogging_…` take no prefix (docs/contract.md 4). */
-export function topicOf(stream: string, prefix: string): string {
-  return stream.startsWith('eventlogging_') ? stream : prefix + stream
-}
-
-/** The streams of one answer of the configuration's source. Immutable, but for what it remembers. */
+/** The streams of one answer of the configuration's source. */
 export class StreamTable {
-  /** As they were configured, by name. */
+  /** The settings by stream, as they were configured. */
   readonly settings: Readonly<Record<string, Settings>>
   /** What an operator should know about. */
   readonly warnings: readonly string[]
-  /** Whether a stream is left out only because its expression could not be looked at in time. */
+  /** Whether a stream is left out only because there was no time to check its expression. */
   readonly isIncomplete: boolean
   readonly #prefix: string
-  readonly #streams = new Map<string, Configured>()
+  readonly #streams = new Map<string, ConfiguredStream>()
   readonly #expressions: { expression: RegExp; name: string; settings: Settings }[] = []
-  readonly #matched = new Map<string, Configured | undefined>()
-  /** Streams by the name that Kafka's metrics give their topics. */
+  readonly #matched = new Map<string, ConfiguredStream | undefined>()
+  /** The streams that have a topic, by the topic's name in Kafka's metrics. */
   readonly #owners = new Map<string, string>()
 
   private constructor(
@@ -66,7 +52,7 @@ export class StreamTable {
     for (const name of Object.keys(settings)) {
       const topic = topicOf(name, prefix)
       const owner = metricName(topic)
-      // A stream that is added does not take the topic of one that works.
+      // A new stream does not take the topic of one that works.
       if (isLegalTopic(topic) && (!this.#owners.has(owner) || before?.isOwner(name)))
         this.#owners.set(owner, name)
     }
@@ -80,14 +66,14 @@ export class StreamTable {
         }
         continue
       }
-      const stream = this.#configured(name, name, own)
+      const stream = this.#configure(name, name, own)
       if (stream.problem) warnings.push(`stream ${quote(name)} takes no events: ${stream.problem.message}`)
       this.#streams.set(name, stream)
     }
     this.isIncomplete = inspection.isOver
   }
 
-  /** Reads the text of an answer, JSON or YAML. Throws an Error that says why it is of no use. */
+  /** Reads an answer, JSON or YAML. Throws an Error that says why it cannot be used. */
   static read(
     text: string,
     { objectPath, destination, topicPrefix }: TableOptions,
@@ -95,7 +81,7 @@ export class StreamTable {
     before?: StreamTable,
   ): StreamTable {
     const { value: answer, notes } = parse(text)
-    if (!isObject(answer)) throw new Error(`the answer is no map but ${quote(answer)}`)
+    if (!isObject(answer)) throw new Error(`the answer is not a map but ${quote(answer)}`)
     const error = answer.error ?? (objectPath === undefined ? undefined : listed(answer.errors)?.[0])
     if (isObject(error) && (objectPath !== undefined || !('schema_title' in error)))
       throw new Error(`it answered with an error: ${quote(error.info ?? error.text ?? error.code ?? error)}`)
@@ -104,7 +90,7 @@ export class StreamTable {
       warnings.push(`its source warns: ${JSON.stringify(answer.warnings).slice(0, 1000)}`)
     const found = objectPath === undefined ? answer : new Field(objectPath).get(answer)
     const all = mapOf(found)
-    if (!all) throw new Error(`'.${objectPath ?? ''}' is no map of streams but ${quote(found)}`)
+    if (!all) throw new Error(`'.${objectPath ?? ''}' is not a map of streams but ${quote(found)}`)
     const kept: [string, Settings][] = []
     for (const [name, settings] of Object.entries(all)) {
       const map = mapOf(settings)
@@ -115,42 +101,64 @@ export class StreamTable {
     return new StreamTable(Object.fromEntries(kept), warnings, topicPrefix, inspection, before)
   }
 
-  /** The stream of this name: an exact one, or else that of the first regular expression that it matches. */
-  find(name: string): Configured | undefined {
+  /** The stream of this name, or else that of the first regular expression that matches the name. */
+  find(name: string): ConfiguredStream | undefined {
     const exact = this.#streams.get(name)
     if (exact || this.#expressions.length === 0) return exact
     if (this.#matched.has(name)) return this.#matched.get(name)
     if (!this.isLegal(name)) return undefined
     const found = this.#expressions.find(({ expression }) => expression.test(name))
-    const stream = found && this.#configured(name, found.name, found.settings)
+    const stream = found && this.#configure(name, found.name, found.settings)
     if (this.#matched.size === MAX_MATCHED) this.#matched.clear()
     this.#matched.set(name, stream)
     return stream
   }
 
-  /** Whether a stream of this name could be. */
+  /** Whether a stream may have this name. */
   isLegal(name: string): boolean {
     return isLegalTopic(name) && isLegalTopic(topicOf(name, this.#prefix))
   }
 
-  /** As they were configured; undefined for a stream that is not. */
+  /** The settings as they were configured; undefined if the stream is not. */
   settingsOf(name: string): Settings | undefined {
     return Object.hasOwn(this.settings, name) ? this.settings[name] : this.find(name)?.settings
   }
 
-  /** Whether the topic of this name is its own. */
+  /** Whether this stream has its topic. */
   isOwner(name: string): boolean {
     return this.#owners.get(metricName(topicOf(name, this.#prefix))) === name
   }
 
-  /** Streams that take no events, because of their name or their settings. */
+  /** How many streams take no events because of their name or settings. */
   get refused(): number {
     return [...this.#streams.values()].filter(({ problem }) => problem).length
   }
 
-  #configured(name: string, as: string, settings: Settings): Configured {
-    const owner = this.#owners.get(metricName(topicOf(name, this.#prefix)))
-    return configured(name, as, settings, this.#prefix, owner)
+  /** `configuredAs` is the key of the settings, which may be an expression. */
+  #configure(name: string, configuredAs: string, settings: Settings): ConfiguredStream {
+    const topic = topicOf(name, this.#prefix)
+    const { values, problems } = readSettings(settings)
+    const nameProblem = this.#nameProblem(name, topic)
+    return {
+      name,
+      topic,
+      configuredAs,
+      settings,
+      ...values,
+      problem: nameProblem
+        ? { code: 'stream_name_illegal', message: nameProblem }
+        : problems.length > 0
+          ? { code: 'stream_misconfigured', message: problems.join('; ') }
+          : undefined,
+    }
+  }
+
+  #nameProblem(name: string, topic: string): string | undefined {
+    if (!isLegalTopic(topic)) return `${quote(topic)} is not a legal Kafka topic`
+    const owner = this.#owners.get(metricName(topic)) ?? name
+    const other = topicOf(owner, this.#prefix)
+    if (owner === name || other === topic) return undefined
+    return `its topic ${quote(topic)} cannot exist beside ${quote(other)}: Kafka takes . and _ for the same`
   }
 
   get size(): number {
@@ -166,93 +174,17 @@ function parse(text: string): Text {
   }
 }
 
-function isFor(destination: string | undefined, { destination_event_service: own }: Settings): boolean {
-  if (destination === undefined || own === undefined || own === null) return true
-  return Array.isArray(own) ? own.includes(destination) : own === destination
+function isFor(destination: string | undefined, settings: Settings): boolean {
+  const { path, read } = SETTINGS.services
+  const services = read(settings[path])
+  return destination === undefined || services === undefined || services.includes(destination)
 }
 
 export function isExpression(name: string): boolean {
   return name.length > 2 && name.startsWith('/') && name.endsWith('/')
 }
 
-/** Kafka creates no topic whose name differs from another's in these only, because its metrics know them as one. */
-function metricName(topic: string): string {
-  return topic.replaceAll('.', '_')
-}
-
-/**
- * What one stream's settings come to; `as` is the key under which they stand, and `owner` the configured stream that
- * has the topic of this name.
- */
-function configured(
-  name: string,
-  as: string,
-  settings: Settings,
-  prefix: string,
-  owner: string | undefined,
-): Configured {
-  const problems: string[] = []
-  const topic = topicOf(name, prefix)
-  const illegal = isLegalTopic(topic)
-    ? owner !== undefined && owner !== name && topicOf(owner, prefix) !== topic
-      ? `its topic ${quote(topic)} cannot be beside ${quote(topicOf(owner, prefix))}: Kafka takes . and _ for the same`
-      : undefined
-    : `${quote(topic)} is not a legal Kafka topic`
-  const { schema_title, message_key_fields } = settings
-  const producers = mapOf(settings.producers ?? {})
-  const own = mapOf(producers?.eventgate ?? {})
-  if (!producers || !own) problems.push(`producers.eventgate must be a map, not ${quote(settings.producers)}`)
-  return {
-    name,
-    topic,
-    configuredAs: as,
-    settings,
-    schemaTitle: typeof schema_title === 'string' && schema_title !== '' ? schema_title : undefined,
-    key: keyOf(message_key_fields, problems),
-    headers: headersOf(own?.enrich_fields_from_http_headers, problems),
-    problem: illegal
-      ? { code: 'stream_name_illegal', message: illegal }
-      : problems.length > 0
-        ? { code: 'stream_misconfigured', message: problems.join('; ') }
-        : undefined,
-  }
-}
-
-function keyOf(value: unknown, problems: string[]): Stream['key'] {
-  const fields = paths(value, 'message_key_fields', problems)
-  if (fields.length > 1 && fields.some(([name]) => /^\d+$/.test(name)))
-    problems.push('message_key_fields has a number for a name, and JSON objects keep no order of such')
-  return fields.map(([name, path]) => ({ name, field: new Field(path) }))
-}
-
-/** `false` switches one off. */
-function headersOf(value: unknown, problems: string[]): Stream['headers'] {
-  if (value === undefined || value === null) return undefined
-  const setting = 'enrich_fields_from_http_headers'
-  const on = Object.entries(mapOf(value) ?? { [setting]: value }).filter(([, header]) => header !== false)
-  return paths(Object.fromEntries(on), setting, problems).map(([path, header]) => ({
-    header: header.toLowerCase(),
-    field: new Field(path),
-  }))
-}
-
-/** A map of names to texts. */
-function paths(value: unknown, setting: string, problems: string[]): [string, string][] {
-  const map = mapOf(value ?? {})
-  const entries = Object.entries(map ?? {})
-  if (map && entries.every(([, path]) => typeof path === 'string' && path !== ''))
-    return entries as [string, string][]
-  problems.push(`${setting} must be a map of names to texts, not ${quote(value)}`)
-  return []
-}
-
-/** PHP writes an empty map as an empty list. */
-function mapOf(value: unknown): Settings | undefined {
-  if (Array.isArray(value) && value.length === 0) return {}
-  return isObject(value) ? value : undefined
-}
-
-/** A list with something in it. MediaWiki writes its warnings and errors so, unless it is asked for older forms. */
+/** A list that is not empty. MediaWiki lists its warnings and errors, unless it is asked for older formats. */
 function listed(value: unknown): unknown[] | undefined {
   return Array.isArray(value) && value.length > 0 ? value : undefined
 }

@@ -3,7 +3,7 @@ import type { Admission } from '../http/admission.js'
 import type { Connections } from '../http/connections.js'
 import type { Producer, ProducerState } from '../producers/producer.js'
 import type { SchemaRepository } from '../schemas/repository.js'
-import type { StreamConfigs } from '../streams/streams.js'
+import type { StreamConfigs } from '../streams/config-source.js'
 
 /** What health is told by. */
 export interface HealthSources {

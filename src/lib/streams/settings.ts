@@ -1,0 +1,103 @@
+import { quote } from '../errors.js'
+import { isObject, type Stream } from '../eventgate.js'
+import { Field } from '../field.js'
+
+/** The settings of one stream, as the configuration has them. */
+export type Settings = Readonly<Record<string, unknown>>
+
+interface Setting {
+  /** Dotted path in the settings of a stream. */
+  path: string
+  description: string
+  /** Makes what EventGate uses of the value, which may be anything. Adds to the problems if it is wrong. */
+  read(value: unknown, problems: Set<string>): unknown
+}
+
+/** All settings of a stream except those of transforms. docs/configuration.md is generated from this table. */
+export const SETTINGS = {
+  schemaTitle: {
+    path: 'schema_title',
+    description:
+      'Title of the schemas that the events of the stream must have. Without it the stream takes no events.',
+    read: value => (typeof value === 'string' && value !== '' ? value : undefined),
+  },
+  key: {
+    path: 'message_key_fields',
+    description:
+      "Map of names in the record's key to the fields of the event that hold their values, in this order (default: the key is null).",
+    read: readKey,
+  },
+  services: {
+    path: 'destination_event_service',
+    description:
+      'Name of the service that takes the events, or a list of names (default: every service takes them).',
+    read: value => (value === undefined || value === null ? undefined : [value].flat()),
+  },
+  headers: {
+    path: 'producers.eventgate.enrich_fields_from_http_headers',
+    description:
+      'Map of fields to the request headers that fill them; `false` leaves a field out (default: `http_request_headers_to_fields`).',
+    read: readHeaders,
+  },
+} satisfies Record<string, Setting>
+
+/** What EventGate uses of a stream's settings. */
+export type StreamSettings = {
+  readonly [Name in keyof typeof SETTINGS]: ReturnType<(typeof SETTINGS)[Name]['read']>
+}
+
+/** Reads all settings, with a sentence about each one that is wrong. */
+export function readSettings(settings: Settings): { values: StreamSettings; problems: string[] } {
+  const problems = new Set<string>()
+  const values = Object.fromEntries(
+    Object.entries<Setting>(SETTINGS).map(([name, { path, read }]) => {
+      return [name, read(valueAt(settings, path, problems), problems)]
+    }),
+  )
+  return { values: values as StreamSettings, problems: [...problems] }
+}
+
+function valueAt(settings: Settings, path: string, problems: Set<string>): unknown {
+  const parents = path.split('.')
+  const name = parents.pop() as string
+  let map: Settings | undefined = settings
+  for (const parent of parents) map = map && mapOf(map[parent] ?? {})
+  if (!map) problems.add(`${parents.join('.')} must be a map, not ${quote(settings[parents[0] as string])}`)
+  return map?.[name]
+}
+
+function readKey(value: unknown, problems: Set<string>): Stream['key'] {
+  const fields = readTexts(value, 'message_key_fields', problems)
+  if (fields.length > 1 && fields.some(([name]) => /^\d+$/.test(name)))
+    problems.add(
+      'message_key_fields has a number as a name, and JSON objects do not keep the order of numbers',
+    )
+  return fields.map(([name, path]) => ({ name, field: new Field(path) }))
+}
+
+function readHeaders(value: unknown, problems: Set<string>): Stream['headers'] {
+  if (value === undefined || value === null) return undefined
+  const setting = 'enrich_fields_from_http_headers'
+  const entries = Object.entries(mapOf(value) ?? { [setting]: value })
+  const used = Object.fromEntries(entries.filter(([, header]) => header !== false))
+  return readTexts(used, setting, problems).map(([path, header]) => ({
+    header: header.toLowerCase(),
+    field: new Field(path),
+  }))
+}
+
+/** The entries of a map of names to texts. */
+function readTexts(value: unknown, setting: string, problems: Set<string>): [string, string][] {
+  const map = mapOf(value ?? {})
+  const entries = Object.entries(map ?? {})
+  if (map && entries.every(([, text]) => typeof text === 'string' && text !== ''))
+    return entries as [string, string][]
+  problems.add(`${setting} must be a map of names to texts, not ${quote(value)}`)
+  return []
+}
+
+/** The value if it is a map. PHP writes an empty map as an empty list. */
+export function mapOf(value: unknown): Settings | undefined {
+  if (Array.isArray(value) && value.length === 0) return {}
+  return isObject(value) ? value : undefined
+}

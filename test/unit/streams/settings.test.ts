@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readSettings } from '#src/lib/streams/settings.js'
+
+const read = (settings: Record<string, unknown>) => readSettings(settings)
+
+test('settings that are not there have their defaults', () => {
+  const { values, problems } = read({ other: 1 })
+  assert.deepEqual(values, { schemaTitle: undefined, key: [], services: undefined, headers: undefined })
+  assert.deepEqual(problems, [])
+})
+
+test('each setting is read', () => {
+  const { values, problems } = read({
+    schema_title: 'test/event',
+    message_key_fields: { wiki: 'wiki_id', page: 'pages[0].id' },
+    destination_event_service: 'main',
+    producers: { eventgate: { enrich_fields_from_http_headers: { 'meta.id': 'X-ID', agent: false } } },
+  })
+  assert.deepEqual(problems, [])
+  assert.equal(values.schemaTitle, 'test/event')
+  assert.deepEqual(
+    values.key?.map(({ name, field }) => [name, field.path]),
+    [
+      ['wiki', 'wiki_id'],
+      ['page', 'pages[0].id'],
+    ],
+  )
+  assert.deepEqual(values.services, ['main'])
+  assert.deepEqual(
+    values.headers?.map(({ header, field }) => [header, field.path]),
+    [['x-id', 'meta.id']],
+  )
+})
+
+test('an empty list stands for an empty map, and a list of services for several', () => {
+  const { values, problems } = read({
+    message_key_fields: [],
+    producers: [],
+    destination_event_service: ['a', 'b'],
+  })
+  assert.deepEqual([values.key, values.headers, problems], [[], undefined, []])
+  assert.deepEqual(values.services, ['a', 'b'])
+})
+
+const WRONG: [Record<string, unknown>, RegExp][] = [
+  [{ message_key_fields: 'id' }, /^message_key_fields must be a map of names to texts, not "id"$/],
+  [{ message_key_fields: { a: 1 } }, /^message_key_fields must be a map of names to texts/],
+  [{ message_key_fields: { a: '' } }, /^message_key_fields must be a map of names to texts/],
+  [{ message_key_fields: { 1: 'a', b: 'c' } }, /^message_key_fields has a number as a name/],
+  [{ producers: 5 }, /^producers\.eventgate must be a map, not 5$/],
+  [{ producers: { eventgate: ['x'] } }, /^producers\.eventgate must be a map/],
+  [
+    { producers: { eventgate: { enrich_fields_from_http_headers: { a: true } } } },
+    /^enrich_fields_from_http_headers must be a map of names to texts/,
+  ],
+]
+
+for (const [settings, reason] of WRONG)
+  test(`${JSON.stringify(settings)} is a problem`, () => {
+    const { problems } = read(settings)
+    assert.equal(problems.length, 1)
+    assert.match(String(problems[0]), reason)
+  })
+
+test('a single field of a key may have a number as its name', () => {
+  assert.deepEqual(read({ message_key_fields: { 1: 'a' } }).problems, [])
+})
