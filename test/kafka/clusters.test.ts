@@ -1,6 +1,6 @@
 /**
- * Production's four configurations, as they are but for addresses and paths, before a real Kafka with TLS, in a
- * process that is started as production's pods start it, with their memory and without a heap limit.
+ * Production's four configurations with a real Kafka with TLS; only addresses and paths are replaced. The process
+ * starts as in production's pods, with their memory and without a heap limit.
  */
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
@@ -248,7 +248,7 @@ async function report(
   return { event, schema, stream, settings, headers, from, to: Date.now() }
 }
 
-/** Starts the service with a cluster's own text, but for addresses and paths. */
+/** Starts the service with a cluster's own text, in which only addresses and paths are replaced. */
 async function start(t: TestContext, name: string, kafka: KafkaCluster) {
   const { streams, registry, asked, fetched } = await serveProduction(t, name)
   const metricsPort = await freePort()

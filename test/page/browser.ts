@@ -16,7 +16,7 @@ const ARGS = [
   '--no-first-run',
 ]
 
-/** Where a browser is; throws with what to do where there is none. */
+/** Finds a browser. Throws with what to do if there is no browser. */
 export function findChromium(): string {
   const { CHROMIUM_PATH, PATH = '' } = process.env
   const own = chromium.executablePath()

@@ -72,7 +72,7 @@ test('the composer makes an event of a schema, and tells while one types what wo
   await becomes(() => page.locator('#editor-gutter .bad').count(), 0)
   assert.deepEqual(service.produced(), [])
 
-  // Several at once: each has its verdict, and a mend reaches the right one.
+  // Several at once: each has its verdict, and a fix applies to the right one.
   await area.fill(JSON.stringify([testEvent(), WRONG], null, 1))
   await page.getByText('1 of 2 events would be accepted').waitFor()
   await button(page, 'Apply').click()

@@ -1,9 +1,13 @@
 /**
- * The ledger, part by part: `npm run ledger [-- --only faults]`. Each part's result goes to `bench/RELIABILITY.md`.
- * Of `faults` there are other forms, which go nowhere: `--short`, `--naive` (the naive service instead),
- * `--conf '{…}'` (JSON, options of the service), `--kafka 1.1.1` (brokers of that version are killed and stopped),
- * and with it `--upgrade 3.9.1` (they are upgraded to that one, one after the other, and downgraded again; all of
- * what comes within 19 s must be stored). Exits with 1 if a promise was broken.
+ * The ledger, part by part: `npm run ledger [-- --only faults]`. It writes each part's result to
+ * `bench/RELIABILITY.md`, and exits with 1 if a promise was broken. Variants of `faults` write nothing:
+ *
+ * - `--short`
+ * - `--naive`: the naive service instead
+ * - `--conf '{…}'`: options of the service (JSON)
+ * - `--kafka 1.1.1`: brokers of that version are killed and stopped
+ * - `--kafka 3.3.2 --upgrade 3.9.1`: brokers are upgraded one after the other, and downgraded again. All events that
+ *   have 19 s must be stored.
  */
 import { parseArgs } from 'node:util'
 import { publish, type Result } from './report.js'

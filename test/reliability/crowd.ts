@@ -25,9 +25,9 @@ export interface Crowd {
   /** At most so many requests are out at one time. */
   connections: number
   /**
-   * Requests a second, sent when they are due however long the answers take; one that is due while all
-   * connections are taken is not sent, and counted. Without it each connection sends its next request when it has
-   * its answer: after what a 503's `Retry-After` says, if that is `obeyed`.
+   * Requests a second, sent when they are due however long the answers take. A request that is due while all
+   * connections are busy is counted and not sent. Without a rate, each connection sends its next request after the
+   * answer, or after the `Retry-After` of a 503 if that is `obeyed`.
    */
   rate?: number
   obeyed?: boolean
@@ -57,7 +57,7 @@ export interface Reply {
   /** 0 without an answer. */
   status: number
   events: number
-  /** Seconds; NaN where there is none. */
+  /** Seconds; NaN without the header. */
   retryAfter: number
 }
 

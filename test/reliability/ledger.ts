@@ -1,6 +1,6 @@
 /**
- * The books of the ledger: every event that a client sends while things fail is written down with its answer, and
- * then held against what Kafka has stored. A 201 is a promise, and so is "not stored".
+ * The books of the ledger. They record every event that a client sends during faults, with its answer, and compare it
+ * with what Kafka has stored. A 201 is a promise, and so is "not stored".
  */
 import type { KafkaCluster } from '../support/kafka.js'
 import { type Answered, quantile, type Verdict } from './load.js'
@@ -30,7 +30,7 @@ export interface Life {
   ended: 'SIGTERM' | 'kill -9'
   /** Of a process that ended by itself. */
   exitCode?: number | null
-  /** Events lost after their 202, by its own metric as it was last seen; undefined where there is none. */
+  /** Events lost after their 202, by its own metric when last seen; undefined without that metric. */
   counted: number | undefined
 }
 

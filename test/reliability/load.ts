@@ -6,9 +6,9 @@ import { type Code, GateError } from '#src/lib/errors.js'
 import type { Delivery } from '#src/lib/eventgate.js'
 
 /**
- * What an answer says of one event. `stored` and `not_stored` are promises that Kafka's records can break;
+ * What an answer says of one event. `stored` and `not_stored` are promises that Kafka's records can break.
  * `unexplained` is a failure whose body does not tell what became of the event, which is a defect by itself.
- * `never_sent`: nobody listened.
+ * `never_sent`: the port was closed.
  */
 export type Verdict =
   | 'stored'
@@ -143,7 +143,7 @@ interface Reply {
   /** 0 without an answer. */
   status: number
   body: string
-  /** Why there is none: `ECONNREFUSED` where nobody listened, so that nothing was sent. */
+  /** Why the answer is missing. `ECONNREFUSED`: the port was closed, so nothing was sent. */
   error?: string
 }
 

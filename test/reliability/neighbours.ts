@@ -1,7 +1,6 @@
 /**
- * What a stopped follower costs the partitions that have nothing to do with it. Brokers answer a connection's
- * requests strictly in order, so a producer that sends everything of a leader over one connection makes healthy
- * partitions wait for the slow one's follower.
+ * What a stopped follower costs partitions without it. Brokers answer a connection's requests strictly in order. So a
+ * producer with one connection to a leader makes healthy partitions wait for the slow one's follower.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { KafkaCluster } from '../support/kafka.js'

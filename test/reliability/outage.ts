@@ -37,7 +37,7 @@ const HASTY_RATE = 500
 /** To the bare handler, which stands for what the machine itself is late by. */
 const BARE_RATE = 100
 const DEADLINE_MS = 9000
-/** Within this each request is answered once a deadline has passed in vain. */
+/** Time within which each request is answered after the first timeout. */
 const PROMPT_MS = 50
 const BACK_MS = 5000
 const MAX_CONNECTIONS = 2500
@@ -198,7 +198,7 @@ function report({ answers, beside, control, books, rss, away, started, back, wai
   const { replies, skipped, lateMs } = answers
   const sent = (from: number, to = Infinity) => replies.filter(({ at }) => at >= from && at < to)
   const healthy = sent(0, away - DEADLINE_MS)
-  // From when on the first that waited in vain has been answered.
+  // From then on the first event that timed out has been answered.
   const vain = away + DEADLINE_MS + 1000
   const during = sent(vain, started)
   const prompt = during.filter(({ ms }) => ms < PROMPT_MS)

@@ -1,6 +1,6 @@
 /**
- * More than the service can take: five times the connections that saturate it with guaranteed events, and hasty
- * events as fast as they come beside guaranteed ones.
+ * More than the service can take. First, five times the connections that saturate it with guaranteed events. Then
+ * hasty events, as fast as possible, beside guaranteed ones.
  */
 import { readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'

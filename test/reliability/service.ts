@@ -43,7 +43,7 @@ async function start(args: string[], { env = {}, prefix = [] }: How = {}): Promi
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   })
-  // Ours ends, it ends; a SIGKILL of ours it survives, but then its brokers are gone, and so is its output.
+  // The child ends with this process. It survives a SIGKILL of this process, but then it has no brokers and no output.
   const kill = () => child.kill('SIGKILL')
   process.once('exit', kill)
   const exit = once(child, 'exit').finally(() => process.removeListener('exit', kill))
@@ -76,7 +76,7 @@ async function start(args: string[], { env = {}, prefix = [] }: How = {}): Promi
 }
 
 /**
- * The service itself, with its defaults but for `conf`.
+ * The service itself, with its defaults and `conf`.
  *
  * @param conf options of the service over those that point it at the brokers and the ledger's schema
  */

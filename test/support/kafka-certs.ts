@@ -1,6 +1,6 @@
 /**
- * A certificate authority of the test's own: a handful of bytes of DER, so that TLS tests need neither openssl
- * nor a certificate kept in the repository (which would expire).
+ * A certificate authority for tests: a handful of bytes of DER. TLS tests need neither openssl nor a certificate in the
+ * repository (which would expire).
  */
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto'
 

@@ -47,8 +47,8 @@ const OLD_ZOOKEEPER = `<dependencyManagement><dependencies>
 const CLIENT_CACHE = join(ALL_CACHES, `kafka-clients-${CLIENT_VERSION}`)
 
 /**
- * Before 2.4 with the client of ZooKeeper that 1.1 has: later ones of 3.4 read an address from a text that Java 14
- * writes otherwise. slf4j-simple, so that a broker that does not start says why: with no binding it would die in silence.
+ * Versions before 2.4 get the ZooKeeper client of 1.1. Later 3.4 clients parse an address from a text that Java 14 writes
+ * differently. With slf4j-simple a broker that does not start says why; without a binding it would die silently.
  */
 const pom = (artifact: string, version: string) => `<project xmlns="http://maven.apache.org/POM/4.0.0">
   <modelVersion>4.0.0</modelVersion>
@@ -84,8 +84,8 @@ async function runTool(command: 'java' | 'javac' | 'mvn', args: string[]): Promi
 }
 
 /**
- * Makes a folder as a whole or not at all. Several test processes may start at once: each fills a folder of its
- * own, the first to rename it wins, and the others take the winner's.
+ * Makes a whole folder or nothing. Several test processes may start at once. Each fills its own folder, the first to
+ * rename it wins, and the others use that one.
  */
 export async function makeFolder(target: string, fill: (folder: string) => Promise<void>): Promise<string> {
   if (existsSync(target)) return target

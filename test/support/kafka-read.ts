@@ -1,6 +1,6 @@
 /**
- * What Kafka's own Java client says: of the records that are stored, and of the partition that a key has; and an
- * election, which kafkajs cannot ask for.
+ * Uses Kafka's own Java client: it reads stored records, finds the partition of a key, and requests elections, which
+ * kafkajs cannot do.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

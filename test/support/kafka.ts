@@ -1,7 +1,6 @@
 /**
- * A real Apache Kafka for the tests: one combined KRaft broker or several, or, of old versions, brokers and a
- * ZooKeeper, on loopback, fetched and started by the tests themselves; brokers can be killed, stopped, started
- * again and upgraded.
+ * A real Apache Kafka for the tests, on loopback: one or several combined KRaft brokers, or brokers with a ZooKeeper for
+ * old versions. The tests fetch and start it. They can kill, stop, restart and upgrade brokers.
  *
  *     const kafka = await startKafka({ brokers: 3 })
  *     t.after(() => kafka.close())
@@ -79,7 +78,7 @@ export interface Kafka {
   /** Creates a topic, and returns when every broker that runs knows all its leaders, and they serve it. */
   createTopic(name: string, options?: TopicOptions): Promise<void>
   partitionsOf(topic: string): Promise<PartitionState[]>
-  /** The node id of the broker that leads the partition now. Waits while there is none. */
+  /** The node id of the broker that leads the partition now. Waits while it has no leader. */
   leaderOf(topic: string, partition: number): Promise<number>
   /** Waits until every replica of the topics is in sync. */
   whenInSync(topics: string[], timeoutMs?: number): Promise<void>
@@ -142,9 +141,9 @@ const done = (work: Promise<unknown>) => work.then(() => true)
 class Fatal extends Error {}
 
 /**
- * Free ports below the range from which the system takes ports for outgoing connections. From within it, a
- * client's own connection could take a killed broker's port before the broker is back, or, on loopback,
- * a client that dials a dead broker could even connect to itself.
+ * Free ports below the range of ports for outgoing connections. From within that range, a client's connection could
+ * take a killed broker's port before the broker is back. On loopback, a client that dials a dead broker could even
+ * connect to itself.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()
@@ -219,7 +218,7 @@ class Client {
           topics: [{ topic: name, ...placement, configEntries }],
         })
       } catch (thrown) {
-        // kafkajs hides the reason among `errors`. But for these two a retry has no use: a bad setting, …
+        // kafkajs hides the reason among `errors`. Only these two are worth a retry; others are a bad setting, …
         const errors = (thrown as { errors?: { type?: string; message: string }[] }).errors ?? []
         const refusal = errors.find(({ type }) => type !== 'NOT_CONTROLLER' && type !== 'REQUEST_TIMED_OUT')
         if (refusal) throw new Fatal(`creating the topic ${name}: ${refusal.type}: ${refusal.message}`)
@@ -864,8 +863,8 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaClust
 }
 
 /**
- * A Kafka for tests that need nothing of its brokers but that they answer: the cluster that `KAFKA_BROKERS`
- * names, which is left as it is but for new topics, or one broker of our own.
+ * A Kafka for tests that only need brokers that answer. It is the cluster that `KAFKA_BROKERS` names, or one broker
+ * started here. A named cluster only gets new topics.
  */
 export async function anyKafka(): Promise<Kafka> {
   const named = process.env.KAFKA_BROKERS

@@ -73,7 +73,7 @@ test('when bodies that are coming fill the room, one goes on, the others pause, 
   const holds = Array.from({ length: 6 }, () => admission.enter('guaranteed', 250 * KIB, forLong))
   const [first, second, third, fourth, fifth] = holds as [Hold, Hold, Hold, Hold, Hold, Hold]
   for (const hold of holds.slice(0, 4)) assert.equal(hold.grow(220 * KIB), undefined)
-  // The room is full but for the part of small ones.
+  // The room is full except for the part of small requests.
   assert.equal(first.grow(30 * KIB), undefined, 'one goes on')
   const pauses = [second.grow(30 * KIB), third.grow(30 * KIB)]
   assert.ok(pauses[0] && pauses[1])
