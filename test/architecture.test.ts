@@ -61,8 +61,6 @@ const NOT_ALLOWED: readonly string[] = []
 const TO_SPLIT: readonly string[] = [
   // core
   'lib/eventgate.ts',
-  // kafka
-  'lib/kafka/metadata.ts',
 ]
 const WITHOUT_TEST: readonly string[] = [
   // core

@@ -129,7 +129,8 @@ for (const version of VERSIONS) {
       assert.ok(settings)
       const cluster = new Cluster(settings.guaranteed.cluster)
       t.after(() => cluster.close())
-      const codeOf = async (create: boolean) => (await cluster.metadata(['made-when-asked'], create))[0]?.code
+      const codeOf = async (create: boolean) =>
+        (await cluster.control.metadata(['made-when-asked'], create))[0]?.code
       for (let i = 0; i < 3; i++) {
         assert.equal(await codeOf(false), 3)
         await sleep(200)

@@ -22,7 +22,7 @@ export class SimClient implements Transport {
   /** When each event was last written to a connection. */
   readonly lastSent = new Map<number, number>()
   connections = 0
-  readonly #control: Control
+  readonly control: Control
 
   constructor(
     readonly cluster: SimCluster,
@@ -30,7 +30,7 @@ export class SimClient implements Transport {
     /** Told what is sent with some events, and answered. */
     readonly tell: (events: readonly number[], what: () => string) => void = () => {},
   ) {
-    this.#control = new Control(
+    this.control = new Control(
       {
         bootstrap: cluster.brokers.slice(0, 3).map(({ address }) => address),
         dial: async address => new SimSession(this, await this.#dial(address)),
@@ -44,26 +44,10 @@ export class SimClient implements Transport {
   }
 
   async connect(id: number, _lane: Lane): Promise<Link> {
-    const address = this.#control.addressOf(id)
+    const address = this.control.addressOf(id)
     if (address === undefined) throw new Error('its address is not known')
     const connection = await this.#dial(address)
-    return new SimLink(this, connection, () => (this.#control.addressOf(id) ?? address) === address)
-  }
-
-  metadata(topics: readonly string[], create: boolean, avoid?: number): Promise<TopicMetadata[]> {
-    return this.#control.metadata(topics, create, avoid)
-  }
-
-  topicNames(): Promise<string[]> {
-    return this.#control.topicNames()
-  }
-
-  brokerIds(): Promise<number[]> {
-    return this.#control.brokerIds()
-  }
-
-  producerId(): Promise<{ producerId: number; epoch: number }> {
-    return this.#control.producerId()
+    return new SimLink(this, connection, () => (this.control.addressOf(id) ?? address) === address)
   }
 
   describe(broker: SimBroker, name: string, create: boolean): TopicMetadata {

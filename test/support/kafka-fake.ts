@@ -1,5 +1,13 @@
 import { KafkaError, Misfit } from '#src/lib/kafka/response-codes.js'
-import type { Clock, Lane, Link, OutgoingBatch, ProduceRequest, Transport } from '#src/lib/kafka/transport.js'
+import type {
+  Clock,
+  ControlQuestions,
+  Lane,
+  Link,
+  OutgoingBatch,
+  ProduceRequest,
+  Transport,
+} from '#src/lib/kafka/transport.js'
 import type { PartitionResult, ProduceResponse, TopicMetadata } from '#src/lib/kafka/wire/protocol.js'
 
 /** Time that passes when it is told to. */
@@ -207,7 +215,7 @@ export class FakeCluster implements Transport {
   /** By their numbers, as far as they are special. */
   readonly brokers = new Map<number, Partial<FakeBroker>>()
   /** Which of them is asked for producer ids. */
-  control = 0
+  idBroker = 0
   /** What no client may do and a broker does not notice. */
   readonly violations: string[] = []
   #nextId = 1000
@@ -282,6 +290,11 @@ export class FakeCluster implements Transport {
     return new FakeLink(this, broker, lane)
   }
 
+  /** It answers questions itself. */
+  get control(): ControlQuestions {
+    return this
+  }
+
   async metadata(topics: readonly string[], create: boolean): Promise<TopicMetadata[]> {
     this.metadataRequests.push({ time: this.clock.time, topics: [...topics], create })
     const fault = this.faults.metadata(topics, create)
@@ -325,7 +338,7 @@ export class FakeCluster implements Transport {
   async producerId(): Promise<{ producerId: number; epoch: number }> {
     await this.clock.sleep(this.faults.latency())
     if (this.faults.producerId()) throw new Error('no id')
-    if (this.broker(this.control).denies) throw new KafkaError(31, 'no producer id')
+    if (this.broker(this.idBroker).denies) throw new KafkaError(31, 'no producer id')
     return { producerId: this.#nextId++, epoch: 0 }
   }
 }

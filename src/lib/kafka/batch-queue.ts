@@ -1,20 +1,18 @@
 import { Batch, type Pending } from './batch.js'
 
 /**
- * A batch that may be stored can be sent again only whole, so that its earliest deadline ends the sending for all
- * of its events. Young events must not share the fate of one that is about to be given up: what is sent together
- * has deadlines at most this part of the time that the earliest has left apart.
+ * A batch that may be stored can be sent again only whole: its earliest deadline ends the sending for all its events.
+ * So the deadlines of a batch are not far apart: at most this part of the time that the earliest has left.
  */
 const SPREAD_OF_REST = 1 / 8
 /**
- * But a partition that is well stores within milliseconds, and there it is enough that each event has this part of
- * the timeout left, which is time for another attempt. Else requests that were slow to come, between others, would
- * make a batch of every event, which makes all of them slow under load, and so on.
+ * A partition that is well stores within milliseconds. There it is enough if each event has this part of the timeout
+ * left, which is time for another attempt. Otherwise requests that came slowly would make a batch of every event.
  */
 const ENOUGH = 1 / 8
 /**
- * For how long a batch grows at most, as a part of the timeout: in an outage each expiry looks through one. With
- * less, replicas that need a second or two would be given batches faster than they take them.
+ * How long a batch grows at most, as a part of the timeout: in an outage each expiry looks through one. With less,
+ * replicas that need a second or two would get batches faster than they take them.
  */
 const GROWTH = 1 / 2
 
@@ -137,10 +135,7 @@ export class BatchQueue {
     }
   }
 
-  /**
-   * Leaves for the next batch what may not share the first event's fate, and all that comes after it, whatever
-   * its deadlines: events are stored in the order in which they were accepted.
-   */
+  /** Leaves for the next batch what may not be sent with the first event, and all that follows, to keep the order. */
   cut(batch: Batch, now: number, isWell: boolean): void {
     if (this.#mayShare(batch.deadline, batch.latest, now, isWell)) return
     let earliest = Infinity

@@ -33,9 +33,8 @@ export function isWhole({ patience }: Pending, timeoutMs: number): boolean {
 }
 
 /**
- * Consecutive events of one partition that are sent together. It grows until it is frozen, which its first
- * sending does: from then on its identity and its records stay what they are, for brokers know a batch that
- * is sent again by both.
+ * Consecutive events of one partition that are sent together. It grows until its first sending freezes it: brokers
+ * recognise a batch that is sent again by its identity and its records.
  */
 export class Batch {
   records: Pending[] = []

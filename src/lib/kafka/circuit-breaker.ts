@@ -1,8 +1,8 @@
 /**
- * Whether a partition, or a topic that nobody knows yet, takes events.
+ * Whether a partition, or a topic that is not known yet, takes events.
  *
- * closed: it takes them, whether it is well or has begun to fail. open: it takes none until what it needs can be
- * reached. half-open: that can be reached, and one event at a time, the probe, finds out whether it works.
+ * Closed: it does, also when it has begun to fail. Open: it does not, until what it needs can be reached. Half-open:
+ * that can be reached, and one event at a time, the probe, finds out whether it works.
  */
 export class CircuitBreaker {
   #state: 'closed' | 'open' | 'half-open' = 'closed'

@@ -21,7 +21,6 @@ import {
   type PartitionData,
   PRODUCE_ZSTD,
   type ProduceResponse,
-  type TopicMetadata,
 } from './wire/protocol.js'
 import type { EncodeBatch } from './wire/records.js'
 
@@ -42,7 +41,7 @@ const QUESTION_MS = 10_000
 
 /** A Kafka cluster: where its brokers are, and connections to them. */
 export class Cluster implements Transport {
-  readonly #control: Control
+  readonly control: Control
   readonly #reachability = new Reachability()
   readonly #open = new Set<Connection>()
   #closed = false
@@ -54,40 +53,24 @@ export class Cluster implements Transport {
     const dial = async (address: string) =>
       new Questions(await this.#session(address), settings, this.#reachability)
     const bootstrap = settings.bootstrap.map(({ host, port }) => `${host}:${port}`)
-    this.#control = new Control({ bootstrap, dial, complain }, REAL_CLOCK, Math.random)
+    this.control = new Control({ bootstrap, dial, complain }, REAL_CLOCK, Math.random)
   }
 
   async connect(broker: number, _lane: Lane): Promise<Link> {
-    const address = this.#control.addressOf(broker)
+    const address = this.control.addressOf(broker)
     if (!address) throw new Error('its address is not known')
-    const isItsAddress = () => (this.#control.addressOf(broker) ?? address) === address
+    const isItsAddress = () => (this.control.addressOf(broker) ?? address) === address
     return new BrokerLink(await this.#session(address), isItsAddress, this.settings, this.#reachability)
   }
 
   /** The brokers that the cluster has told of, and those that were configured. */
   get brokers(): RemoteState[] {
-    return this.#reachability.statesOf(this.#control.addresses)
-  }
-
-  metadata(topics: readonly string[], create: boolean, avoid?: number): Promise<TopicMetadata[]> {
-    return this.#control.metadata(topics, create, avoid)
-  }
-
-  topicNames(): Promise<string[]> {
-    return this.#control.topicNames()
-  }
-
-  brokerIds(): Promise<number[]> {
-    return this.#control.brokerIds()
-  }
-
-  producerId(): Promise<{ producerId: number; epoch: number }> {
-    return this.#control.producerId()
+    return this.#reachability.statesOf(this.control.addresses)
   }
 
   close(): void {
     this.#closed = true
-    this.#control.close()
+    this.control.close()
     for (const connection of this.#open) connection.close()
   }
 
@@ -95,11 +78,11 @@ export class Cluster implements Transport {
     if (this.#closed) throw new Error('closed')
     const session = await openSession(address, this.settings).catch(error => {
       this.#reachability.failed(address, error.message)
-      this.#control.note(address, error)
+      this.control.note(address, error)
       throw error
     })
     this.#reachability.answered(address)
-    this.#control.note(address)
+    this.control.note(address)
     const { connection } = session
     this.#open.add(connection)
     connection.onClosed = () => this.#open.delete(connection)

@@ -1,5 +1,5 @@
 import { KafkaError, Misfit } from './response-codes.js'
-import type { Clock } from './transport.js'
+import type { Clock, ControlQuestions } from './transport.js'
 import type { ClusterMetadata, TopicMetadata } from './wire/protocol.js'
 
 /** A connection to one broker, for questions that any broker can answer. */
@@ -48,10 +48,10 @@ interface Contact {
 /**
  * Asks brokers what any of them knows: who leads what, where the brokers are, producer ids.
  *
- * There is one connection to a broker at most. An answer that is late is waited for while other brokers are asked,
- * so that neither a broker that hangs nor a long line keeps the answer from coming.
+ * There is at most one connection to a broker. While an answer is late other brokers are asked as well: neither a
+ * broker that hangs nor a long line keeps the answer from coming.
  */
-export class Control {
+export class Control implements ControlQuestions {
   /** Broker → address, as the latest answer has it. */
   readonly #addresses = new Map<number, string>()
   readonly #contacts = new Map<string, Contact>()
@@ -188,7 +188,7 @@ export class Control {
     })
   }
 
-  /** Who is asked, the most promising first: whoever answered of late, then each in its turn. */
+  /** The brokers in the order in which they are asked: first the one that answered of late. */
   #order(avoid: number | undefined): string[] {
     const now = this.clock.now()
     const { addresses } = this
@@ -204,7 +204,7 @@ export class Control {
     return turns.sort((a, b) => rank(a) - rank(b))
   }
 
-  /** Puts a question to a broker. Who answers in time, or while nobody else does, is asked first from now on. */
+  /** Asks a broker. One that answers in time, or while no other does, is asked first from now on. */
   async #put<T>(
     address: string,
     question: (session: ControlSession, address: string) => Promise<T>,

@@ -6,10 +6,9 @@ import { Connection } from './wire/connection.js'
 import { negotiate, type Spoken, type Versions } from './wire/versions.js'
 
 /*
- * The one file that knows kafkajs, which connects: TLS, SASL, the versions that a broker speaks. Once that is
- * done the socket is taken from it, and requests go by a Connection of ours: kafkajs's own queue of requests
- * polls each millisecond while it is idle, its connections are used again after they failed, and its producer
- * is not true to what it says (see docs). The deep paths are no interface of kafkajs, hence the exact version.
+ * The one file that knows kafkajs, which makes connections: TLS, SASL, the versions that a broker speaks. Then the
+ * socket is taken from it, because its queue of requests polls each millisecond, and it uses connections again that
+ * have failed. The deep paths are not its public interface, hence the exact version.
  */
 
 /** The version of kafkajs that what follows was written for. */
@@ -57,7 +56,7 @@ const { createLogger } = require('kafkajs/src/loggers') as {
   createLogger(options: { level: number; logCreator: () => () => void }): KafkajsLogger
 }
 
-/** What it logs, we say ourselves. */
+/** It need not log: failures are told by the observer. */
 const SILENT = createLogger({ level: 0, logCreator: () => () => {} })
 
 export interface Sasl {

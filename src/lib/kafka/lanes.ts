@@ -5,7 +5,7 @@ import type { Clock, Transport } from './transport.js'
 /** How long a broker may wait for replicas in the fast lane, which all of its partitions share that are well. */
 const FAST_WAIT_MS = 50
 const MAX_FAST_WAIT_MS = 250
-/** In the slow lanes: one for each of 1, 2, 4 and 8 s, so that a long wait holds up only partitions that wait as long. */
+/** In the slow lanes, which are for 1, 2, 4 and 8 s: a long wait holds up only partitions that wait as long. */
 const SLOW_WAIT_MS = 1000
 const MAX_WAIT_MS = 8000
 /** A producer whose batches brokers do not recognise stores what it sends again twice: it is not sent again soon. */

@@ -3,7 +3,7 @@ import type { Pending } from './batch.js'
 import type { Partition } from './partition.js'
 import { describe, isMisfit, meaningOf } from './response-codes.js'
 import type { Topic } from './topic.js'
-import type { Clock, Transport, Waker } from './transport.js'
+import type { Clock, ControlQuestions, Waker } from './transport.js'
 import type { TopicMetadata } from './wire/protocol.js'
 
 export interface MetadataSettings {
@@ -11,7 +11,6 @@ export interface MetadataSettings {
   readonly metadataMaxAgeMs: number
 }
 
-/** What the directory needs of the sender. */
 export interface MetadataHost extends Waker {
   make(topic: string): Topic
   /** The partition of an event that has waited for that is known. */
@@ -31,10 +30,7 @@ const FORGET_MS = 15 * 60_000
 const MAX_TOPICS = 20_000
 const MAX_UNKNOWN = 1000
 const MAX_ASKED = 100
-/**
- * A known topic of which brokers say for so long that it does not exist was deleted. It is asked for in a way that may
- * create it, once in this time, while events come for it.
- */
+/** A known topic that brokers deny for so long was deleted. While events come it may be created, once in this time. */
 const GONE_MS = 5000
 const LATELY_MS = 20_000
 const UNKNOWN_TOPIC = 3
@@ -44,14 +40,14 @@ const COLLIDES_MS = 1000
 const NAMES_MS = 10_000
 /** Questions in a row without an answer, each to another broker: one that is silent is no outage. */
 const FEW = 3
-/** In an outage they come more often than that, where any breaker is open; later nobody knows. */
+/** After so long the last failure does not show an outage any more: during one questions come more often. */
 const LATE_MS = 30_000
 
 /**
  * The topics that are produced to, and who leads their partitions. Asks for metadata one request at a time.
  *
- * Topics that were never known are asked for in a way that may create them, each time an event waits for one. So are
- * those that were deleted, after a while: brokers that restart do not know a topic for a moment.
+ * While an event waits, its topic is asked for in a way that may create it. For a topic that was known this begins
+ * after a while, because brokers that restart do not know it for a moment.
  */
 export class Metadata {
   readonly #topics = new Map<string, Topic>()
@@ -80,7 +76,7 @@ export class Metadata {
 
   constructor(
     readonly settings: MetadataSettings,
-    readonly transport: Transport,
+    readonly control: ControlQuestions,
     readonly clock: Clock,
     readonly host: MetadataHost,
   ) {
@@ -104,9 +100,8 @@ export class Metadata {
   #hasRoom(): boolean {
     if (this.#unknown.size >= MAX_UNKNOWN) return false
     if (this.#topics.size < MAX_TOPICS) return true
-    for (const [name, topic] of this.#topics) {
+    for (const [name, topic] of this.#topics)
       if (!topic.known && topic.idle && !this.#unknown.has(topic)) return this.#topics.delete(name)
-    }
     return false
   }
 
@@ -116,10 +111,7 @@ export class Metadata {
     if (failed !== undefined) this.#avoid = failed
   }
 
-  /**
-   * As `refresh`, for what no event waits for: more and more seldom while nothing changes, for an outage may be
-   * long.
-   */
+  /** As `refresh`, for what no event waits for: less and less often while nothing changes, as in a long outage. */
   refreshIdle(topic: string, now: number, failed?: number): void {
     this.#idle.add(topic)
     if (failed !== undefined) this.#avoid = failed
@@ -215,7 +207,7 @@ export class Metadata {
     // Whatever the answer says of them, they are not asked about again at once.
     const askAt = this.clock.now() + PAUSE_MS
     if (asNew) for (const name of topics) (this.#topics.get(name) as Topic).askAt = askAt
-    void this.transport
+    void this.control
       .metadata(topics, asNew, this.#avoid)
       .then(
         answers => {
@@ -275,7 +267,7 @@ export class Metadata {
   #findRivals(now: number): void {
     if (now < this.#namesAt) return
     this.#namesAt = Infinity
-    void this.transport
+    void this.control
       .topicNames()
       .catch(() => [])
       .then(names => {

@@ -7,10 +7,7 @@ import type { Clock, Waker } from './transport.js'
 /** Why nothing can be sent to a partition, for a person. */
 export const NO_LEADER = 'it has no leader'
 
-/**
- * Looks after the partitions whose circuit breaker has opened: finds the way to their leaders, so that no client's
- * event waits to find out that there is not any.
- */
+/** Looks for the leaders of partitions whose circuit breaker has opened, so that no client's event has to. */
 export class Prober {
   /** Partitions whose breaker is not closed, or was not. */
   readonly #tripped = new Set<Partition>()
@@ -32,9 +29,8 @@ export class Prober {
   }
 
   /**
-   * In an outage one event that timed out is enough. Until a broker answers, or something is stored, breakers open
-   * before an event of their own has waited: those of unknown topics, and of partitions whose leader is unknown or
-   * cannot be reached. Otherwise each that is seldom used would cost a client the whole wait.
+   * In an outage one event that timed out is enough. Other breakers then open before an event of their own has waited.
+   * They are those of unknown topics, and of partitions whose leader is unknown or cannot be reached.
    */
   tripEarly(topic: Topic, partition: Partition | undefined, now: number): void {
     const { lastStoredAt = -Infinity } = this.dispatcher

@@ -1,7 +1,7 @@
 import { backoffMs } from './backoff.js'
 import { isMisfit, KafkaError, Misfit } from './response-codes.js'
 import type { Issued, Plainness, Sequence } from './sequence.js'
-import type { Clock, Transport, Waker } from './transport.js'
+import type { Clock, ControlQuestions, Waker } from './transport.js'
 
 export interface ProducerIdSettings {
   /** Whether brokers are to recognise what is sent again. */
@@ -21,14 +21,14 @@ export interface ProducerIdHost extends Waker {
 const ASK_AGAIN_MS = 10 * 60_000
 
 /**
- * Producer ids: one for all partitions, until one of them needs another. Where brokers refuse them, as before
- * Kafka 2.8 they do without the right IdempotentWrite, batches go without: stored at least once.
+ * Producer ids: one for all partitions, until one of them needs another. Before Kafka 2.8 brokers refuse them without
+ * the right IdempotentWrite. Batches then go without, and are stored at least once.
  */
 export class ProducerIds implements Plainness {
   plain: boolean
-  /** Why none can be had, for a person; empty while there is nothing to say. */
+  /** Why there is no id, for a person; empty while there is nothing to say. */
   problem = ''
-  /** Whether the latest answer was that we may have none. */
+  /** Whether brokers refused the latest request for one. */
   refused = false
   #issued: Issued | undefined
   #issues = 0
@@ -38,14 +38,14 @@ export class ProducerIds implements Plainness {
 
   constructor(
     readonly settings: ProducerIdSettings,
-    readonly transport: Transport,
+    readonly control: ControlQuestions,
     readonly clock: Clock,
     readonly host: ProducerIdHost,
   ) {
     this.plain = !settings.idempotent
   }
 
-  /** Gives a partition the latest id; false if there is none that it has not given up already. */
+  /** Gives a partition the latest id; false if it has given that up already, or there is not any. */
   give(sequence: Sequence): boolean {
     return this.#issued !== undefined && sequence.identify(this.#issued)
   }
@@ -84,7 +84,7 @@ export class ProducerIds implements Plainness {
     }
     this.#asking = true
     this.refused = false
-    void this.transport
+    void this.control
       .producerId()
       .then(
         ({ producerId, epoch }) => {

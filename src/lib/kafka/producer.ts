@@ -13,8 +13,8 @@ import { type Clock, REAL_CLOCK } from './transport.js'
 const PREPARE_MS = 5000
 
 /**
- * Produces events to Kafka. There are two in a service, for guaranteed and for hasty events, which share
- * nothing: no queue, no connection, no producer id; so that neither can hold up the other.
+ * Produces events to Kafka. A service has two, for guaranteed and for hasty events. They share no queue, connection
+ * or producer id, so that neither can hold up the other.
  */
 export class KafkaProducer implements Producer {
   readonly name: string
@@ -72,7 +72,7 @@ export class KafkaProducer implements Producer {
     const until = REAL_CLOCK.now() + this.#cluster.settings.connectTimeoutMs
     for (;;) {
       try {
-        await this.#cluster.metadata([], false)
+        await this.#cluster.control.metadata([], false)
         return
       } catch (error) {
         if (!(error instanceof Unanswered) || REAL_CLOCK.now() >= until) throw error

@@ -32,14 +32,11 @@ export interface SenderSettings
 /** Brokers to which connections are made before they are needed. */
 const MAX_PREPARED = 20
 /**
- * Sends events to Kafka, and tells the truth about each: stored by all replicas that the topic demands, surely
- * not stored, or of unknown fate; by its deadline, without waiting for anything.
+ * Sends events to Kafka. By its deadline each is known to be stored by all replicas that the topic demands, surely not
+ * stored, or of unknown fate.
  *
- * A state machine. Whatever happens (an event comes, an answer, a timer) changes the state and asks for a
- * *turn*, which looks at all partitions that have something to send, and gives each broker that is free one
- * request with all that is ready for it. What arrives while a request is out is the next batch.
- *
- * Time and the cluster are given to it, so that a test can be both.
+ * A state machine. An event, an answer or a timer changes the state and wakes it. It then gives each broker that is
+ * free one request, with all that is ready for it. What arrives while a request is out is the next batch.
  */
 export class Sender {
   /** Events that have no outcome yet. */
@@ -80,14 +77,14 @@ export class Sender {
       warn: message => observer.warn?.(message),
       deny: problem => this.#producerIds.deny(problem),
     }
-    this.#metadata = new Metadata(settings, transport, clock, {
+    this.#metadata = new Metadata(settings, transport.control, clock, {
       make: name => new Topic(name, settings, listener, random, room, this.#producerIds),
       place: (partition, record) => this.#append(partition, record, clock.now()),
       forgotten: () => this.#producerIds.renew(),
       trouble: (message, misfit) => (misfit ? observer.complain : observer.trouble)?.(message),
       wake,
     })
-    this.#producerIds = new ProducerIds(settings, transport, clock, { wake, warn: listener.warn })
+    this.#producerIds = new ProducerIds(settings, transport.control, clock, { wake, warn: listener.warn })
     this.#dispatcher = new Dispatcher(settings, transport, clock, observer, {
       wake,
       served: partition => this.#moveToBack(partition),
@@ -96,9 +93,8 @@ export class Sender {
   }
 
   /**
-   * Takes an event. Resolves when it is stored; rejects with a GateError, whose `fate` is `not_stored` only if
-   * the event surely is not stored and never will be. It is answered after `timeoutMs` where that is less than
-   * the settings'.
+   * Takes an event. Resolves when it is stored. Rejects with a GateError, whose `fate` is `not_stored` only if the
+   * event surely is not stored and never will be. `timeoutMs` counts if it is less than the settings'.
    */
   send(
     topicName: string,
@@ -188,7 +184,7 @@ export class Sender {
   async prepare(): Promise<void> {
     const now = this.clock.now()
     if (!this.#producerIds.plain) this.#producerIds.ask(now)
-    const brokers = await this.transport.brokerIds().catch(() => [])
+    const brokers = await this.transport.control.brokerIds().catch(() => [])
     await Promise.all(brokers.slice(0, MAX_PREPARED).map(id => this.#dispatcher.lanes(id).prepare()))
   }
 

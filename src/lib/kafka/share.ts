@@ -21,18 +21,6 @@ export class Room {
     readonly maxBytes: number,
     readonly maxMessages: number,
   ) {}
-
-  /** Whether something that is not well may take an event. */
-  hasPlace(topic: Held, bytes: number, hasWaitedLong: boolean, isBrief: boolean): boolean {
-    return (
-      (isBrief && this.#fits(topic, bytes, MOMENT_PART)) ||
-      (this.#fits(this.sick, bytes, SICK_PART) && !(hasWaitedLong && !this.#fits(topic, bytes, TOPIC_PART)))
-    )
-  }
-
-  #fits({ bytes, messages }: Held, more: number, part: number): boolean {
-    return bytes + more <= part * this.maxBytes && messages < part * this.maxMessages
-  }
 }
 
 /** What the events of one partition hold, or those of a topic that wait to learn theirs. */
@@ -49,7 +37,13 @@ export class Share {
 
   /** Whether its holder, which is not well, may take an event; `isBrief`: it has stalled for a moment at most. */
   hasPlace(bytes: number, hasWaitedLong: boolean, isBrief: boolean): boolean {
-    return this.room.hasPlace(this.topic, bytes, hasWaitedLong, isBrief)
+    if (isBrief && this.#fits(this.topic, bytes, MOMENT_PART)) return true
+    if (!this.#fits(this.room.sick, bytes, SICK_PART)) return false
+    return !hasWaitedLong || this.#fits(this.topic, bytes, TOPIC_PART)
+  }
+
+  #fits({ bytes, messages }: Held, more: number, part: number): boolean {
+    return bytes + more <= part * this.room.maxBytes && messages < part * this.room.maxMessages
   }
 
   /** Tells whether its holder is well; answers the same. */

@@ -43,7 +43,7 @@ export class Topic {
   rival: string | undefined
   /** Since when brokers say that it does not exist, though it did. */
   goneSince: number | undefined
-  /** How often it was asked about in vain. */
+  /** How often it was asked about while it stayed unknown. */
   asked = 0
   /** Since when there has always been an event that waits. */
   #waitingSince = 0
@@ -103,8 +103,8 @@ export class Topic {
   }
 
   /**
-   * One at random, of those that are well if there are any. Now and then one that is not, and has nothing else
-   * to find out by whether it is well again: else it would be left out for ever.
+   * One at random, if possible of those that are well. Now and then it is an empty one that is not: nothing else would
+   * show that it is well again.
    */
   #any(now: number): Partition {
     const all = this.partitions.slice(0, this.#count)
@@ -122,10 +122,7 @@ export class Topic {
     return from[Math.floor(this.random() * from.length)] as Partition
   }
 
-  /**
-   * Takes what a broker knows of it. What it does not know, or knows to be in trouble, leaves what was known.
-   * Answers whether anything has changed.
-   */
+  /** Takes what a broker knows of it; an error leaves what was known. Answers whether anything has changed. */
   update(metadata: TopicMetadata): boolean {
     // One that is made anew counts its leaders from 0.
     if (metadata.code === 3 || metadata.partitions.length !== this.#count)
@@ -163,7 +160,7 @@ export class Topic {
     return this.partitions[partition.index] === partition && partition.index < this.#count
   }
 
-  /** Events of partitions that are gone, and surely not stored there. Of others the fate cannot change any more. */
+  /** Events of partitions that are gone, and surely not stored there. The outcome of others cannot change any more. */
   takeStranded(): Pending[] {
     return this.partitions.slice(this.#count).flatMap(partition => {
       const events = partition.takeOut(() => true)

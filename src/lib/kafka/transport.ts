@@ -52,10 +52,12 @@ export interface Link {
 export interface Transport {
   /** Rejects when no connection can be had soon. */
   connect(broker: number, lane: Lane): Promise<Link>
-  /**
-   * Asks any broker, though rather not the one to avoid; with `create`, topics that do not exist are created where
-   * brokers allow it.
-   */
+  readonly control: ControlQuestions
+}
+
+/** What any broker can be asked. */
+export interface ControlQuestions {
+  /** Avoids a broker if it can. With `create`, topics that do not exist are created where brokers allow it. */
   metadata(topics: readonly string[], create: boolean, avoid?: number): Promise<TopicMetadata[]>
   /** The names of all topics that this client may know of, as any broker says. */
   topicNames(): Promise<string[]>

@@ -130,9 +130,9 @@ const STDOUT: Sink = {
 }
 
 /**
- * A pipe is not waited for: a write that hangs would take a thread of the few that Node has, and keep the process
- * from ending. A standard output that is a file is not opened anew, for the log, which goes there too, would
- * write over the events; and one that is a socket, as some supervisors make it, cannot be.
+ * A pipe is opened without blocking: a write that hangs would take one of Node's few threads, and keep the process from
+ * ending. A standard output that is a file is not opened anew, because the log would write over the events. One that is
+ * a socket, as some supervisors make it, cannot be.
  */
 async function openSink(path: string): Promise<Sink> {
   const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants

@@ -73,7 +73,7 @@ test('in a mixed cluster one broker gives ids, and a leader that refuses them is
   const { clock, cluster, send, outcome, identified } = setUp()
   cluster.create('other', 1, () => 1)
   cluster.brokers.set(0, { produce: 5, denies: true })
-  cluster.control = 1
+  cluster.idBroker = 1
   for (let i = 0; i < 10; i++) {
     clock.at(i * 1000, () => {
       send(`v${i}`)
@@ -171,7 +171,7 @@ test('where enable.idempotence is true in the configuration, nothing goes withou
   assert.deepEqual(warnings, [])
   // By a leader, too.
   cluster.brokers.set(1, { denies: false })
-  cluster.control = 1
+  cluster.idBroker = 1
   await clock.runUntil(5000)
   send('y')
   await clock.runUntil(5100)

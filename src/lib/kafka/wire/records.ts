@@ -28,7 +28,7 @@ export const RECORD_OVERHEAD = 32
 /** Turns records into a record batch, version 2. */
 export type EncodeBatch = (records: readonly RecordData[], identity: Identity) => Buffer
 
-/** An encoder of batches that are compressed with `codec`, but for those that this would make larger. */
+/** An encoder of batches. It compresses with `codec`, except where that makes a batch larger. */
 export function batchEncoder(codec: Codec, level?: number): EncodeBatch {
   const compress = compressor(codec, level)
   if (!compress) return (records, identity) => seal(writeBatch(records, identity, Buffer.allocUnsafe))
@@ -50,7 +50,7 @@ export function batchEncoder(codec: Codec, level?: number): EncodeBatch {
   }
 }
 
-/** All of a batch but for what `seal` writes. */
+/** All of a batch except what `seal` writes. */
 function writeBatch(
   records: readonly RecordData[],
   identity: Identity,

@@ -15,9 +15,9 @@ export interface Versions {
 }
 
 /**
- * What this client speaks. All are older than the flexible versions, and spoken by Kafka 1.0 to 4.x. Produce 5 is
- * the first whose answer has today's layout; 6 answers before it pauses a client that is over its quota; 7 takes
- * zstd; 8 names the bad records of a batch. Metadata 7 has leader epochs.
+ * What this client speaks: versions that Kafka 1.0 to 4.x speaks, older than the flexible ones. The answer of Produce 5
+ * is the first with today's layout. 6 answers before it pauses a client that is over its quota. 7 takes zstd. 8 names
+ * the bad records of a batch. Metadata 7 has leader epochs.
  */
 const OURS = [
   { key: PRODUCE, name: 'Produce', min: 5, max: 8 },
