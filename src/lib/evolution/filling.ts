@@ -18,6 +18,9 @@ export interface Filling {
   schemaUriField: string
 }
 
+/** Keywords of a root in which the field that names the schema may stand. */
+const OF_VALUE = new Set(['properties', 'required', 'examples', '$schema'])
+
 /** Knows where defaults and the gate change an event before one of the schemas sees it. */
 export class FilledPlaces {
   readonly filling: Filling
@@ -91,13 +94,7 @@ export class FilledPlaces {
 
   /** Whether a root says more of the field that names the schema than what its value may be. */
   #judgesVersion(root: JsonSchema): boolean {
-    const {
-      properties: _properties,
-      required: _required,
-      examples: _examples,
-      $schema: _$schema,
-      ...rest
-    } = root
+    const rest = Object.entries(root).filter(([keyword]) => !OF_VALUE.has(keyword))
     return JSON.stringify(rest).includes(`"${this.filling.schemaUriField}"`)
   }
 
@@ -106,7 +103,9 @@ export class FilledPlaces {
     let may = this.#fillers.get(schema)
     if (may === undefined) {
       const text = JSON.stringify(schema)
-      const documents = standsAlone(schema) ? [] : [...this.#older.documents, ...this.#newer.documents]
+      const documents = standsAlone(schema)
+        ? []
+        : [...this.#older.documents.values(), ...this.#newer.documents.values()]
       may =
         text.includes('"default"') ||
         documents.some(document => JSON.stringify(document).includes('"default"'))

@@ -13,7 +13,7 @@ import {
   MAX_DETAILS,
   type Suggestion,
 } from './explanation.js'
-import { type Fixes, fixesFor, type Known, WHY_NOT } from './gate-refusals.js'
+import { fixesFor, type Known, WHY_NOT } from './gate-refusals.js'
 import { carryOver, diff } from './json-patch.js'
 import { type Repairer, repairerFor } from './repairer.js'
 import { type RefusedEvent, type Trial, tryEvent, tryLoaded } from './trial.js'
@@ -146,7 +146,7 @@ export class Explainer {
       const why_not = 'nothing needs to change: the event would pass if it were sent again now'
       return detailOf({ message, explanation: message, why_not })
     }
-    const { steps, tries } = await this.#fixes(refused, trial, code, message, until)
+    const { steps, tries } = await fixesFor({ ...refused, ...trial, code, message, until }, this.#known)
     const best = await this.#firstBetter(tries, code, refused, until)
     const patch = best ? diff(refused.event ?? null, best.sent) : []
     const suggestion =
@@ -174,16 +174,6 @@ export class Explainer {
     return best
   }
 
-  #fixes(
-    { event, text, context }: RefusedEvent,
-    { schema, stream }: Trial,
-    code: Code,
-    message: string,
-    until: number,
-  ): Promise<Fixes> {
-    return fixesFor({ event, text, code, message, context, schema, stream, until }, this.#known)
-  }
-
   /** Fixes one refusal after the other, until the gate would accept the event. */
   async #fixAll(refused: RefusedEvent, first: Trial, until: number): Promise<Explanation['mended']> {
     let sent = refused.event
@@ -209,7 +199,7 @@ export class Explainer {
       const fixed = trial.schema && this.#repairerFor(trial.schema, until)?.fix(trial.enriched)
       return fixed === undefined ? undefined : carryOver(event, trial.enriched, fixed)
     }
-    const { tries } = await this.#fixes({ ...refused, event }, trial, code, message, until)
+    const { tries } = await fixesFor({ ...refused, ...trial, event, code, message, until }, this.#known)
     for (const sent of tries) {
       if (performance.now() > until) return undefined
       await yieldToEventLoop()

@@ -1,13 +1,14 @@
 import { nearest } from '../did-you-mean.js'
 import { type Code, GateError } from '../errors.js'
-import { type Context, type Event, isObject, type Schema, type Stream } from '../eventgate.js'
+import { type Event, isObject } from '../eventgate.js'
 import { Field } from '../field.js'
-import { at, type Step } from '../json-pointer.js'
+import { at, type Step, stepsOf } from '../json-pointer.js'
 import type { SchemaRepository } from '../schemas/repository.js'
 import { looseTimeOf } from '../time.js'
 import { readYaml } from '../yaml.js'
 import { GONE, put } from './json-patch.js'
 import { repairerFor } from './repairer.js'
+import type { RefusedEvent, Trial } from './trial.js'
 
 /** What the fixes of the gate's own refusals are taken from. */
 export interface Known {
@@ -21,15 +22,10 @@ export interface Known {
   readEvent(text: string): unknown
 }
 
-/** An event that was refused, but not by its schema. */
-export interface Refused {
-  event: unknown
-  text: string
+/** An event that was refused, but not by its schema, and what a trial found out. */
+export interface Refused extends Omit<RefusedEvent, 'index'>, Pick<Trial, 'schema' | 'stream'> {
   code: Code
   message: string
-  context: Context
-  schema: Schema | undefined
-  stream: Stream | undefined
   /** When the search for fixes ends, of `performance.now()`. */
   until: number
 }
@@ -160,7 +156,9 @@ function timesLike(value: unknown): number[] {
 
 /** Turns each inexact number into a string, in the text: once it is parsed it is another number. */
 function numbersAsText({ event, text, message }: Refused, known: Known): Fixes {
-  const steps = walk(event, inexact(message).path) ?? []
+  const { path } = inexact(message)
+  // A long path is cut.
+  const steps = path.endsWith('…') ? [] : stepsOf(path, event)
   let [next, reason] = [text, message]
   for (let i = 0; i < MAX_NUMBERS; i++) {
     const { digits } = inexact(reason)
@@ -189,18 +187,6 @@ function eventIn(text: string, known: Known): unknown {
 function inexact(message: string): { path: string; digits: string } {
   const [, path = '', digits = ''] = /^'(.*)' is "([-+.\deE]+)", which/s.exec(message) ?? []
   return { path, digits }
-}
-
-function walk(value: unknown, path: string): Step[] | undefined {
-  if (path === '') return []
-  if (typeof value !== 'object' || value === null) return undefined
-  for (const [name, inner] of Object.entries(value)) {
-    const written = Array.isArray(value) ? `[${name}]` : `.${name}`
-    if (!path.startsWith(written)) continue
-    const rest = walk(inner, path.slice(written.length))
-    if (rest) return [Array.isArray(value) ? Number(name) : name, ...rest]
-  }
-  return undefined
 }
 
 function objectsIn(event: unknown): unknown[] {

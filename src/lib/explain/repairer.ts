@@ -5,9 +5,8 @@ import type { SubSchema } from '../schemas/json-schema.js'
 import { type Complaint, partsOf, type SchemaParts } from '../schemas/parts.js'
 import { GONE, put } from './json-patch.js'
 import { Budget, MAX_DEPTH } from './repair/budget.js'
-import { candidates } from './repair/candidates.js'
+import { type Change, candidates } from './repair/candidates.js'
 import { sample } from './repair/samples.js'
-import type { Change, Search } from './repair/search.js'
 
 const SEARCH_MS = 1000
 /** Steps of one climb, and fixes of what a fix broke. */
@@ -25,7 +24,7 @@ export function repairerFor(schema: Schema, until?: number): Repairer | undefine
  * candidate changes for a complaint and takes the first that removes it. A sample is a trivial value that was fixed.
  * Whatever the search returns, it has validated.
  */
-export class Repairer implements Search {
+export class Repairer {
   readonly parts: SchemaParts
   readonly budget: Budget
 
@@ -40,6 +39,7 @@ export class Repairer implements Search {
     return this.parts.complaints(event, this.budget)
   }
 
+  /** Whether a sub-schema accepts a value. */
   accepts(schema: SubSchema, value: unknown): boolean {
     return this.parts.accepts(schema, value, this.budget)
   }
@@ -70,10 +70,12 @@ export class Repairer implements Search {
     return sample(this, this.parts.root, 0)
   }
 
+  /** A value near to this one that a sub-schema accepts; undefined if none is found. */
   climb(value: unknown, schema: SubSchema, depth: number): unknown {
     return this.#climb(value, value => this.parts.complaintsOf(schema, value, this.budget), depth)
   }
 
+  /** As `climb`, and undefined beyond the greatest depth. */
   fit(value: unknown, schema: SubSchema, depth = 0): unknown {
     return depth > MAX_DEPTH || schema === false ? undefined : this.climb(value, schema, depth)
   }
@@ -139,7 +141,7 @@ export class Repairer implements Search {
   *#changes(complaint: Complaint, root: unknown, depth: number): Generator<Change> {
     const { steps, schema } = complaint
     const value = at(root, steps) ?? complaint.value
-    for (const change of candidates(complaint, value, depth, this))
+    for (const change of candidates({ complaint, value, depth, search: this }))
       yield { steps: [...steps, ...change.steps], value: change.value }
     if (steps.length === 0) return
     const made = sample(this, schema, depth + 1)

@@ -13,8 +13,8 @@ export interface RefusedEvent {
 /** What became of an event on the gate's way without the produce. */
 export interface Trial {
   error?: GateError
-  schema?: Schema
-  stream?: Stream
+  schema?: Schema | undefined
+  stream?: Stream | undefined
   /** With what the gate fills in, without the schema's defaults. */
   enriched: unknown
 }

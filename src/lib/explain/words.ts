@@ -45,23 +45,26 @@ function whatIs(value: unknown): string {
   return typeof value === 'number' ? `the number ${value}` : String(value)
 }
 
+type Words = (complaint: Complaint) => string
+
 const sizeOf = (value: unknown) =>
   typeof value === 'string' ? [...value].length : Object.keys(value as object).length
-const counted = (limit: unknown, one: string, many: string) => `${limit} ${limit === 1 ? one : many}`
-const most =
-  (one: string, many: string): Words =>
-  ({ params, value }) =>
-    `may have at most ${counted(params.limit, one, many)}; it has ${sizeOf(value)}`
-const least =
-  (one: string, many: string): Words =>
-  ({ params, value }) =>
-    `must have at least ${counted(params.limit, one, many)}; it has ${sizeOf(value)}`
-const limited =
-  (words: string): Words =>
-  ({ params, value }) =>
-    `must be ${words} ${params.limit}; it is ${value}`
 
-type Words = (complaint: Complaint) => string
+function most(one: string, many: string): Words {
+  return complaint => `may have at most ${sizes(complaint, one, many)}`
+}
+
+function least(one: string, many: string): Words {
+  return complaint => `must have at least ${sizes(complaint, one, many)}`
+}
+
+function sizes({ params, value }: Complaint, one: string, many: string): string {
+  return `${params.limit} ${params.limit === 1 ? one : many}; it has ${sizeOf(value)}`
+}
+
+function limited(words: string): Words {
+  return ({ params, value }) => `must be ${words} ${params.limit}; it is ${value}`
+}
 
 /** By keyword, what follows the place of a complaint. */
 const WORDS: Record<string, Words> = {

@@ -1,15 +1,12 @@
 import { _, type Ajv, type Code, type CodeKeywordDefinition, type JSONType, KeywordCxt, stringify } from 'ajv'
 import { _Code as RawCode } from 'ajv/dist/compile/codegen/code.js'
 import { noPropertyInData, propertyInData } from 'ajv/dist/vocabularies/code.js'
+import { KEYWORDS } from './json-schema.js'
 
 /** The order in which Ajv 6 checks the keywords of a schema. Clients compare logged texts that depend on it. */
 export const ORDER = [
-  ...['maximum', 'exclusiveMaximum', 'minimum', 'exclusiveMinimum', 'multipleOf'],
-  ...['maxLength', 'minLength', 'pattern', 'format'],
-  ...['maxItems', 'minItems', 'additionalItems', 'items', 'contains', 'uniqueItems'],
-  ...['maxProperties', 'minProperties', 'required', 'dependencies', 'propertyNames'],
-  ...['additionalProperties', 'properties', 'patternProperties'],
-  ...['$ref', 'const', 'enum', 'not', 'anyOf', 'oneOf', 'allOf', 'if'],
+  ...Object.values(KEYWORDS).flat(),
+  ...'$ref const enum not anyOf oneOf allOf if'.split(' '),
 ]
 const rank = ({ keyword }: { keyword: string }) => ORDER.indexOf(keyword) + 1
 

@@ -35,8 +35,7 @@ type Dialect = 'draft-04' | 'draft-07'
 
 /** The URIs by which schemas name their dialect, and by which they refer to its meta-schema. */
 const DIALECTS: readonly [RegExp, Dialect][] = [
-  [/^https?:\/\/json-schema\.org\/draft-0[67]\/schema#?$/, 'draft-07'],
-  [/^https?:\/\/json-schema\.org\/schema#?$/, 'draft-07'],
+  [/^https?:\/\/json-schema\.org\/(?:draft-0[67]\/)?schema#?$/, 'draft-07'],
   [/^https?:\/\/json-schema\.org\/draft-04\/schema#?$/, 'draft-04'],
 ]
 
@@ -108,12 +107,8 @@ export class DocumentReader {
   metaSchema(reference: string): Document | undefined {
     const dialect = DIALECTS.find(([pattern]) => pattern.test(reference))?.[1]
     if (!dialect) return undefined
-    const {
-      $id: _$id,
-      id: _id,
-      $schema: _$schema,
-      ...schema
-    } = structuredClone(require(META_SCHEMAS[dialect]))
+    const schema: JsonSchema = structuredClone(require(META_SCHEMAS[dialect]))
+    for (const keyword of ['$id', 'id', '$schema']) delete schema[keyword]
     mergeLimits(schema)
     // A default of a meta-schema says what a missing keyword means. It must not be written into an event.
     traverse(schema, (sub: traverse.SchemaObject) => void delete sub.default)

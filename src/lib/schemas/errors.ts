@@ -80,13 +80,8 @@ const MESSAGES: Record<string, (params: Params) => string> = {
 }
 
 /** An error in the words of Ajv 6 (docs/contract.md 1.2), each of its texts bounded. */
-export function asAjv6({
-  keyword,
-  instancePath,
-  schemaPath,
-  propertyName,
-  ...found
-}: Ajv8Error): SchemaError {
+export function asAjv6(found: Ajv8Error): SchemaError {
+  const { keyword, instancePath, schemaPath, propertyName } = found
   const name = propertyName === undefined ? {} : { propertyName: cut(propertyName) }
   const params = paramsOf(keyword, bounded(found.params))
   const message = MESSAGES[keyword]?.(params) ?? (found.message ?? '').replace(/^must /, 'should ')

@@ -5,6 +5,17 @@ export type JsonSchema = Record<string, unknown>
 /** A schema within a document. */
 export type SubSchema = JsonSchema | boolean
 
+/** Keywords that apply to one type only, in the order in which Ajv 6 checks them. */
+export const KEYWORDS = {
+  number: 'maximum exclusiveMaximum minimum exclusiveMinimum multipleOf'.split(' '),
+  string: 'maxLength minLength pattern format'.split(' '),
+  array: 'maxItems minItems additionalItems items contains uniqueItems'.split(' '),
+  object: (
+    'maxProperties minProperties required dependencies propertyNames ' +
+    'additionalProperties properties patternProperties'
+  ).split(' '),
+}
+
 /** The schemas under a keyword such as `properties`, by name. */
 export type Members<T = SubSchema> = Readonly<Record<string, T>>
 

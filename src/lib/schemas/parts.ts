@@ -48,7 +48,7 @@ export function partsOf(schema: Schema): SchemaParts | undefined {
 export class SchemaParts {
   /** The schema's own document. Its references are absolute, as in all documents that it refers to. */
   readonly root: JsonSchema
-  readonly #documents: ReadonlyMap<string, JsonSchema>
+  readonly documents: ReadonlyMap<string, JsonSchema>
   readonly #whole: ValidateFunction
   readonly #ajv: Ajv
   readonly #effort = new Effort({ addsNames: true })
@@ -56,15 +56,11 @@ export class SchemaParts {
   readonly #derived = new WeakMap<object, Map<string, JsonSchema>>()
 
   constructor({ uri, documents }: Pick<CompiledSchema, 'uri' | 'documents'>) {
-    this.#documents = new Map([...documents].map(([uri, document]) => [uri, dereferenced(uri, document)]))
-    this.root = this.#documents.get(uri) as JsonSchema
+    this.documents = new Map([...documents].map(([uri, document]) => [uri, dereferenced(uri, document)]))
+    this.root = this.documents.get(uri) as JsonSchema
     const options = { allErrors: true, verbose: true }
-    this.#whole = validatorOf(makeAjv(options, this.#documents, this.#effort), uri)
-    this.#ajv = makeAjv({ ...options, useDefaults: false }, this.#documents, this.#effort)
-  }
-
-  get documents(): Iterable<JsonSchema> {
-    return this.#documents.values()
+    this.#whole = validatorOf(makeAjv(options, this.documents, this.#effort), uri)
+    this.#ajv = makeAjv({ ...options, useDefaults: false }, this.documents, this.#effort)
   }
 
   /** Whether a format is checked; an unknown one is not. */
@@ -75,17 +71,14 @@ export class SchemaParts {
   /** What a reference in one of the documents means; undefined if there is no such part. */
   resolve(reference: string): SubSchema | undefined {
     const [uri = '', fragment = ''] = reference.split('#')
-    const document = this.#documents.get(uri)
+    const document = this.documents.get(uri)
     return document && (at(document, pointerSteps(decodeURIComponent(fragment))) as SubSchema | undefined)
   }
 
   /** A schema made of another: the same object each time, so that it is compiled once. */
   derived(schema: object, name: string, make: () => JsonSchema): JsonSchema {
-    let all = this.#derived.get(schema)
-    if (!all) {
-      all = new Map()
-      this.#derived.set(schema, all)
-    }
+    const all = this.#derived.get(schema) ?? new Map<string, JsonSchema>()
+    this.#derived.set(schema, all)
     const made = all.get(name) ?? make()
     all.set(name, made)
     return made

@@ -7,17 +7,19 @@ import { formats } from './formats.js'
 /** Keywords that decide which events are valid. */
 const RULES = new Set([...ORDER, 'type', 'then', 'else'])
 /** Keywords that say something of the schema and nothing of events. */
-const REMARKS = new Set([
-  ...['$id', 'id', '$schema', '$comment', 'title', 'description', 'default', 'example', 'examples'],
-  ...['definitions', '$defs', 'readOnly', 'writeOnly', 'deprecated'],
-  ...['contentMediaType', 'contentEncoding', 'contentSchema'],
-])
+const REMARKS = new Set(
+  (
+    '$id id $schema $comment title description default example examples definitions $defs readOnly writeOnly ' +
+    'deprecated contentMediaType contentEncoding contentSchema'
+  ).split(' '),
+)
 /** Rules of other dialects, and of OpenAPI. */
-const FOREIGN = new Set([
-  ...['unevaluatedProperties', 'unevaluatedItems', 'dependentRequired', 'dependentSchemas', 'prefixItems'],
-  ...['minContains', 'maxContains', '$recursiveRef', '$dynamicRef', 'divisibleBy', 'disallow', 'extends'],
-  ...['nullable', 'discriminator'],
-])
+const FOREIGN = new Set(
+  (
+    'unevaluatedProperties unevaluatedItems dependentRequired dependentSchemas prefixItems minContains maxContains ' +
+    '$recursiveRef $dynamicRef divisibleBy disallow extends nullable discriminator'
+  ).split(' '),
+)
 
 /** What other validators call a rule. */
 const SYNONYMS: Record<string, string> = {

@@ -4,19 +4,25 @@ import { pointerSteps, type Step } from '../../json-pointer.js'
 import { type JsonSchema, membersOf, namedSchemasFor, type SubSchema } from '../../schemas/json-schema.js'
 import type { Complaint } from '../../schemas/parts.js'
 import { GONE } from '../json-patch.js'
+import type { Repairer } from '../repairer.js'
 import { numbers } from './numbers.js'
 import { nextItem, propertyNames, propertySamples, sample, variations } from './samples.js'
-import type { Change, Search } from './search.js'
 import { texts } from './strings.js'
 
 type Members = Record<string, unknown>
+
+/** A value to put at these steps, or `GONE`. */
+export interface Change {
+  steps: readonly Step[]
+  value: unknown
+}
 
 /** A complaint to make candidates for, with the value that it is about. */
 interface Task {
   complaint: Complaint
   value: unknown
   depth: number
-  search: Search
+  search: Repairer
 }
 
 type Maker = (task: Task) => Generator<Change>
@@ -25,15 +31,10 @@ const MAX_ALLOWED = 20
 const MAX_ITEMS = 1000
 
 /** Changes of a value that may fix a complaint about it, the smallest first. */
-export function* candidates(
-  complaint: Complaint,
-  value: unknown,
-  depth: number,
-  search: Search,
-): Generator<Change> {
-  const isName = complaint.propertyName !== undefined
-  const maker = isName ? propertyNameChanges : MAKERS[complaint.keyword]
-  if (maker) yield* maker({ complaint, value, depth, search })
+export function* candidates(task: Task): Generator<Change> {
+  const { keyword, propertyName } = task.complaint
+  const maker = propertyName === undefined ? MAKERS[keyword] : propertyNameChanges
+  if (maker) yield* maker(task)
 }
 
 const whole = (value: unknown): Change => ({ steps: [], value })

@@ -1,9 +1,16 @@
 import { isObject } from '../../eventgate.js'
 import { at, type Step } from '../../json-pointer.js'
-import { type JsonSchema, matches, membersOf, type SubSchema, schemasFor } from '../../schemas/json-schema.js'
+import {
+  type JsonSchema,
+  KEYWORDS,
+  matches,
+  membersOf,
+  type SubSchema,
+  schemasFor,
+} from '../../schemas/json-schema.js'
 import { GONE, put } from '../json-patch.js'
+import type { Repairer } from '../repairer.js'
 import { MAX_DEPTH } from './budget.js'
-import type { Search } from './search.js'
 import { texts } from './strings.js'
 
 /** The trivial value of each type. */
@@ -17,27 +24,10 @@ const TRIVIAL: Record<string, unknown> = {
   null: null,
 }
 
-/** Keywords that apply to one type only. */
-const KEYWORDS: Record<string, readonly string[]> = {
-  object: [
-    'properties',
-    'required',
-    'additionalProperties',
-    'patternProperties',
-    'propertyNames',
-    'minProperties',
-    'maxProperties',
-    'dependencies',
-  ],
-  array: ['items', 'additionalItems', 'minItems', 'maxItems', 'uniqueItems', 'contains'],
-  string: ['minLength', 'maxLength', 'pattern', 'format'],
-  number: ['minimum', 'maximum', 'exclusiveMinimum', 'exclusiveMaximum', 'multipleOf'],
-}
-
 const MAX_NAMES = 200
 
 /** A value that a schema accepts, from nothing; undefined if none is found. */
-export function sample(search: Search, schema: SubSchema, depth: number): unknown {
+export function sample(search: Repairer, schema: SubSchema, depth: number): unknown {
   if (depth > MAX_DEPTH || search.budget.isExhausted || schema === false) return undefined
   if (schema === true) return TRIVIAL.string
   for (const seed of seeds(search, schema, depth)) {
@@ -48,7 +38,7 @@ export function sample(search: Search, schema: SubSchema, depth: number): unknow
 }
 
 /** Values to begin with: what the schema shows itself, then samples of its parts, then trivial ones. */
-function* seeds(search: Search, schema: JsonSchema, depth: number): Generator<unknown> {
+function* seeds(search: Repairer, schema: JsonSchema, depth: number): Generator<unknown> {
   if ('const' in schema) yield schema.const
   if (Array.isArray(schema.examples)) yield* schema.examples.slice(0, 3)
   if ('default' in schema) yield schema.default
@@ -70,13 +60,14 @@ function* seeds(search: Search, schema: JsonSchema, depth: number): Generator<un
 /** The types that a schema names, or that its keywords are about; then all others. */
 function typesOf(schema: JsonSchema): string[] {
   if (schema.type !== undefined) return [schema.type].flat().map(String)
-  const meant = Object.keys(KEYWORDS).filter(type => KEYWORDS[type]?.some(keyword => keyword in schema))
+  const types = ['object', 'array', 'string', 'number'] as const
+  const meant = types.filter(type => KEYWORDS[type].some(keyword => keyword in schema))
   return [...new Set([...meant, ...Object.keys(TRIVIAL)])]
 }
 
 /** Values that a property of this name may have. `path` is its place in an event if that is known. */
 export function* propertySamples(
-  search: Search,
+  search: Repairer,
   schema: JsonSchema,
   name: string,
   path: readonly Step[],
@@ -96,7 +87,7 @@ export function* propertySamples(
 }
 
 /** Names that properties may have. */
-export function* propertyNames(search: Search, schema: JsonSchema, depth: number): Generator<string> {
+export function* propertyNames(search: Repairer, schema: JsonSchema, depth: number): Generator<string> {
   const names = (schema.propertyNames ?? true) as SubSchema
   const isAllowed = (name: string) => search.accepts(names, name)
   for (const name of Object.keys(membersOf(schema.properties))) if (isAllowed(name)) yield name
@@ -117,7 +108,7 @@ export function* propertyNames(search: Search, schema: JsonSchema, depth: number
 
 /** One more item for a list; undefined if none is found. */
 export function nextItem(
-  search: Search,
+  search: Repairer,
   items: readonly unknown[],
   schema: JsonSchema,
   depth: number,

@@ -57,19 +57,10 @@ export function* texts(schema: JsonSchema, like?: string): Generator<string> {
 
 /** Other ways to write the same. */
 function* variants(text: string): Generator<string> {
-  yield text.trim()
-  yield text.toLowerCase()
-  yield text.toUpperCase()
-  yield text.trim().replace(/\s+/g, '_')
-  yield text.trim().replace(/\s+/g, '-')
-  yield text
-    .trim()
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '_')
-  yield text
-    .trim()
-    .toLowerCase()
-    .replace(/[^a-z0-9]+/g, '-')
+  const trimmed = text.trim()
+  yield* [trimmed, text.toLowerCase(), text.toUpperCase()]
+  for (const filler of '_-') yield trimmed.replace(/\s+/g, filler)
+  for (const filler of '_-') yield trimmed.toLowerCase().replace(/[^a-z0-9]+/g, filler)
   const time = /^\d{4}-\d\d-\d\d|^\w{3}, /.test(text) ? looseTimeOf(text) : Number.NaN
   if (!Number.isNaN(time)) {
     const iso = new Date(time).toISOString()
