@@ -58,10 +58,7 @@ const MAX_LONG = 5
  * `NOT_ALLOWED` has imports, `TO_SPLIT` long files, and `WITHOUT_TEST` files without a test at their path.
  */
 const NOT_ALLOWED: readonly string[] = []
-const TO_SPLIT: readonly string[] = [
-  // core
-  'lib/eventgate.ts',
-]
+const TO_SPLIT: readonly string[] = []
 const WITHOUT_TEST: readonly string[] = [
   // core
 ]

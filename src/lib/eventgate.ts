@@ -17,13 +17,13 @@ export interface Context {
   /** Fills the stream field of events that lack it. */
   stream?: string | undefined
   delivery: Delivery
-  /** What the request may still ask remote schema repositories for; undefined where that has no bound. */
+  /** What the request may still ask remote schema repositories for; undefined if that has no bound. */
   lookups?: Lookups | undefined
-  /** Where the request stands in a trace; undefined where there is none. */
+  /** Where the request stands in a trace; undefined without a trace. */
   trace?: Trace | undefined
-  /** Where events of several requests are together: the request's id of each. */
+  /** The id of each event's request, if events of several requests are together. */
   requestIdOf?(index: number): string
-  /** The client's address, as far as the proxies in front are trusted; undefined where there is none. */
+  /** The client's address, as far as the proxies in front are trusted; undefined if it is unknown. */
   clientIp(): string | undefined
   /** The text of the event at `index` as it was received. Costs a scan of the body: for failures only. */
   textOf(index: number): string
@@ -110,9 +110,8 @@ export type Outcome = {
 /**
  * The parts of an event's way. An operator's own module may replace any.
  *
- * All but `load` and `produce` answer at once, and throw a GateError to refuse: whatever they need to wait
- * for is `load`'s work, so that an event whose schema is known costs no await but the produce, and events
- * reach the producer in the order of their request.
+ * All except `load` and `produce` answer at once, and throw a GateError to refuse. Only `load` waits for what they
+ * need. So an event whose schema is known costs one await, and events reach the producer in their order.
  */
 export interface Steps {
   /** Brings what `schemaFor` and `streamFor` need for these events into memory; undefined if all is there. Never rejects. */
@@ -122,8 +121,8 @@ export interface Steps {
   /** Adds to the event, in place, what the gate fills in. */
   enrich(event: Event, schema: Schema, stream: Stream, context: Context, index: number): void
   /**
-   * Takes back what `enrich` added and the schema refuses, and tells whether there was any: what the gate adds never
-   * makes a valid event invalid. `received` gives the text of the event as it came; it may throw.
+   * Takes back what `enrich` added and the schema refuses, and tells whether it did: what the gate adds never makes a
+   * valid event invalid. `received` gives the text of the event as it came; it may throw.
    */
   takeBack?(event: Event, stream: Stream, refused: GateError, received: () => string): boolean
   /** Pure. */
@@ -172,9 +171,8 @@ export class EventGate {
   }
 
   /**
-   * Processes the events of one request and tells what became of each, in their order. Never rejects, and answers by
-   * `context.deadline`: an event that is under way then is of unknown fate, and one that was not begun is surely not
-   * stored and never will be.
+   * Processes the events of one request and tells what became of each, in their order. Never rejects. At
+   * `context.deadline` an event under way is of unknown fate; one that was not begun is not stored and never will be.
    */
   process(events: Events, context: Context): Promise<Outcome[]> {
     return this.start(events, context).outcomes
@@ -205,7 +203,7 @@ export class EventGate {
     return all
   }
 
-  /** In slices that end by time. Whoever waits, for a slice or for a schema, holds no values meanwhile. */
+  /** In slices that end by time. A request that waits for a slice or a schema holds no values meanwhile. */
   async #begin(events: Events, context: Context, outcomes: Outcomes): Promise<void> {
     const sliceMs = SLICE_MS[context.delivery]
     let end = performance.now() + sliceMs
