@@ -54,7 +54,7 @@ export interface App {
   close(): Promise<void>
 }
 
-/** service-runner's entry: wires everything, top to bottom, and listens. Resolves once it is ready for events. */
+/** The entry for service-runner: wires everything, top to bottom, and listens. Resolves once it is ready for events. */
 export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const config = readConf(conf)
   const info = readInfo()
@@ -111,7 +111,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   loadRoutes(web, { events, info, health, responder, configs, dev })
   const server = createServer(
     {
-      // What no route of Express takes, not even the last, is answered like anything else.
+      // Express calls this for a request that no route takes, not even the last.
       web: (req, res) => web(req as Request, res as Response, () => refuseUnrouted(responder, req, res)),
       events,
       responder,
@@ -157,7 +157,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   }
 }
 
-/** The Express app before its routes: what holds for every answer. */
+/** The Express app without its routes. Adds the headers of every answer, and counts it. */
 function initApp(responder: Responder, observer: RequestObserver): Express {
   const web = express()
   web.disable('x-powered-by')

@@ -6,18 +6,18 @@ import { GateError } from './lib/errors.js'
 import type { Steps } from './lib/eventgate.js'
 import type { Log } from './lib/telemetry/log.js'
 
-/** What an operator's module is given. */
+/** What an operator's module gets. */
 export interface FactoryOptions {
-  /** The service's options as they stand in the configuration. */
+  /** The service's options as they are in the configuration. */
   conf: Readonly<Record<string, unknown>>
   log: Log
-  /** What a step throws to refuse an event. A module that lies outside of this package cannot import it. */
+  /** What a step throws to refuse an event. A module outside of this package cannot import it. */
   GateError: typeof GateError
-  /** The steps of an event's way, as they would be without the module: to be wrapped, or replaced. */
+  /** The steps of an event's way, to be wrapped or replaced. */
   steps: Steps
 }
 
-/** What an operator's module exports, as its default or by the name `factory`. */
+/** What an operator's module exports, as its default or as `factory`. */
 export type Factory = (options: FactoryOptions) => Steps | Promise<Steps>
 
 const STEPS = ['load', 'schemaFor', 'streamFor', 'enrich', 'route', 'produce'] as const
@@ -30,8 +30,8 @@ export function isBuiltIn(module: string): boolean {
 }
 
 /**
- * Lets the module at this path, or of this package, make the steps of its own. An ES or a CommonJS module;
- * paths are relative to the working directory. Rejects with an Error that says what it lacks.
+ * Lets an operator's module replace steps. `module` is the path or the package name of an ES or CommonJS module; paths
+ * are relative to the working directory. Rejects with an Error that names the problem.
  */
 export async function applyFactory(
   module: string | null,
@@ -46,7 +46,7 @@ export async function applyFactory(
   }
   const complain = (what: string, cause?: unknown) =>
     new Error(`eventgate_factory_module ${JSON.stringify(module)} ${what}`, { cause })
-  // In a promise, for an address that is not found is thrown.
+  // Within a promise, because `addressOf` throws if there is no such module.
   const loading = Promise.resolve().then(() => import(addressOf(module)))
   const loaded = await loading.catch(error => {
     throw complain(`cannot be loaded: ${error instanceof Error ? error.message : error}`, error)
@@ -81,7 +81,7 @@ function addressOf(module: string): string {
   try {
     return pathToFileURL(createRequire(resolve('package.json')).resolve(module)).href
   } catch (error) {
-    // A package that is for ES modules alone is looked for beside this one.
+    // A package for ES modules only: Node.js looks for it from this file.
     if ((error as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED') return module
     throw error
   }

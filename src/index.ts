@@ -1,4 +1,4 @@
-/** The gate without its HTTP service: what another program needs to validate and produce events by itself. docs/library.md */
+/** The gate without its HTTP service, for programs that validate and produce events by themselves: docs/library.md */
 
 export { type App, type AppOptions, app } from './app.js'
 export type { Factory, FactoryOptions } from './factory.js'

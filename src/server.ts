@@ -13,15 +13,15 @@ import { type Log, LogStream, makeLog } from './lib/telemetry/log.js'
 import { collectProcessMetrics } from './lib/telemetry/reporter.js'
 import { type Exporting, startTracing } from './lib/telemetry/tracing.js'
 
-/** sysexits.h: the configuration is wrong. Supervisors need not try again. */
+/** The codes of sysexits.h. After EX_CONFIG a supervisor need not try again. */
 const EX_CONFIG = 78
 const EX_USAGE = 64
 
 const USAGE = `usage: node dist/server.js [-c FILE]
 
-  -c, --config FILE   configuration, YAML (default: config.yaml; the variable APP_CONFIG_PATH goes before)
-  -v, --version       say the version and end
-  -h, --help          say this and end
+  -c, --config FILE   configuration, YAML (default: config.yaml; the variable APP_CONFIG_PATH takes precedence)
+  -v, --version       print the version and exit
+  -h, --help          print this and exit
 `
 
 tuneCollector()
@@ -38,14 +38,14 @@ async function main(): Promise<void> {
   const log = makeLog(file.logging ?? {}, service.name)
   for (const warning of warnings) log.warn(warning)
 
-  // Signals are ours: with no workers service-runner installs no handler, and the default one cuts requests off.
+  // Without workers service-runner handles no signals, and the default handlers would cut requests off.
   let runner: ServiceRunner | undefined
   let metrics: Server | undefined
   let tracing: Exporting | undefined
   let stopping = false
   let asked = 0
   const stop = async (signal: string) => {
-    // SIGHUP comes along with other signals, when a terminal closes, and hurries nobody.
+    // SIGHUP comes along with other signals when a terminal closes, and must not hurry the end.
     if (signal !== 'SIGHUP' && ++asked > 1) return end(1, `${signal} again: ending at once`)
     if (stopping) return
     stopping = true
@@ -85,7 +85,7 @@ async function main(): Promise<void> {
   await runner.start(forServiceRunner(file, service, log))
 }
 
-/** service-runner's would write a heap dump, with events in it, into a folder that everybody can read. */
+/** That of service-runner would write a heap dump, with events in it, into a folder that everybody can read. */
 function withoutNextListener(signal: NodeJS.Signals): void {
   const drop = (name: string | symbol, listener: () => void) => {
     if (name !== signal) return
@@ -114,7 +114,7 @@ function packageVersion(): string {
   return JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version
 }
 
-/** Ends the process with all that is wrong, before anything is opened. */
+/** If the configuration is wrong, ends the process with every problem, before anything is opened. */
 function readFile(path: string, warnings: string[]): ConfigFile {
   try {
     return readConfigFile(readFileSync(path, 'utf8'), process.env, ({ path: at, message }) =>
@@ -133,9 +133,9 @@ function readFile(path: string, warnings: string[]): ConfigFile {
 }
 
 /**
- * The configuration as service-runner is to see it. Its logger, bunyan, writes through ours. Its metrics go
- * nowhere: its Prometheus client is a nested one with a registry and a server of its own. Its
- * patch of `dns.lookup` is off unless asked for.
+ * The configuration for service-runner. Its logger, bunyan, writes through pino. Its metrics go nowhere, because its
+ * Prometheus client is a nested one with a registry and a server of its own. Its patch of `dns.lookup` is off unless
+ * configured.
  */
 function forServiceRunner(file: ConfigFile, service: ConfigFile['services'][number], log: Log): object {
   const name = metricsName(file) ?? service.name

@@ -22,7 +22,7 @@ export interface Dev {
   page: PageRoutes
 }
 
-/** Null where none can be made. */
+/** Null if none can be made. */
 async function sampleOf(schemas: SchemaRepository, uri: string): Promise<unknown> {
   await schemas.load([uri])
   try {

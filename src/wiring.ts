@@ -30,18 +30,18 @@ import { readYaml } from './lib/yaml.js'
 import type { Info } from './routes/info.js'
 import type { Spec } from './routes/root.js'
 
-// What a configuration comes to, for the service and for the command line.
+// Makes the parts of a configuration, for the service and for the command line.
 
-/** Within the package, from `dist/`. */
+/** A path in the package, seen from `dist/`. */
 export const packaged = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url))
 
-/** What the package says of itself. */
+/** What the package says about itself. */
 export function readInfo(): Info {
   const { name, version, description, homepage } = JSON.parse(readFileSync(packaged('package.json'), 'utf8'))
   return { name, version, description, homepage }
 }
 
-/** The schemas that ship with the service stand behind those of the configuration. */
+/** The schemas that ship with the service are looked up after those of the configuration. */
 export function makeSchemas(
   config: Config,
   info: Info,
@@ -62,7 +62,7 @@ export function makeSchemas(
   })
 }
 
-/** Undefined where any schema may go to any stream. Rejects if it cannot be had. */
+/** Undefined if any schema may go to any stream. Rejects if the configuration cannot be fetched. */
 export async function openStreamConfigs(
   config: Config,
   info: Info,
@@ -80,7 +80,7 @@ export async function openStreamConfigs(
       ttlMs: config.stream_config_ttl * 1000,
       minRefreshMs: config.stream_config_min_refresh_ms,
       timeoutMs: config.stream_config_timeout_ms,
-      // An event of an unknown stream must not cost those beside it their deadline.
+      // An event of an unknown stream must not make the others of its request miss their deadline.
       patienceMs: Math.min(config.stream_config_timeout_ms, config.request_timeout_ms / 3),
       userAgent: userAgentOf(config, info),
     },
@@ -88,12 +88,12 @@ export async function openStreamConfigs(
   )
 }
 
-/** How the service names itself. */
+/** The user agent of the service's own requests. */
 export function userAgentOf(config: Config, { version }: Info): string {
   return config.user_agent ?? `eventgate/${version}`
 }
 
-/** The steps of an event's way, but for those of an operator's own. */
+/** The steps of an event's way, before an operator's own module replaces any. */
 export function makeSteps(
   config: Config,
   schemas: SchemaRepository,
@@ -133,7 +133,7 @@ function both(one: Promise<void> | undefined, other: Promise<void> | undefined):
   return one && other ? Promise.all([one, other]).then(() => {}) : (one ?? other)
 }
 
-/** What decides what an event looks like when it is validated. */
+/** The fields that the gate fills in before it validates. */
 export function gateFields(config: Config): GateFields {
   return {
     schemaUriField: config.schema_uri_field,
@@ -143,7 +143,7 @@ export function gateFields(config: Config): GateFields {
   }
 }
 
-/** What the gate's refusals are explained by. */
+/** What the explainer needs to explain the gate's refusals. */
 export function knownTo(
   config: Config,
   schemas: SchemaRepository,
@@ -159,14 +159,14 @@ export function knownTo(
   }
 }
 
-/** service-runner's logging ends in pino where the server arranged for it; a worker of its own has the configuration. */
+/** The server makes service-runner log into pino. A worker that service-runner started has only the configuration. */
 export function logOf(logging: unknown, name: string): Log {
   const { streams } = (logging ?? {}) as { streams?: { stream?: unknown }[] }
   const stream = streams?.[0]?.stream
   return stream instanceof LogStream ? stream.log : makeLog((logging ?? {}) as Logging, name)
 }
 
-/** The value of the label `service`, null where the environment says that Prometheus adds it by itself. */
+/** The value of the label `service`. Null if the environment says that Prometheus adds it by itself. */
 export function serviceLabel(metrics: unknown, name: string): string | null {
   if (process.env.METRICS_SERVICE_LABEL_ENABLED === 'false') return null
   return (metrics as { name?: string }[] | undefined)?.[0]?.name ?? name
@@ -188,7 +188,7 @@ export function makeAdmission(config: Config): Admission {
   })
 }
 
-/** What requests for events are read by. */
+/** What reads the head and the body of requests for events. */
 export function makeRequestReaders(
   config: Config,
 ): Pick<IntakeOptions, 'requestTimeoutMs' | 'readQuery' | 'clientAddress' | 'bodies'> {
@@ -217,7 +217,7 @@ export async function precache(config: Config, schemas: SchemaRepository, log: L
   }
 }
 
-/** Guaranteed and hasty events share no Kafka producer: neither can hold up the other. */
+/** Guaranteed and hasty events have separate Kafka producers, so that neither can hold up the other. */
 export async function openProducers(
   config: Config,
   reporter: Reporter,
@@ -233,10 +233,10 @@ export async function openProducers(
         soon,
       )
     const guaranteed = open('guaranteed', callback => scheduler.urgent(callback))
-    // To encode and compress a batch takes as long as some requests do.
+    // Encoding and compressing a batch takes as long as some requests do.
     const hasty = open('hasty', callback => void scheduler.resume('hasty').then(callback))
     if (kafka.requiredAtStart) await guaranteed.reach()
-    // Nor is the first event to wait for connections and a producer id, or to tell of a broker that is not supported.
+    // The first event must not wait for connections and a producer id, nor reveal that a broker is not supported.
     await Promise.all([guaranteed.prepare(), hasty.prepare()])
     return { guaranteed, hasty }
   }
@@ -256,7 +256,7 @@ export function makeErrorEvents(
 ): ErrorEvents | undefined {
   const { error_stream: stream, error_schema_uri: schemaUri } = config
   if (stream === null) return undefined
-  // A gate of their own, whose failures nobody tells of but the metrics: never a loop.
+  // A gate of their own, whose failures only the metrics report, so that there is no loop.
   const gate = new EventGate(steps, (outcome, context, index) => reporter.errorEvent(outcome, context, index))
   return new ErrorEvents(
     {

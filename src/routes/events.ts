@@ -12,7 +12,7 @@ export interface EventsOptions extends IntakeOptions {
   gate: EventGate
   /** What `/v1/_test/events` posts. Without any there is no such route. */
   testEvents?: readonly unknown[]
-  /** Answers `/v1/validate`. Undefined where nobody may ask what would become of events. */
+  /** Answers `/v1/validate`. Without it there is no such route. */
   dryRun?: DryRun | undefined
   /** Refuses requests to `/v1/validate` of those who must not see what is in the service. */
   refusalOf?: Route['refusalOf']
@@ -22,15 +22,15 @@ export interface EventsOptions extends IntakeOptions {
 type Take = (req: IncomingMessage, res: ServerResponse, label: string) => void
 
 /**
- * The handlers of the events routes. They use node:http's own API only, so that the server can call `post`
- * without walking through Express, which costs more than everything else that is done for an event.
+ * The handlers of the events routes. They use only the API of node:http, so that the server can call `post` directly.
+ * The way through Express costs more than everything else that is done for an event.
  */
 export class EventsRoute {
   /** Events are POSTed here. */
   readonly paths = ['/v1/events', '/v2/events'] as const
   readonly #options: EventsOptions
   readonly #intakes: Intakes
-  /** What is explained is held for long: one request at a time. */
+  /** Explanations hold a request for long, so there is one at a time. */
   readonly #dryRuns = new WeightedSemaphore(1)
 
   constructor(options: EventsOptions) {
@@ -38,7 +38,7 @@ export class EventsRoute {
     this.#intakes = new Intakes(options)
   }
 
-  /** Resolves when no request is under way, those answered 202 included; refuses those that still come. */
+  /** Resolves when no request is under way, those answered 202 included. Later ones are refused. */
   close(): Promise<void> {
     return this.#intakes.close()
   }
@@ -100,7 +100,7 @@ export class EventsRoute {
   async #hasty(intake: Intake, incoming?: IncomingBody): Promise<void> {
     const body = await intake.read(incoming)
     if (!body) return
-    // Nobody hears of a hasty event's fate: what is of no use at all is refused before it is taken.
+    // Nobody is told the outcome of hasty events, so a body without any event is refused at once.
     if (!body.holdsObject)
       throw new GateError('body_not_events', 'none of the values in the body is a JSON object')
     intake.answer(success(body.length, 'hasty'))

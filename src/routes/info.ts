@@ -3,7 +3,7 @@ import type { Responder } from '../lib/http/responder.js'
 import type { Health } from '../lib/telemetry/health.js'
 import { get, type Route } from './mount.js'
 
-/** What the service says of itself. */
+/** What the service says about itself. */
 export interface Info {
   name: string
   version: string
@@ -12,14 +12,14 @@ export interface Info {
 }
 
 /**
- * `/_info` and its parts; `/_info` is what production's readiness probe asks. Of the probes, `live` asks whether
- * the event loop turns, `startup` whether all that is fetched at the start was (nothing listens before),
- * `ready` whether requests are welcome.
+ * `/_info` and its parts. The readiness probe of the original's charts asks `/_info`. `live` shows that the event loop
+ * turns. `startup` shows that everything was fetched at the start, because nothing listens before. `ready` tells whether
+ * the service should get requests.
  */
 export function infoRoutes(info: Info, health: Health, responder: Responder): Route[] {
   const { name, version, homepage } = info
   return [
-    // The original calls the homepage `home`; clients of both names are served.
+    // The original calls the homepage `home`. Clients may read either name.
     get('/_info', (_req, res) => res.json({ ...info, home: homepage })),
     get('/_info/name', (_req, res) => res.json({ name })),
     get('/_info/version', (_req, res) => res.json({ version })),

@@ -1,6 +1,6 @@
 import { get, type Route } from './mount.js'
 
-/** An OpenAPI 3 document, as far as the page about it looks into it. */
+/** The parts of an OpenAPI 3 document that its page shows. */
 export interface Spec {
   info: { title: string; version: string; description: string }
   paths: Record<string, Record<string, Operation>>
@@ -16,10 +16,7 @@ interface Operation {
   'x-amples'?: Example[]
 }
 
-/**
- * A request and its answer, on routes that are got. Monitoring runs them against production, so they hold with any
- * configuration.
- */
+/** A GET request and its answer. Monitoring runs them against production, so they hold with any configuration. */
 export interface Example {
   title: string
   request: {
@@ -30,7 +27,7 @@ export interface Example {
   response: { status: number; headers?: Record<string, string>; body?: unknown }
 }
 
-/** A body that is posted, and its answer's status. It holds where the schemas that ship are the only ones. */
+/** A posted body and the status of its answer. It holds if the schemas that ship are the only ones. */
 export interface BodyExample {
   summary: string
   value: unknown
@@ -38,8 +35,8 @@ export interface BodyExample {
 }
 
 /**
- * `/robots.txt`, `/?spec` and `/?doc`; `/` alone is nothing. Monitoring tries what the document has, so it leaves out
- * the paths that are not among `mounted`, or below one of those that end with a slash.
+ * `/robots.txt`, `/?spec` and `/?doc`; `/` alone is left to others. Monitoring tries the paths of the document, so it
+ * has only those that are `mounted`, or below a mounted path that ends with a slash.
  */
 export function rootRoutes(document: Spec, mounted: readonly string[]): Route[] {
   const own = ['/', '/robots.txt']
@@ -83,7 +80,7 @@ ${operations.map(({ name, operation }) => sectionOf(name, operation)).join('\n')
 `
 }
 
-/** Without style or script, which the content-security-policy of some configurations would refuse. */
+/** Has no style and no script, because the content-security-policy of some configurations refuses both. */
 function sectionOf(name: string, operation: Operation): string {
   const { summary, description, parameters = [], responses = {}, 'x-amples': examples = [] } = operation
   const bodies = Object.entries(operation.requestBody?.content ?? {}).flatMap(([type, { examples = {} }]) =>
@@ -103,7 +100,7 @@ ${given.length > 0 ? `<h3>Parameters</h3><dl>${given.join('')}</dl>` : ''}
 ${[...examples.map(example => exampleOf(name, example)), ...bodies].join('\n')}</section>`
 }
 
-/** A request as it goes over the wire, but for what every request has, and its answer's status. */
+/** A request as it goes over the wire, without the headers that every request has, and the status of its answer. */
 function exampleOf(name: string, { title, request, response }: Example): string {
   const { params = {}, query, headers = {} } = request
   const path = name.replace(/\{(\w+)\}/g, (_, key: string) => params[key] ?? '')

@@ -1,13 +1,13 @@
 import { get, type Route } from './mount.js'
 
 export interface ConfiguredStreams {
-  /** As they were configured, by name or regular expression. */
+  /** All settings as they were configured, by name or regular expression. */
   all(): Readonly<Record<string, unknown>>
-  /** The settings of one stream; undefined if it is not configured. */
+  /** The settings of one stream. Undefined if it is not configured. */
   of(name: string): unknown
 }
 
-/** The stream configurations in force, by name. Names that are unknown are left out. */
+/** The stream configurations in force, by name. Unknown names are left out. */
 export function streamRoutes(configs: ConfiguredStreams): Route[] {
   return [
     get('/v1/stream-configs', (_req, res) => res.json(configs.all())),

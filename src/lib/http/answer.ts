@@ -5,26 +5,24 @@ import type { Delivery, Outcome } from '../eventgate.js'
 /** An HTTP answer. */
 export interface Answer {
   status: number
-  /** The reason phrase; clients log it, and read nothing else on success (docs/contract.md 1.2). */
+  /** The reason phrase. Clients log it, and read nothing else on success (docs/contract.md 1.2). */
   reason: string
   /** JSON, or empty. */
   body: string
-  /** Whether the client is told when to come back. */
+  /** Whether the client is told when to try again. */
   retryAfter: boolean
 }
 
 /** Characters of an answer after which its entries leave out their event and the schema's errors. */
 const MAX_WHOLE_LENGTH = 1024 * 1024
-/** Characters of each of their texts then; and of those of very many, after four times as much. */
+/** Characters of each text of such an entry, and of one after four times as many characters. */
 const MAX_TEXT_LENGTH = 200
 const MAX_LAST_TEXT_LENGTH = 40
 const MAX_BRIEF_LENGTH = 4 * MAX_WHOLE_LENGTH
-/** Entries that are written before others get their turn. */
+/** Entries that are written before other requests run. */
 const ENTRIES_A_SLICE = 500
 
-/**
- * Folds the outcomes of a request's events into its answer. Pure; `textOf` gives an event as it was received.
- */
+/** Folds the outcomes of a request's events into its answer. Pure. `textOf` returns an event as it was received. */
 export function answerTo(outcomes: readonly Outcome[], textOf: (index: number) => string): Answer {
   const writing = writeAnswer(outcomes, textOf)
   for (;;) {
@@ -33,7 +31,7 @@ export function answerTo(outcomes: readonly Outcome[], textOf: (index: number) =
   }
 }
 
-/** The same, in slices: `pause` lets others in between. */
+/** The same in slices. `pause` lets other requests run between two. */
 export async function answerInSlices(
   outcomes: readonly Outcome[],
   textOf: (index: number) => string,
@@ -75,7 +73,7 @@ function* writeAnswer(
 
   const accepted = total - failed
   const counts = `(${invalid} invalid and ${errored} errored)`
-  // EventBus iterates over both lists of a 207 and of a 5xx, so an empty one is there too.
+  // EventBus iterates over both lists of a 207 and of a 5xx, so an empty one must be there.
   const lists = accepted > 0 || errored > 0 ? (['invalid', 'error'] as const) : (['invalid'] as const)
   const body = `{${lists.map(kind => `"${kind}":[${kinds[kind].join(',')}]`).join(',')}}`
   if (accepted > 0) {
@@ -92,9 +90,9 @@ function* writeAnswer(
 }
 
 /**
- * Written by hand, so that events stand in it byte for byte as they came, however large their numbers. Clients
- * read `event` as an object, and their parsers have a depth: what is neither is left out. `length` is what was
- * written before it.
+ * Written by hand, so that an event goes back byte for byte, whatever its numbers. Clients read `event` as an object,
+ * and their parsers have a maximum depth, so other values and deep ones are left out. `length` is that of the entries
+ * before it.
  */
 function entryOf(error: GateError, index: number, length: number, textOf: (index: number) => string): string {
   const { kind, code, retriable } = error
@@ -115,7 +113,7 @@ function contextOf(error: GateError, isWhole: boolean, isBrief: boolean): object
   return { ...(isWhole && { errors }), errorsText: message, errorsCount, message }
 }
 
-/** All of a request's events are stored, or received hastily. */
+/** The answer if all of a request's events are stored, or received hastily. */
 export function success(total: number, delivery: Delivery): Answer {
   return delivery === 'hasty'
     ? { status: 202, reason: `${total} events hastily received.`, body: '', retryAfter: false }
@@ -127,7 +125,7 @@ export function success(total: number, delivery: Delivery): Answer {
       }
 }
 
-/** A request that failed as a whole: one entry without an event, and HTTP's own reason phrase. */
+/** The answer to a request that failed as a whole: one entry without an event, and HTTP's own reason phrase. */
 export function refusal(error: GateError): Answer {
   const reason = STATUS_CODES[error.status] ?? ''
   const entry = {

@@ -5,32 +5,29 @@ import { WeightedSemaphore } from '../runtime/semaphore.js'
 import { codingOf, decode, decodeAtOnce } from './decoding.js'
 import type { Hold } from './hold.js'
 
-/** A body that is about to come. */
+/** A body that is about to arrive. */
 export interface IncomingBody {
-  /** Bytes that are announced; 0 if nothing is. */
+  /** The announced length (bytes). 0 without one. */
   length: number
-  /**
-   * Gets the body, without its coding; undefined if the client goes away before its end. `hold` is charged as it
-   * comes.
-   */
+  /** Reads and decodes the body, and charges `hold` as it arrives. Undefined if the client goes away before its end. */
   receive(hold: Hold, patience: Patience): Promise<Buffer | undefined>
 }
 
-/** How long a body is waited for. */
+/** How long to wait for a body. */
 export interface Patience {
   ms: number
-  /** For the whole of it, or for each next piece. */
+  /** Whether that is for the whole body or for each next piece. */
   each: 'body' | 'piece'
 }
 
-/** Pieces of a body that are made one: a Buffer weighs some 200 bytes, and a piece may be of one. */
+/** So many pieces of a body are joined: a Buffer takes some 200 bytes, and a piece may have one byte. */
 const MERGED_CHUNKS = 256
 
-/** Bodies of one delivery that are decoded at one time: a decoder takes 64 KiB, but brotli's as much as the body. */
+/** Bodies of one delivery that are decoded at one time. A decoder takes 64 KiB, brotli's as much as the body. */
 const MAX_DECODING = 16
 const WEIGHT: Readonly<Record<string, number>> = { br: 4 }
 
-/** Gets the bytes of bodies off the wire: knows their type, length and coding, and nothing of what they mean. */
+/** Reads bodies off the wire. Knows their content type, length and coding, and nothing about their meaning. */
 export class BodyReader {
   readonly #maxBytes: number
   readonly #contentTypes = new Map<string, boolean>()
@@ -39,12 +36,12 @@ export class BodyReader {
     hasty: new WeightedSemaphore(MAX_DECODING),
   }
 
-  /** `maxBytes` bounds a body as it is sent, and again as it is when decoded. */
+  /** `maxBytes` bounds a body as it is sent, and as it is when decoded. */
   constructor({ maxBytes }: { maxBytes: number }) {
     this.#maxBytes = maxBytes
   }
 
-  /** Looks at a request's headers. Throws a GateError if its body cannot be used, before any of it is read. */
+  /** Checks the headers of a request. Throws a GateError if its body cannot be used, before any of it is read. */
   open(req: IncomingMessage, res: ServerResponse, delivery: Delivery): IncomingBody {
     this.#checkContentType(req.headers['content-type'])
     const coding = codingOf(req.headers['content-encoding'])
@@ -119,7 +116,7 @@ export class BodyReader {
     let supported = this.#contentTypes.get(type)
     if (supported === undefined) {
       supported = isSupported(type)
-      // Clients choose them; the few that are in use come first.
+      // Clients choose them, but the few that are in use come first.
       if (this.#contentTypes.size < 100) this.#contentTypes.set(type, supported)
     }
     if (supported) return
@@ -138,22 +135,22 @@ export class BodyReader {
   }
 }
 
-/** Media types whose body is JSON (docs/contract.md 1.1): beacons of plain strings are sent as text. */
+/** Media types of bodies that are JSON (docs/contract.md 1.1). Browsers send beacons of strings as text. */
 const MEDIA_TYPES = new Set(['application/json', 'text/plain', 'application/reports+json'])
 
-/** A parameter of a media type; its value may be quoted, and hold a `;` then. */
+/** A parameter of a media type. Its value may be quoted, and may then contain a `;`. */
 const PARAMETER = /;\s*([^=;\s]*)\s*(?:=\s*("(?:[^"\\]|\\.)*"|[^;]*))?/g
 
 function isSupported(contentType: string): boolean {
   if (!MEDIA_TYPES.has(contentType.replace(/;.*/s, '').trim().toLowerCase())) return false
   return [...contentType.matchAll(PARAMETER)].every(([, name = '', value = '']) => {
     if (name.toLowerCase() !== 'charset') return true
-    // Some agents quote it as in a shell, or say nothing, and mean UTF-8.
+    // Some agents quote it as in a shell, or leave it empty, and mean UTF-8.
     return /^(?:utf-?8)?$/i.test(value.trim().replace(/^(["'])(.*)\1$/, '$2'))
   })
 }
 
-/** Reads a body to its end; undefined if the client goes away before. */
+/** Reads a body to its end. Undefined if the client goes away before. */
 function bytesOf(
   req: IncomingMessage,
   hold: Hold,
@@ -206,7 +203,7 @@ function bytesOf(
       resolve(undefined)
     }
     const onTimeout = () => {
-      // The client waits for room, which has a time limit of its own.
+      // It waits for room, which has a timeout of its own.
       if (isPaused) return
       fail(new GateError('body_timeout', `the body did not arrive in time: ${total} bytes of it did`))
     }

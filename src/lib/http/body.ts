@@ -9,15 +9,15 @@ export { MAX_DEPTH, MAX_MEMBERS } from './json-scan.js'
 
 /** The events of one request's body, read. */
 export interface Body {
-  /** What was read of each event, in order; a GateError in the place of one that cannot be taken as it was sent. */
+  /** The events in order. A GateError stands in the place of one that cannot be taken as it was sent. */
   events: unknown[]
   /** The text of one event as it was received. The first call scans the whole body. */
   textOf(index: number): string
 }
 
 /**
- * Reads a body: one JSON value, or an array of them. Throws a GateError where the request as a whole is of
- * no use. Of duplicate keys in an object the last wins. A byte order mark is skipped.
+ * Reads a body: one JSON value, or an array of them. Throws a GateError to refuse the request as a whole. If an object
+ * has duplicate keys, the last one wins. A byte order mark is skipped.
  */
 export function readBody(bytes: Buffer): Body {
   const body = new RequestBody(bytes)
@@ -27,16 +27,16 @@ export function readBody(bytes: Buffer): Body {
 }
 
 /**
- * Larger bodies are never held as values: each event is parsed when its turn comes, and once before, to make sure that
- * the whole of the body is JSON.
+ * A larger body is never held as values. Each event is parsed once to make sure that the whole body is JSON, and again
+ * when it is processed.
  */
 const WHOLE_BYTES = 128 * 1024
 /** Events whose inexact number is named. A body of nothing else would take seconds. */
 const MAX_EXPLAINED = 1000
 
 /**
- * The events of a body. What it keeps are its bytes, which are outside of the heap, where the garbage collector does
- * not copy them; values of a small body until `drop`, so that its events need not be parsed twice.
+ * The events of a body. It keeps the bytes, which are outside of the heap, so that the garbage collector does not copy
+ * them. It also keeps the values of a small body until `drop`, so that its events are parsed once.
  */
 export class RequestBody {
   #bytes: Buffer
@@ -47,10 +47,10 @@ export class RequestBody {
   #length = 0
   #checked = 0
   #explained = 0
-  /** Whether any of its values is a JSON object, once they are checked. */
+  /** Whether any of its values is a JSON object. Known after `check`. */
   holdsObject = false
 
-  /** Throws a GateError where the bytes are no text. */
+  /** Throws a GateError if the bytes are not UTF-8. */
   constructor(bytes: Buffer, maxEvents = Infinity) {
     if (!isUtf8(bytes)) throw new GateError('body_not_utf8', 'the body is not UTF-8')
     this.#bytes = bytes
@@ -58,12 +58,12 @@ export class RequestBody {
     this.#start = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0
   }
 
-  /** How many events there are, once they are counted. */
+  /** The number of events. Known after `count`. */
   get length(): number {
     return this.#length
   }
 
-  /** What parsing the heaviest of its events makes, at most; bytes. 0 for a small body. */
+  /** What parsing its heaviest event makes at most (bytes). 0 for a small body. */
   get heaviest(): number {
     return this.#isSmall ? 0 : (this.#scan?.heaviest ?? 0)
   }
@@ -73,8 +73,8 @@ export class RequestBody {
   }
 
   /**
-   * Counts the events, and weighs them before any is parsed. Returns whether it is done; false when the clock says
-   * `until`. Throws a GateError for a body that is of no use.
+   * Counts the events, and weighs them before any is parsed. Returns whether it is done, which it may not be by
+   * `until`. Throws a GateError to refuse the body.
    */
   count(until = Infinity): boolean {
     if (this.#isSmall) {
@@ -90,7 +90,7 @@ export class RequestBody {
     return true
   }
 
-  /** Makes sure that all of it is JSON, of events once counted. Returns whether it is done. Throws a GateError. */
+  /** Makes sure that the whole body is JSON. To be called after `count`. Returns and throws as that does. */
   check(until = Infinity): boolean {
     if (this.#isSmall) return true
     while (this.#checked < this.#length) {
@@ -111,7 +111,7 @@ export class RequestBody {
     this.#values = events
     this.holdsObject = events.some(isObject)
     if (events.length <= this.#maxEvents) {
-      // Each level of nesting opens a bracket, so that all but large bodies need not be walked.
+      // Each level of nesting opens a bracket, so that most bodies need not be walked.
       const mayBeDeep = opensMoreThan(text, MAX_DEPTH)
       if (mayBeDeep || mayHoldInexactNumber(text)) {
         this.#length = events.length
@@ -121,7 +121,7 @@ export class RequestBody {
     return events.length
   }
 
-  /** What was read of the event at `index`; a GateError for one that cannot be taken as it was sent. */
+  /** The event at `index`. A GateError if it cannot be taken as it was sent. */
   at(index: number): unknown {
     if (this.#values) return this.#values[index]
     return this.#refusal(index) ?? parse(this.textOf(index))
@@ -153,7 +153,7 @@ export class RequestBody {
     return inexact
   }
 
-  /** Lets the values go: whatever has to wait holds bytes alone. Events that are asked for are parsed again. */
+  /** Drops the values, so that a request that waits holds only bytes. Events are then parsed again. */
   drop(): void {
     this.#values = undefined
   }
@@ -182,7 +182,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** Whether a text holds more than so many opening brackets, those inside strings too. */
+/** Whether a text has more than `limit` opening brackets, including those inside strings. */
 function opensMoreThan(text: string, limit: number): boolean {
   let opened = 0
   for (const bracket of ['{', '[']) {

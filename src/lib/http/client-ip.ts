@@ -1,14 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { BlockList, isIP } from 'node:net'
 
-/** Entries of a forwarding header that are looked at. A client can write any number of them before the proxies do. */
+/** Entries of a forwarding header that are read. A client can write any number of them before the proxies do. */
 const MAX_ENTRIES = 64
 
-/** Decides whose word on a client's address counts. */
+/** Finds a client's address in what trusted proxies say. */
 export class ClientAddress {
   readonly #trusted = new BlockList()
 
-  /** `trusted`: addresses and networks in CIDR. Throws an Error that names one that is neither. */
+  /** `trusted` are addresses and networks in CIDR. Throws an Error that names a value that is neither. */
   constructor(trusted: readonly string[]) {
     for (const network of trusted) {
       const [address = '', length, ...more] = network.split('/')

@@ -1,29 +1,29 @@
-/** How many connections there may be, and how old they may get. */
+/** How many connections there may be, and how old they may become. */
 export interface ConnectionLimits {
   max: number
-  /** Milliseconds; 0: any age. */
+  /** In milliseconds. 0 means any age. */
   maxAgeMs: number
 }
 
 /**
- * Requests of one connection that are worked on. Of what it sends beyond them nothing is read, but one read may hold
- * hundreds: they wait. Browsers and proxies have one at a time (RFC 9112 9.3.2 lets clients send more).
+ * Requests of one connection that are processed at one time. Further ones wait, and nothing more is read. Browsers and
+ * proxies send one at a time, but RFC 9112 9.3.2 lets clients send more.
  */
 const MAX_UNANSWERED = 16
-/** Of all connections; each weighs some kilobytes. */
+/** Waiting requests of all connections. Each takes some kilobytes. */
 const MAX_WAITING = 4096
-/** By how much of the largest age one connection's differs from another's, so that they do not all end at once. */
+/** The share by which the largest age varies, so that connections do not all end at once. */
 const JITTER = 0.2
 
 interface Opened {
-  /** From then on its next answer is its last. Milliseconds of `performance.now`. */
+  /** After this time its next answer is its last (`performance.now`). */
   until: number
   excess: boolean
   unanswered: number
   waiting: (() => void)[]
 }
 
-/** What is needed of a socket. */
+/** The part of a socket that is used here. */
 interface Pausable {
   readonly destroyed: boolean
   pause(): void
@@ -31,11 +31,11 @@ interface Pausable {
 }
 
 /**
- * The connections that are open. One is ended with an answer, never between them: a client whose connection
- * ends without an answer may take that for success (docs/contract.md 1.2).
+ * The open connections. A connection is closed with an answer, never between two: a client that gets no answer may
+ * take that for success (docs/contract.md 1.2).
  */
 export class Connections {
-  /** On shutdown: every answer is its connection's last. */
+  /** On shutdown every answer is the last on its connection. */
   closing = false
   readonly limits: ConnectionLimits
   readonly #open = new Map<object, Opened>()
@@ -49,7 +49,7 @@ export class Connections {
     return this.#open.size
   }
 
-  /** Takes note of a new one. */
+  /** A new connection was accepted. */
   opened(socket: object): void {
     const { max, maxAgeMs } = this.limits
     const age = maxAgeMs * (1 - JITTER + 2 * JITTER * Math.random())
@@ -67,8 +67,8 @@ export class Connections {
   }
 
   /**
-   * Begins a request, now or when enough of those before it on its connection are answered; false where too many
-   * wait. To be followed by `answered`.
+   * Begins a request now, or when enough earlier ones on its connection are answered. False if too many wait. `answered`
+   * must follow.
    */
   asked(socket: Pausable, begin: () => void): boolean {
     const opened = this.#open.get(socket)
@@ -100,12 +100,12 @@ export class Connections {
     return this.#open.keys()
   }
 
-  /** Whether it was one too many when it was opened: what it asks for costs an answer, and no more. */
+  /** Whether there were too many when it was opened. Its requests are refused before they cost anything. */
   isExcess(socket: object): boolean {
     return this.#open.get(socket)?.excess ?? false
   }
 
-  /** Whether the next answer is to be the last on this connection. */
+  /** Whether the next answer must be the last on this connection. */
   isLast(socket: object): boolean {
     if (this.closing) return true
     const opened = this.#open.get(socket)

@@ -11,7 +11,7 @@ import {
 } from 'node:zlib'
 import { GateError, quote } from '../errors.js'
 
-/** What has decoded a body; `bytesWritten` are those up to the body's end. */
+/** What has decoded a body. `bytesWritten` are the bytes up to the body's end. */
 interface Engine {
   bytesWritten: number
 }
@@ -21,7 +21,7 @@ interface Decoder {
   now(bytes: Buffer, options: { maxOutputLength: number; info: true }): Buffer
 }
 
-/** What follows is damage, or a second message, and nobody should have to guess. */
+/** Refuses bytes after the end: they may be damage or a second message, and nobody should have to guess. */
 function refuseRest(bytes: Buffer, { bytesWritten }: Engine): void {
   if (bytesWritten < bytes.length) throw new Error(`${bytes.length - bytesWritten} bytes follow its end`)
 }
@@ -35,7 +35,7 @@ const DEFLATE: Decoder = {
 }
 const BROTLI: Decoder = { create: () => createBrotliDecompress(), now: brotliDecompressSync }
 
-/** By content coding; undefined for what needs none. */
+/** By content coding. Undefined for a coding that needs no decoder. */
 const DECODERS = new Map<string, Decoder | undefined>([
   ['identity', undefined],
   ['gzip', GZIP],
@@ -44,7 +44,7 @@ const DECODERS = new Map<string, Decoder | undefined>([
   ['deflate', DEFLATE],
 ])
 
-/** A small body that stays small is decoded at once: it neither waits for large ones nor costs a stream. */
+/** A small body that stays small is decoded at once. It does not wait for large ones, and needs no stream. */
 const AT_ONCE = { maxBytes: 4096, maxOutputLength: 64 * 1024, info: true } as const
 
 interface Decoded {
@@ -52,11 +52,11 @@ interface Decoded {
   engine: Engine
 }
 
-/** Undefined for one that is not small. Throws where it is not of this coding. */
+/** Undefined if the body is not small. Throws if it is not of this coding. */
 export function decodeAtOnce(bytes: Buffer, coding: string): Buffer | undefined {
   if (bytes.length > AT_ONCE.maxBytes) return undefined
   try {
-    // With `info` the answer is another than its type says.
+    // With `info` the result is not what its type says.
     const decoder = DECODERS.get(coding) as Decoder
     const { buffer, engine } = decoder.now(bytes, AT_ONCE) as unknown as Decoded
     refuseRest(bytes, engine)
@@ -76,7 +76,7 @@ export function codingOf(sent = 'identity'): string | undefined {
   )
 }
 
-/** Charges for what comes out as it comes, and waits for `grow`, so that many small bodies make no mountain at once. */
+/** Waits for `grow` at each piece, so that many small bodies cannot become large at the same time. */
 export async function decode(
   bytes: Buffer,
   coding: string,

@@ -4,15 +4,15 @@ import type { Room } from './room.js'
 /** A request's hold on room. To be given back by `leave`. */
 export class Hold {
   readonly #room: Room
-  /** How long it may wait from now on, milliseconds. */
+  /** How long it may wait from now on (ms). */
   readonly patience: () => number
   bytes = 0
   events = 0
   state: 'coming' | 'whole' | 'begun' | 'left' = 'coming'
   isLarge = false
-  /** Called when its room goes to others, because its body does not come. */
+  /** Called when its body does not arrive and its room goes to others. */
   refused: ((error: GateError) => void) | undefined
-  /** Ends its waiting, which then rejects. */
+  /** Makes it stop waiting: the promise that it waits for rejects. */
   stopWaiting: (() => void) | undefined
   #answered = false
 
@@ -21,7 +21,7 @@ export class Hold {
     this.patience = patience
   }
 
-  /** Charges bytes that have come. Undefined if more may come; else resolves when they may. Throws `over_capacity`. */
+  /** Charges bytes that have arrived. Resolves when more may; undefined if that is now. Throws `over_capacity`. */
   grow(bytes: number): Promise<void> | undefined {
     return this.#room.grow(this, bytes)
   }
@@ -31,21 +31,21 @@ export class Hold {
     this.#room.shrink(this, bytes)
   }
 
-  /** Its body is whole. */
+  /** Its body has arrived as a whole. */
   arrived(): void {
     this.#room.arrived(this)
   }
 
   /**
-   * Charges its events, before any of them is parsed; `weight` is what the heaviest becomes. Undefined if they may be
-   * begun; resolves when it is alone, for a large request. Throws `over_capacity`, or `body_too_large` for more events
-   * than could ever be held.
+   * Charges its events before any is parsed. `weight` is what parsing the heaviest makes. A large request resolves when
+   * it may run alone; undefined if it may begin now. Throws `over_capacity`, or `body_too_large` if so many events never
+   * fit.
    */
   begin(events: number, weight = 0): Promise<void> | undefined {
     return this.#room.begin(this, events, weight)
   }
 
-  /** Its request is answered, and forgotten: from now on only what it brought takes room. */
+  /** Its request is answered. From now on only its body and events take room. */
   answered(): void {
     if (this.#answered) return
     this.#answered = true

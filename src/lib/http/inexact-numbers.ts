@@ -1,12 +1,12 @@
 import { GateError, quote } from '../errors.js'
 
-// A number that JavaScript cannot hold must be refused rather than changed on its way to Kafka.
-// Only those of 16 digits and more, and those with an exponent, can be such; nearly no event has any outside
-// a string, and one regular expression over the text (1 µs for 1.3 kB) is what they cost all others.
-// The lookahead keeps V8's second engine away from it, which takes seconds for megabytes (regexp.ts).
+// A number that JavaScript cannot hold must be refused rather than changed on its way to Kafka. Only numbers of 16 or
+// more digits, or with an exponent, can be such. Hardly any event has one outside a string, so that the others cost one
+// regular expression over the text (1 µs for 1.3 kB). The lookahead keeps V8 from running it by its linear engine,
+// which takes seconds for megabytes.
 const MAY_BE_INEXACT = /(?=\d)(?:\d{16}|\d[eE]\+?\d+(?:[\s,\]}]|$))/
 
-/** Of the path to a number, characters that are told. */
+/** Characters of the path to a number that a message has. */
 const MAX_PATH = 1000
 const INEXACT = new GateError(
   'event_number_inexact',
@@ -36,7 +36,7 @@ function refusalOf(text: string, start: number, end: number): GateError {
   )
 }
 
-/** Where in the JSON of an event the first number stands that does not survive JSON.parse and JSON.stringify. */
+/** Where the first number of an event's JSON is that does not survive JSON.parse and JSON.stringify. */
 function firstInexact(text: string): [start: number, end: number] | undefined {
   for (let at = 0; at < text.length; ) {
     const char = text.charCodeAt(at)
@@ -62,9 +62,9 @@ function isDigit(char: number): boolean {
   return char >= 0x30 && char <= 0x39
 }
 
-/** The path of what stands at `target` in the JSON of an event, such as `.a[1].b`. */
+/** The path to the position `target` in the JSON of an event, such as `.a[1].b`. */
 function pathTo(text: string, target: number): string {
-  /** Of each open object its current key, of each open array its current index. */
+  /** The current key of each open object, and the current index of each open array. */
   const path: (string | number)[] = []
   let keyNext = false
   for (let at = 0; at < target; at++) {
@@ -124,7 +124,7 @@ function decimal(number: string): { digits: string; exponent: number } {
   const [mantissa = '', exponent = '0'] = number.replace(/^-/, '').toLowerCase().split('e')
   const [whole = '', fraction = ''] = mantissa.split('.')
   const digits = whole + fraction
-  // A regular expression for the zeros at the end would try each of them as the first.
+  // A regular expression for the zeros at the end would start anew at each of them.
   let start = 0
   while (digits[start] === '0') start++
   let end = digits.length

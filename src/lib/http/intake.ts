@@ -105,7 +105,7 @@ export class Intake {
     return this.#receivedAt + this.#options.requestTimeoutMs
   }
 
-  /** Reads its head. A dry run is never hasty, because its client waits for the result. Throws a GateError to refuse it. */
+  /** Reads its head. A dry run is never hasty: its client waits for the result. Throws a GateError to refuse it. */
   enter(isDryRun = false): void {
     const { connections, readQuery } = this.#options
     if (this.#all.isClosed)

@@ -1,36 +1,36 @@
 import { GateError } from '../errors.js'
 
 /**
- * The deepest nesting of an event. Real ones nest a dozen deep; consumers' parsers give up between 512 (PHP)
- * and 1,000 (Jackson), and recursion over the value, ours or Ajv's, must not overflow the stack.
+ * The deepest nesting of an event. Real events nest a dozen levels. Consumers' parsers give up between 512 (PHP) and
+ * 1,000 (Jackson), and recursion over the value must not overflow the stack.
  */
 export const MAX_DEPTH = 500
-/** Objects, arrays and keys in one event: as many different keys as this take a second, and 100 MB. */
+/** Objects, arrays and keys in one event. To parse this many different keys takes a second and 100 MB. */
 export const MAX_MEMBERS = 500_000
-/** What parsing makes of an object, array or key, and of an item, at most; bytes. */
+/** What parsing makes at most of an object, array or key, and of an item (bytes). */
 const MEMBER_BYTES = 64
 const ITEM_BYTES = 24
-/** What parsing may make of one event; bytes. 10 MB hold no more, unless they hold too many members. */
+/** What parsing may make of one event (bytes). 10 MB of JSON make no more, unless they have too many members. */
 const MAX_WEIGHT = 160 * 1024 * 1024
-/** Bytes between two looks at the clock. */
+/** Bytes after which the clock is read again. */
 const STRIDE = 64 * 1024
 
 const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a]
 const [OPEN_ARRAY, CLOSE_ARRAY, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d]
 
 /**
- * Finds the events of a body in its bytes, counts and weighs them, before anything is made of them. What it takes for
- * an event may still be no JSON; all between them is checked.
+ * Finds the events of a body in its bytes, counts and weighs them, before any is parsed. What it takes for an event may
+ * still not be JSON. What stands between events is checked.
  */
 export class JsonScan {
   /** Events found so far. */
   length = 0
-  /** What parsing the heaviest of them makes, at most; bytes. */
+  /** What parsing the heaviest of them makes at most (bytes). */
   heaviest = 0
   readonly isArray: boolean
   readonly #bytes: Buffer
   readonly #maxEvents: number
-  /** Of each event: where it starts, and where it ends. */
+  /** The start and the end of each event. */
   #spans = new Uint32Array(2 * 16)
   readonly #deep = new Set<number>()
   readonly #base: number
@@ -42,7 +42,7 @@ export class JsonScan {
   #items = 0
   #done = false
 
-  /** Throws `body_empty` where there are but blanks from `start` on. */
+  /** Throws `body_empty` if only blanks follow `start`. */
   constructor(bytes: Buffer, start: number, maxEvents = Infinity) {
     this.#bytes = bytes
     this.#maxEvents = maxEvents
@@ -59,7 +59,7 @@ export class JsonScan {
     this.#members = 0
   }
 
-  /** Where the event at `index` starts and ends. */
+  /** The start and the end of the event at `index`. */
   span(index: number): [start: number, end: number] {
     return [this.#spans[2 * index] as number, this.#spans[2 * index + 1] as number]
   }
@@ -68,7 +68,7 @@ export class JsonScan {
     return this.#deep.has(index)
   }
 
-  /** Reads on until it is done, which it tells, or the clock says `until`. Throws `body_malformed` or `body_too_large`. */
+  /** Reads on until `until` or the end, and returns whether it is done. Throws `body_malformed` or `body_too_large`. */
   read(until = Infinity): boolean {
     while (!this.#done) {
       this.#stride(Math.min(this.#bytes.length, this.#at + STRIDE))
@@ -108,7 +108,7 @@ export class JsonScan {
     if (++this.#depth > this.#deepest + this.#base) this.#deepest = this.#depth - this.#base
   }
 
-  /** The array ends here: nothing may follow. */
+  /** The array ends here, so nothing may follow. */
   #close(at: number): void {
     const bytes = this.#bytes
     if (bytes[at] !== CLOSE_ARRAY || skipBlanks(bytes, at + 1) < bytes.length) throw malformed()

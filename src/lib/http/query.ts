@@ -1,7 +1,7 @@
 import { GateError, quote } from '../errors.js'
 import type { Context, Delivery } from '../eventgate.js'
 
-/** What the query says, of which all else is ignored. */
+/** The parameters that mean something. All others are ignored. */
 export type Query = Pick<Context, 'delivery' | 'schemaUri' | 'stream'>
 export type QueryReader = (url: string) => Query
 
@@ -59,7 +59,7 @@ function deliveryOf(hasty: string): Delivery {
   )
 }
 
-/** Undefined where it is not well escaped. */
+/** Undefined if it is not well escaped. */
 function unescaped(text: string): string | undefined {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))

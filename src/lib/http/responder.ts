@@ -4,14 +4,14 @@ import { type Answer, refusal } from './answer.js'
 import type { Connections } from './connections.js'
 import { UnreadAnswers } from './unread-answers.js'
 
-/** Seconds after which a client that was told to come back does so: spread, so that they do not all come at once. */
+/** After this time a refused client is told to try again (s). It varies, so that clients do not all come at once. */
 const RETRY_AFTER_S = { least: 1, most: 5 }
-/** Seconds for which browsers remember a preflight's answer. */
+/** How long browsers remember the answer to a preflight (s). */
 const PREFLIGHT_MAX_AGE_S = 86_400
-/** A request that was answered before its end, and of which no more comes for so long, is given up, milliseconds. */
+/** A request that was answered before its end is given up when nothing more arrives for this time (ms). */
 const LINGER_MS = 2000
 
-/** Of a body that is not wanted, this much is read off the wire before the connection is cut. */
+/** Bytes of an unwanted body that are read before the connection is cut. */
 const MAX_DISCARDED_BYTES = 64 * 1024 * 1024
 
 export interface ResponderOptions {
@@ -19,14 +19,14 @@ export interface ResponderOptions {
   cors: string | readonly string[] | false
   /** The content-security-policy. False leaves out all headers for browsers' protection. */
   csp: string | false
-  /** A client that reads nothing of its answer for so long is cut off (ms). */
+  /** A client that reads nothing of its answer for this time is cut off (ms). */
   readTimeoutMs: number
 }
 
-/** The headers that every answer has, and the one way in which answers are sent. */
+/** Adds the headers that every answer has, and sends answers. */
 export class Responder {
   readonly #cors: ResponderOptions['cors']
-  /** Of answers to any request, and of those to browsers' pages that may read them. */
+  /** Headers of every answer, and those that let pages of other origins read it. */
   readonly #always: readonly string[]
   readonly #allowed: readonly string[]
   readonly #connections: Connections
@@ -61,14 +61,14 @@ export class Responder {
     ]
   }
 
-  /** Headers of every answer to this request, as names and values in turn. */
+  /** The headers of every answer to this request: name, value, name, value. */
   headersFor(req: IncomingMessage): string[] {
     const origin = this.#allowedOrigin(req.headers.origin)
     const headers =
       origin === undefined
         ? this.#always.slice()
         : this.#always.concat('access-control-allow-origin', origin, this.#allowed)
-    // After a request to upgrade Node reads nothing more, so nobody may rely on it.
+    // Node.js reads nothing more after a request to upgrade.
     if (this.#connections.isLast(req.socket) || req.headers.upgrade !== undefined)
       headers.push('connection', 'close')
     return headers
@@ -94,7 +94,7 @@ export class Responder {
     if (status !== 204) headers.push('content-length', String(length))
     res.writeHead(status, reason, headers)
     if (!req.complete) linger(req, res, body)
-    // As text it leaves together with the head; bytes, even none, would take a second write.
+    // A text leaves in one write with the head. Bytes, even none, would take a second write.
     else if (body === '') res.end()
     else res.end(body)
     this.unread.sent(req, res, length)
@@ -114,8 +114,8 @@ export class Responder {
 }
 
 /**
- * Answers a request whose body is still coming: were the connection closed now, the bytes that are under way
- * would reset it, and the client, still sending, would never read its answer. It is closed when they stop.
+ * Answers a request whose body is still arriving. If the connection were closed now, the bytes on their way would reset
+ * it before the client has read its answer. So it is closed when no more bytes arrive.
  */
 function linger(req: IncomingMessage, res: ServerResponse, body: string): void {
   res.flushHeaders()
@@ -141,7 +141,7 @@ function retryAfterSeconds(): number {
   return least + Math.floor(Math.random() * (most - least + 1))
 }
 
-/** The whole answer to bytes that Node could not take as a request, so that nobody is left without one. */
+/** The answer to bytes that Node.js could not read as a request, head included. */
 export function answerToClientError(code: string | undefined): { status: number; text: string } {
   const [name, message] =
     code === 'HPE_HEADER_OVERFLOW'

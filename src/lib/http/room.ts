@@ -1,27 +1,27 @@
 import { GateError } from '../errors.js'
 import { Hold } from './hold.js'
 
-/** What may be in the service at one time. */
+/** How much may be in the service at one time. */
 export interface RoomLimits {
-  /** Of request bodies, as they came and as they are decoded. */
+  /** Bytes of request bodies, coded and decoded. */
   maxBytes: number
   maxEvents: number
-  /** Each weighs some kilobytes, whatever it holds. */
+  /** Each request takes some kilobytes, whatever its size. */
   maxRequests: number
 }
 
 /** A small request never waits, and may use all of its room. */
 export const SMALL_BYTES = 16 * 1024
 const SMALL_EVENTS = 64
-/** All others leave the rest of their room to small ones, which have as much of their own where large ones overrun it. */
+/** All others leave the rest of the room to small ones, which have as much again when large ones overrun it. */
 const ORDINARY_SHARE = 7 / 8
 const SMALL_SHARE = 1 / 8
-/** What needs more than a quarter of its room is large: it is served alone, while others use no more than half. */
+/** A request that needs more than a quarter of the room is large. It runs alone, while others use half at most. */
 const LARGE_SHARE = 1 / 4
 const HALF = 1 / 2
-/** What comes of paused bodies before they can be paused may go beyond the room by this share. */
+/** Bytes that arrive before a body can be paused may exceed the room up to this share of it. */
 const OVERRUN = 3 / 2
-/** About as much comes of a body before it can be paused again. */
+/** About as many bytes of a body arrive before it can be paused again. */
 const CHUNK_BYTES = 64 * 1024
 
 interface Waiter {
@@ -34,21 +34,21 @@ export class Room {
   bytes = 0
   events = 0
   requests = 0
-  /** Of bodies that are still coming. */
+  /** Bytes of bodies that are still arriving. */
   #comingBytes = 0
-  /** Of small requests. */
+  /** Bytes of small requests. */
   #smallBytes = 0
-  /** Of requests whose events are begun, but the one that is alone. */
+  /** Requests whose events are begun, except the one that runs alone. */
   #begun = { bytes: 0, events: 0 }
   #alone: Hold | undefined
-  /** Bodies that are coming, the one that got on last at the end. */
+  /** Requests whose bodies are arriving. Those that progressed last are at the end. */
   readonly #coming = new Set<Hold>()
-  /** Where bodies that come fill the room, the one that goes on. */
+  /** The one whose body is read on while arriving bodies fill the room. */
   #ahead: Hold | undefined
-  /** Both in the order of coming. */
+  /** Both in the order of arrival. */
   readonly #paused = new Set<Waiter>()
   readonly #queue = new Set<Waiter>()
-  /** A small request was refused for its events, which takes reading them first. */
+  /** A small request was refused for its events. Later ones are refused before they are read. */
   #isFull = false
 
   constructor(readonly limits: RoomLimits) {}
@@ -97,7 +97,7 @@ export class Room {
     hold.bytes = bytes
   }
 
-  /** Whether a request is small, and small ones, with this many bytes more, are within what is kept for them. */
+  /** Whether a request is small, and small ones with `more` bytes do not exceed what is reserved for them. */
   #hasRoomOfItsOwn(bytes: number, more: number): boolean {
     return bytes <= SMALL_BYTES && this.#smallBytes + more <= SMALL_SHARE * this.limits.maxBytes
   }
@@ -161,12 +161,12 @@ export class Room {
     this.#admit()
   }
 
-  /** What is in it but for the one that is alone. */
+  /** Bytes of all requests except the one that runs alone. */
   get #shared(): number {
     return this.bytes - (this.#alone?.bytes ?? 0)
   }
 
-  /** How full the room may be for a body of so many bytes to come. */
+  /** How full the room may be while a body of this size is read. */
   #limitFor(bytes: number): number {
     const { maxBytes } = this.limits
     if (bytes <= SMALL_BYTES) return maxBytes
@@ -183,7 +183,7 @@ export class Room {
     return !this.#alone && bytes <= HALF * maxBytes && events <= HALF * maxEvents
   }
 
-  /** What is begun leaves no room for it, and may take long. A large one waits nevertheless. */
+  /** Refuses a body for which begun requests, which may take long, leave no room. A large one waits instead. */
   #refuseUnlessFits(bytes: number): void {
     const { maxBytes } = this.limits
     if (bytes > SMALL_BYTES && bytes > LARGE_SHARE * maxBytes) return
@@ -195,7 +195,7 @@ export class Room {
     return full(`${this.bytes} of ${this.limits.maxBytes} bytes are in flight`)
   }
 
-  /** The room is full of bodies that do not come: that which has not got on for longest makes room for this one. */
+  /** The room is full of bodies that do not arrive. Refuses the one that has not progressed for longest. */
   #giveUp(hold: Hold): undefined {
     for (const slowest of this.#coming) {
       if (slowest === hold || slowest === this.#ahead || !slowest.refused) continue
@@ -231,7 +231,7 @@ export class Room {
   #admit(): void {
     const [next] = this.#queue
     if (next && this.#mayBegin) {
-      // Its place is its own from now on, though it goes on later.
+      // The place is taken from now on, although the request continues later.
       this.#alone = next.hold
       next.resume()
     }

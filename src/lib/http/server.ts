@@ -11,14 +11,14 @@ import type { Connections } from './connections.js'
 import type { RequestObserver } from './observer.js'
 import { answerToClientError, type Responder } from './responder.js'
 
-/** Within these a client must have sent its headers, and its whole request. */
+/** A client must have sent its headers, and its whole request, within these times. */
 export const HEADERS_TIMEOUT_MS = 10_000
 export const REQUEST_TIMEOUT_MS = 60_000
 export const MAX_HEADER_BYTES = 16 * 1024
-/** Connections beyond `max_connections` that are still told so; those beyond them are cut off. */
+/** Connections beyond `max_connections` that get an answer. Further ones are cut off. */
 export const MAX_EXCESS_CONNECTIONS = 1000
 
-/** On shutdown a client that still sends has so long to read that it was refused, milliseconds. */
+/** On shutdown a client that still sends has this time to read that it was refused (ms). */
 const READ_ANSWER_MS = 200
 
 /** Takes POSTed events. */
@@ -39,29 +39,29 @@ export interface Handlers {
   observer: Pick<RequestObserver, 'answered'>
 }
 
-/** Milliseconds. */
+/** In milliseconds. */
 export interface Timeouts {
-  /** In which every guaranteed request is answered. */
+  /** Every guaranteed request is answered within this time. */
   request: number
-  /** How long a connection may be idle: longer than the proxies in front have it, so that they close it, not we (docs/contract.md 1.4). */
+  /** How long a connection may be idle. Proxies in front must close theirs first (docs/contract.md 1.4). */
   keepAlive: number
 }
 
 export interface GateServer extends Server {
   /**
-   * Takes no more connections; resolves when none is left. Those that are idle may have a request on its way:
-   * they have `idleMs` to say so, and its answer is their last.
+   * Accepts no more connections, and resolves when all are closed. An idle one may have a request on its way: it stays
+   * open for `idleMs`, and is closed after its next answer.
    */
   drain(idleMs: number): Promise<void>
-  /** Refuses the requests that have not come whole, of which nothing was begun. Gives their number. */
+  /** Refuses requests that have not arrived as a whole, so that no event was begun. Returns their number. */
   refuseIncomplete(): number
-  /** Ends connections that node:http does not count as idle, though no request of theirs is being answered. */
+  /** Closes connections on which no request is being answered, including those that node:http does not call idle. */
   closeUnanswered(): void
 }
 
 /**
- * Events go straight to their handler: walking through Express costs more than all else that is done for one,
- * for it sets the prototype of each request and response.
+ * Events go straight to their handler. The way through Express costs more than everything else that is done for an
+ * event, because Express sets the prototype of each request and response.
  */
 export function createServer(handlers: Handlers, { request, keepAlive }: Timeouts): GateServer {
   const { web, events, responder, connections, observer } = handlers
@@ -72,7 +72,7 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
     requestTimeout: REQUEST_TIMEOUT_MS,
     connectionsCheckingInterval: 1000,
     maxHeaderSize: MAX_HEADER_BYTES,
-    // Node would answer without a body.
+    // Node.js would answer without a body.
     requireHostHeader: false,
   }
   const unreadable = (status: number) => observer.answered('unknown', 'other', status, 0)
@@ -87,7 +87,7 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
   }
   const begin = (req: IncomingMessage, res: ServerResponse) => {
     const hosts = hostsOf(req)
-    // RFC 9112 3.2. Of several, those in front may have gone by another than Node, which takes the first.
+    // RFC 9112 3.2. If there are several, a proxy may have used another than the first, which Node.js uses.
     if (hosts > 1 || (hosts === 0 && req.httpVersion === '1.1')) {
       const has = hosts === 0 ? 'no header' : `${hosts} headers`
       return refuse(req, res, new GateError('request_malformed', `the request has ${has} "host"`))
@@ -102,25 +102,25 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
   }
   const server = createHttpServer(options, onRequest)
   server.maxConnections = connections.limits.max + MAX_EXCESS_CONNECTIONS
-  // A client that does not read its answer is not waited for either.
+  // This also ends the wait for a client that does not read its answer.
   server.timeout = Math.max(REQUEST_TIMEOUT_MS, 2 * request)
-  // The events route says 100 itself, after it has looked at the length; nothing else wants a body.
+  // The events route sends 100 itself, once it has checked the length. No other route reads a body.
   server.on('checkContinue', onRequest)
   server.on('checkExpectation', (req: IncomingMessage, res: ServerResponse) => {
     const error = new GateError('expectation_failed', `expect ${quote(req.headers.expect)} is not supported`)
     refuse(req, res, error)
   })
-  // Without a listener node:http cuts the connection, without an answer.
+  // Without a listener node:http would cut the connection without an answer.
   server.on('connect', (_req, socket) => {
     const { status, text } = answerToClientError('CONNECT')
     unreadable(status)
     socket.end(text)
   })
-  // A client that says at once that it has said all, as some simple ones do, is answered nevertheless.
+  // Some simple clients end their side at once. They are answered nevertheless.
   ;(server as { httpAllowHalfOpen?: boolean }).httpAllowHalfOpen = true
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const answer = () => {
-      // What comes after whole requests does not take the place of their answers.
+      // The answers to the whole requests before these bytes go first.
       const due = answerDueOn(socket)
       if (due?.req.complete) return void due.once('finish', answer)
       if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
@@ -139,20 +139,20 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
   return Object.assign(server, {
     async drain(idleMs: number) {
       connections.closing = true
-      // Connections that the kernel has made, and we have not taken yet, have requests on them.
+      // Connections that the kernel has made, but that are not accepted yet, may have requests on them.
       const until = Date.now() + idleMs
       for (let before = -1; before < accepted && Date.now() < until; ) {
         before = accepted
-        // The first callback may come in the turn that is under way.
+        // The first callback may come in the current turn of the event loop.
         await yieldToEventLoop()
         await yieldToEventLoop()
       }
-      // node:http's own `close` would cut idle connections off at once.
+      // The `close` of node:http would cut off idle connections at once.
       const closed = new Promise(resolve => NetServer.prototype.close.call(server, resolve))
       const idle = setTimeout(() => server.closeIdleConnections(), idleMs)
       await closed
       clearTimeout(idle)
-      // Its other half: ends the timer that looks for slow requests.
+      // The other half of it: ends the timer that looks for slow requests.
       server.close()
     },
     refuseIncomplete() {
@@ -161,7 +161,7 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
         .filter(res => res && !res.headersSent && !res.req.complete)
       for (const res of due as ServerResponse<IncomingMessage>[]) {
         const { req } = res
-        // Else its body could still come whole, and its events be taken.
+        // Otherwise the rest of its body could still arrive, and its events would be taken.
         req.removeAllListeners('data').removeAllListeners('end')
         refuse(req, res, new GateError('draining', 'the service is shutting down: send the request again'))
         setTimeout(() => req.socket.destroySoon(), READ_ANSWER_MS)
@@ -183,12 +183,12 @@ function hostsOf({ rawHeaders }: IncomingMessage): number {
   return hosts
 }
 
-/** Whether Express can take a path of it. Of others Node would complain on stderr, in the sender's words. */
+/** Whether Express can find a path in it. For others Node.js would write the client's text to stderr. */
 function isTarget(url: string): boolean {
   return url.startsWith('/') || url === '*' || URL.canParse(url)
 }
 
-/** The answer that node:http is writing, or waits for, on a connection. */
+/** The answer that node:http is writing on a connection, or expects there. */
 function answerDueOn(socket: object): ServerResponse | null | undefined {
   return (socket as { _httpMessage?: ServerResponse | null })._httpMessage
 }

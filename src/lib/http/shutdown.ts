@@ -1,36 +1,36 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { yieldToEventLoop } from '../runtime/event-loop.js'
 
-/** What happens when after the signal to end, milliseconds. */
+/** When each phase ends after the signal (ms). */
 export interface ShutdownTimes {
-  /** Idle connections are closed: until then a request that is under way on one is taken. */
+  /** Idle connections are closed. Until then a request that is on its way on one is taken. */
   idleMs: number
-  /** Every request has its answer. What is undecided then is said to be not stored, or of unknown fate. */
+  /** Every request has its answer. Events that are undecided then are not stored, or of unknown fate. */
   answerMs: number
-  /** What nobody waits for, hasty events, is given up. */
+  /** Hasty events, for which nobody waits, are given up. */
   endMs: number
 }
 
-/** The whole time, where it is not configured. A supervisor's default is not below it. */
+/** The whole time if it is not configured. The defaults of supervisors are not shorter. */
 export const SHUTDOWN_TIMEOUT_MS = 10_000
-/** Of the time that there is for an orderly end; after it what is left is given up, in order too. */
+/** The share of the time after which what is left is given up, in order. */
 const GRACE_SHARE = 0.8
 /**
- * Proxies in front keep an idle connection for less (Envoy: 4.5 s), so that they close it, not we. What is sent in
- * the moment in which we close is lost, and Envoy sends it again (helm/check-roll.ts).
+ * Proxies in front keep an idle connection for less (Envoy for 4.5 s), so that they close it first. A request that is
+ * sent at the moment of closing is lost, and Envoy sends it again (helm/check-roll.ts).
  */
 const IDLE_MS = 5000
-/** So much of the time is left for what comes even then; where there is no more, idle connections have a share. */
+/** Time that is left for requests that come even then (ms). If there is no more, idle connections have a share. */
 const FINISH_MS = 5000
 const IDLE_SHARE = 0.1
-/** Charts made for the original leave two seconds, and say so nowhere. */
+/** Charts that were made for the original leave two seconds, without configuring them (ms). */
 const UNTOLD_ANSWER_MS = 1500
 const UNTOLD_IDLE_MS = 1200
 
 /**
- * A kill leaves clients without an answer, which some take for success. If nobody has said how long the process
- * has, requests are answered before the shortest time that is usual has passed. What nobody waits for may
- * still take the default: a kill that comes before makes no answer untrue.
+ * A kill leaves clients without an answer, which some take for success. If the time is not configured, requests are
+ * answered within the shortest time that is usual. Hasty events may still take the default, because an earlier kill
+ * makes no answer untrue.
  */
 export function shutdownTimes(configuredMs: number | undefined): ShutdownTimes {
   if (configuredMs === undefined) {

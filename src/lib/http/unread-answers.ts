@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GateError } from '../errors.js'
 
-/** Bytes of answers that are not read yet, of all clients. */
+/** Bytes of all answers that their clients have not read yet. */
 const MAX_BYTES = 16 * 1024 * 1024
-/** An answer that may be cut, where there are more than that, has had so long to be read, milliseconds. */
+/** If there are more, an answer that is at least this old may be cut (ms). */
 const MIN_AGE_MS = 1000
-/** Shorter ones fit into what the kernel takes. */
+/** Shorter answers fit into the buffers of the kernel. */
 const SHORT_BYTES = 16 * 1024
 
 interface Unread {
@@ -15,23 +15,23 @@ interface Unread {
 }
 
 /**
- * Answers that their clients have still to read. They hold none of the room of requests, but are bounded by
- * themselves: a client that does not read is cut, once the status line is out.
+ * Answers that their clients have not read yet. They take no room of requests, but have a bound of their own. A client
+ * that does not read is cut off after the status line has left.
  */
 export class UnreadAnswers {
   bytes = 0
   readonly #timeoutMs: number
-  /** In the order of their making. */
+  /** The oldest first. */
   readonly #unread = new Set<Unread>()
   readonly #waiting = new Set<() => void>()
   #timer: NodeJS.Timeout | undefined
 
-  /** An answer of which nothing is read for `timeoutMs` is cut. */
+  /** An answer is cut when nothing of it is read for `timeoutMs`. */
   constructor(timeoutMs: number) {
     this.#timeoutMs = timeoutMs
   }
 
-  /** Undefined if there is room for another long answer. Rejects with `over_capacity` if there is none in time. */
+  /** Waits for room for another long answer; undefined if there is room now. Rejects with `over_capacity`. */
   room(patienceMs: number): Promise<void> | undefined {
     if (this.bytes < MAX_BYTES) return undefined
     return new Promise((resolve, reject) => {
@@ -50,10 +50,10 @@ export class UnreadAnswers {
     })
   }
 
-  /** Takes note of an answer that was sent. */
+  /** Called when an answer was sent. */
   sent(req: IncomingMessage, res: ServerResponse, bytes: number): void {
     if (bytes < SHORT_BYTES || res.closed || req.socket.destroyed) return
-    // Of no progress, that is: node:http sets its own when the answer is read.
+    // This is a timeout without progress. node:http sets its own once the answer is read.
     req.socket.setTimeout(this.#timeoutMs)
     const unread = { bytes, madeAt: performance.now(), req }
     this.#unread.add(unread)
@@ -71,7 +71,7 @@ export class UnreadAnswers {
     for (const enter of this.#waiting) enter()
   }
 
-  /** Cuts the oldest where there are too many. */
+  /** Cuts the oldest if there are too many. */
   #bound(): void {
     if (this.#timer) return
     let excess = this.bytes - MAX_BYTES

@@ -2,31 +2,31 @@ import { availableParallelism } from 'node:os'
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 import { memoryLimit } from './memory-limit.js'
 
-/** By how much the old generation grows between two collections of all of it, percent. */
+/** How much the old generation grows between two full collections (%). */
 const GROWTH = 300
-/** V8 takes no limit of the heap after its start, and its own is at least 256 MB: it may be more than there is. */
+/** V8 accepts no limit of the heap after its start. Its own is at least 256 MB, which may be more than there is. */
 const CAREFUL_GROWTH = 50
-/** A heap that may take more than this of the limit of memory leaves too little for what lies outside of it. */
+/** A heap that may take a larger share of the memory leaves too little for what is outside of it. */
 const HEAP_SHARE = 0.75
 
 /**
- * How V8's garbage collector is to go about its work in a process whose garbage is young: what hundreds of waiting
- * requests hold. Whoever is being answered waits for the collector, so that it decides the p99 under load
- * (bench/RELIABILITY.md). To be called at the start. What V8 takes before that only, the image and the chart give
- * by `NODE_OPTIONS`: `--max-semi-space-size`, `--v8-pool-size`.
+ * Tunes V8's garbage collector for a process whose garbage is young: what hundreds of waiting requests hold. Requests
+ * wait for the collector, so it decides the p99 under load (bench/RELIABILITY.md). To be called at the start. The image
+ * and the chart set the flags that V8 accepts only before that by `NODE_OPTIONS`: `--max-semi-space-size`,
+ * `--v8-pool-size`.
  */
 export function tuneCollector(): void {
-  // Beside a heap limit of 200 MB V8 lets the old generation grow by a third between two collections of all of it:
-  // by 7 MB, five times a second, 10 ms each. Now by three times what is alive; the limit holds all the same.
+  // With a heap limit of 200 MB V8 lets the old generation grow by a third, 7 MB, between two full collections. That
+  // makes five collections a second, of 10 ms each. Now it grows by three times what is alive, within the same limit.
   setFlagsFromString(`--heap-growing-percent=${growth(getHeapStatistics().heap_size_limit, memoryLimit())}`)
-  // Where objects once lived long, as in the first seconds of an outage, V8 goes on to make their like in the old
-  // generation. There they keep what they refer to from being seen as garbage, and all of it is to be collected.
+  // If objects once lived long, as at the start of an outage, V8 goes on to allocate such objects in the old generation.
+  // There they keep young objects alive until the next full collection.
   setFlagsFromString('--no-allocation-site-pretenuring')
-  // On one processor there is nobody to share the work with, and waiting for the other half of it takes longer.
+  // On one processor there is no other thread to share the work with, and waiting for it takes longer.
   if (availableParallelism() === 1) setFlagsFromString('--no-parallel-scavenge')
 }
 
-/** Of a heap that is bounded far enough below the limit of memory, or of a process without one, it does not matter. */
+/** The growth for a heap with this limit. It is small only if the heap may take most of the limit of memory. */
 export function growth(heapLimit: number, memory: number | undefined): number {
   return memory !== undefined && heapLimit > HEAP_SHARE * memory ? CAREFUL_GROWTH : GROWTH
 }

@@ -9,7 +9,7 @@ export function detached(text: string): string {
   return Buffer.from(text).toString()
 }
 
-/** The same text as one piece, so that the pieces it was put together from can be collected. It must not start with NUL. */
+/** The same text as one piece, so that the pieces it was made of can be collected. It must not start with NUL. */
 export function flattened(text: string): string {
   // Reading a character makes V8 do so, unless the compiler can prove that the result does not depend on it.
   return text.charCodeAt(0) > 0 ? text : ''

@@ -1,15 +1,15 @@
-/** Work in slices. Each lane has its share of each turn of the event loop, milliseconds. */
+/** Work is done in slices. Each lane has its share of each turn of the event loop (ms). */
 const LANES = { guaranteed: 5, hasty: 0.5 } as const
-/** A step of one lane that takes longer leaves nothing of its turn to the other. */
+/** After a step of one lane that takes longer the other lane runs in the next turn (ms). */
 const LONG_MS = 8
-/** A turn in which work was begun at once for longer than this begins no more of it. */
+/** No more work begins at once in a turn after this time (ms). */
 const TURN_MS = 5
 
 export type LaneName = keyof typeof LANES
 
 /**
- * Decides who runs in each turn of the event loop: first what is urgent, then a slice of each lane. However much of
- * it there is, others get their turn of the loop in between.
+ * Decides what runs in each turn of the event loop: first urgent callbacks, then a slice of each lane. However much work
+ * there is, the event loop goes round between two slices.
  */
 export class Scheduler {
   readonly #urgent: (() => void)[] = []
@@ -19,18 +19,18 @@ export class Scheduler {
   /** When work was first begun at once in this turn. */
   #turnBegan: number | undefined
 
-  /** How many hasty requests wait to begin. */
+  /** The number of hasty requests that wait to begin. */
   get length(): number {
     return this.#lanes.hasty.starting
   }
 
-  /** Calls back at the end of this turn, before all slices. */
+  /** Calls back at the end of this turn, before any slice. */
   urgent(callback: () => void): void {
     this.#urgent.push(callback)
     this.#arrange()
   }
 
-  /** Undefined if the caller may run at once: nobody waits in the lane, and this turn was not used for such work yet. */
+  /** As `start`, but undefined if the caller may run now: its lane is empty, and this turn has time for such work. */
   begin(lane: LaneName): Promise<void> | undefined {
     const now = performance.now()
     this.#turnBegan ??= now
@@ -40,14 +40,14 @@ export class Scheduler {
   }
 
   /**
-   * Resolves when the caller may run. It must await this very promise, and ends its slice by its next `await`. Small
-   * work does not wait behind large.
+   * Resolves when the caller may run. The caller must await this very promise, and its slice ends at its next `await`.
+   * Small work does not wait behind large work.
    */
   start(lane: LaneName, isSmall = false): Promise<void> {
     return this.#await(isSmall ? this.#lanes[lane].small : this.#lanes[lane].fresh)
   }
 
-  /** The same, for work that has begun: it goes on before other work of its lane begins, unless that is small. */
+  /** The same for work that has begun. It continues before other work of its lane begins, unless that is small. */
   resume(lane: LaneName): Promise<void> {
     return this.#await(this.#lanes[lane].begun)
   }
@@ -86,7 +86,7 @@ async function slice(lane: Lane, end: number): Promise<void> {
     const next = lane.next()
     if (!next) return
     next()
-    // Whoever waited goes on before this does: promises' jobs are first in, first out.
+    // The resumed work runs before this function does, because promise jobs are first in, first out.
     await undefined
     if (performance.now() >= end) return
   }
@@ -106,7 +106,7 @@ class Lane {
     return this.starting + this.begun.length
   }
 
-  /** Small work and the rest in turn, so that neither waits for all of the other. */
+  /** Alternates small work and the rest, so that neither waits for all of the other. */
   next(): (() => void) | undefined {
     const small = this.#isSmallNext ? this.small.shift() : undefined
     this.#isSmallNext = small === undefined
@@ -114,7 +114,7 @@ class Lane {
   }
 }
 
-/** First in, first out; an array's own `shift` would move all the others each time. */
+/** First in, first out. The `shift` of an array would move all other entries each time. */
 class Queue {
   #waiting: ((() => void) | undefined)[] = []
   #next = 0

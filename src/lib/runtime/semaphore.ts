@@ -5,7 +5,7 @@ interface Waiter {
   enter: () => void
 }
 
-/** So much at one time, in the order of coming. What is heavier than all of it is let in alone. */
+/** Admits up to a total weight at one time, in the order of arrival. What is heavier than that is admitted alone. */
 export class WeightedSemaphore {
   readonly #capacity: number
   readonly #waiting = new Set<Waiter>()
@@ -15,7 +15,7 @@ export class WeightedSemaphore {
     this.#capacity = capacity
   }
 
-  /** Undefined if there is room at once. Rejects with `over_capacity` if there is none in time. */
+  /** Waits for room; undefined if there is room now. Rejects with `over_capacity` after `patienceMs`. */
   acquire(weight: number, patienceMs: number): Promise<void> | undefined {
     if (this.#waiting.size === 0 && this.#fits(weight)) {
       this.#held += weight

@@ -27,53 +27,49 @@ export function registerGauges(
     () => [[build, 1]],
   )
   plain('eventgate_ready', 'Whether /_info/ready answers 200', () => (health.unreadiness ? 0 : 1))
-  plain('eventgate_connections', 'Connections that are open', () => connections.count)
-  plain('eventgate_connections_limit', 'Connections that there may be at most', () => connections.limits.max)
-  byDelivery(
-    'eventgate_in_flight_bytes',
-    'Bytes of requests that are under way',
-    of => admission.inFlight(of).bytes,
-  )
+  plain('eventgate_connections', 'Open connections', () => connections.count)
+  plain('eventgate_connections_limit', 'Maximum number of open connections', () => connections.limits.max)
+  byDelivery('eventgate_in_flight_bytes', 'Bytes of requests in flight', of => admission.inFlight(of).bytes)
   byDelivery(
     'eventgate_in_flight_events',
-    'Events of requests that are under way',
+    'Events of requests in flight',
     of => admission.inFlight(of).events,
   )
   byDelivery(
     'eventgate_in_flight_limit_bytes',
-    'Bytes that may be under way at most',
+    'Maximum bytes of requests in flight',
     of => admission.room(of).maxBytes,
   )
   byDelivery(
     'eventgate_in_flight_limit_events',
-    'Events that may be under way at most',
+    'Maximum number of events in flight',
     of => admission.room(of).maxEvents,
   )
 
   const state = (of: Delivery) => producers[of].state
   byDelivery(
     'eventgate_producer_queue_events',
-    'Events that a producer has, without an outcome',
+    'Events that a producer holds, which have no outcome yet',
     of => state(of)?.queued.events,
   )
   byDelivery(
     'eventgate_producer_queue_bytes',
-    'Bytes of the events that a producer has',
+    'Bytes of the events that a producer holds',
     of => state(of)?.queued.bytes,
   )
   byDelivery(
     'eventgate_producer_queue_limit_events',
-    'Events that a producer may have at most',
+    'Maximum number of events that a producer holds',
     of => state(of)?.bounds.events,
   )
   byDelivery(
     'eventgate_producer_queue_limit_bytes',
-    'Bytes that a producer may have at most',
+    'Maximum bytes of events that a producer holds',
     of => state(of)?.bounds.bytes,
   )
   byDelivery(
     'eventgate_producer_idempotent',
-    'Whether brokers recognise what is sent again, so that nothing is stored twice',
+    'Whether brokers recognise a batch that is sent again, so that nothing is stored twice',
     of => {
       const known = state(of)
       return known && (known.notIdempotent === undefined ? 1 : 0)
@@ -86,7 +82,7 @@ export function registerGauges(
   const states = ['reachable', 'unreachable', 'untried'] as const
   metrics.gauge(
     'eventgate_kafka_brokers',
-    'Brokers, by what became of the last request to each',
+    'Brokers, by the result of the last request to each',
     ['delivery', 'state'],
     () =>
       DELIVERIES.flatMap(delivery => {
@@ -111,12 +107,16 @@ export function registerGauges(
   const { counts } = schemas
   const counted = (name: string, help: string, read: () => number) =>
     metrics.readCounter(name, help, [], () => [[{}, read()]])
-  counted('eventgate_schema_cache_hits_total', 'Uses of schemas that were in memory', () => counts.hits)
+  counted(
+    'eventgate_schema_cache_hits_total',
+    'Schema lookups that were answered from memory',
+    () => counts.hits,
+  )
   counted('eventgate_schema_cache_misses_total', 'Schemas that had to be loaded', () => counts.misses)
-  counted('eventgate_schema_compiles_total', 'Schemas that were compiled', () => counts.compiled)
+  counted('eventgate_schema_compiles_total', 'Schemas compiled', () => counts.compiled)
   counted(
     'eventgate_schema_compile_seconds_total',
-    'Time that compiling schemas took',
+    'Time spent compiling schemas',
     () => counts.compileMs / 1000,
   )
   metrics.readCounter(
@@ -133,12 +133,12 @@ export function registerGauges(
   )
   plain(
     'eventgate_stream_config_ttl_seconds',
-    'How often the stream configuration is to be fetched; 0: at the start only',
+    'How often the stream configuration is fetched; 0 means only at the start',
     () => configs.ttlSeconds,
   )
   plain(
     'eventgate_stream_config_streams',
-    'Streams in the stream configuration, regular expressions too',
+    'Streams in the stream configuration, including regular expressions',
     () => configs.table.size,
   )
   plain(

@@ -5,7 +5,7 @@ import type { Producer, ProducerState } from '../producers/producer.js'
 import type { SchemaRepository } from '../schemas/repository.js'
 import type { StreamConfigs } from '../streams/config-source.js'
 
-/** What health is told by. */
+/** The parts whose state is reported. */
 export interface HealthSources {
   connections: Connections
   admission: Admission
@@ -15,18 +15,18 @@ export interface HealthSources {
   producers: Record<Delivery, Producer>
 }
 
-/** Why a service is not to be sent requests. */
+/** Why a service should not get requests. */
 export interface NotReady {
   code: 'draining' | 'not_ready'
   reason: string
 }
 
-/** Between two probes of Kafka. */
+/** Time between two probes of Kafka (ms). */
 const PROBE_PAUSE_MS = 1000
 
 /**
- * What the service knows of its own state. Readiness asks nothing of anybody, and least of all a produce: in
- * production a slow broker once made every pod unready at the same moment (docs/contract.md 1.5).
+ * What the service knows about its own state. Readiness waits for no other service, and never for a produce: a slow
+ * broker once made every pod unready at the same moment (docs/contract.md 1.5).
  */
 export class Health {
   readonly #sources: HealthSources
@@ -34,16 +34,16 @@ export class Health {
   readonly #since = performance.now()
   #probeAt = 0
 
-  /** `unreadyWithoutKafkaMs` 0: Kafka's state is none of readiness's business. */
+  /** With `unreadyWithoutKafkaMs` 0, readiness does not depend on Kafka. */
   constructor(sources: HealthSources, unreadyWithoutKafkaMs: number) {
     this.#sources = sources
     this.#unreadyWithoutKafkaMs = unreadyWithoutKafkaMs
   }
 
-  /** Undefined when it is ready. Where that is in doubt it has Kafka probed, for the next answer. */
+  /** Undefined if the service is ready. In doubt it has Kafka probed, for the next answer. */
   notReady(): NotReady | undefined {
     const now = performance.now()
-    // A producer that is idle knows its brokers by what was long ago, and without requests no other does either.
+    // An idle producer knows only what its brokers were like when it last asked them.
     if (this.#isLong && this.#kafka.some(isCutOff) && now >= this.#probeAt) {
       this.#probeAt = now + PROBE_PAUSE_MS
       for (const delivery of DELIVERIES) void this.#sources.producers[delivery].probe?.()
@@ -51,7 +51,7 @@ export class Health {
     return this.unreadiness
   }
 
-  /** As `notReady`, by what is known. */
+  /** As `notReady`, without a probe. */
   get unreadiness(): NotReady | undefined {
     if (this.#sources.connections.closing)
       return { code: 'draining', reason: 'the service is shutting down: send requests elsewhere' }
@@ -66,7 +66,7 @@ export class Health {
     return DELIVERIES.flatMap(delivery => this.#sources.producers[delivery].state ?? [])
   }
 
-  /** By any producer, or since the start. */
+  /** Since any producer stored an event, or since the start. */
   get #msSinceStored(): number {
     const since = performance.now() - this.#since
     return Math.min(since, ...this.#kafka.map(({ msSinceStored }) => msSinceStored ?? Infinity))
@@ -76,7 +76,7 @@ export class Health {
     return this.#unreadyWithoutKafkaMs > 0 && this.#msSinceStored >= this.#unreadyWithoutKafkaMs
   }
 
-  /** All of it, for a person and for programs that watch. */
+  /** The whole state, for people and for programs that watch. */
   report(): object {
     const { connections, admission, schemas, configs, producers } = this.#sources
     const notReady = this.unreadiness
@@ -107,7 +107,7 @@ function isReached({ brokers }: ProducerState): boolean {
   return brokers.some(({ state }) => state === 'reachable')
 }
 
-/** Whether none of the brokers that it asked can be reached. */
+/** Whether it asked brokers and cannot reach any. */
 function isCutOff(producer: ProducerState): boolean {
   return !isReached(producer) && producer.brokers.some(({ state }) => state === 'unreachable')
 }

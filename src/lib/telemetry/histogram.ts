@@ -2,10 +2,10 @@ import type { Metric, Registry } from 'prom-client'
 
 type Labels = Readonly<Record<string, string>>
 
-/** How values are distributed over buckets. An observation is a few additions. */
+/** The distribution of values over buckets. An observation costs a few additions. */
 export class Distribution {
   readonly #bounds: readonly number[]
-  /** How many fell into each bucket, and beyond the last; not added up. */
+  /** The number of values in each bucket and beyond the last. Not cumulative. */
   readonly #counts: number[]
   #sum = 0
 
@@ -21,7 +21,7 @@ export class Distribution {
     this.#sum += value
   }
 
-  /** The samples of a histogram in Prometheus's form, whose buckets add up. */
+  /** The samples of a histogram in Prometheus's form, whose buckets are cumulative. */
   samples(name: string, labels: Labels): { metricName: string; labels: object; value: number }[] {
     let total = 0
     const buckets = this.#counts.map((count, i) => {
@@ -47,8 +47,8 @@ interface HistogramOptions {
 }
 
 /**
- * A histogram that is cheap enough to be observed with every event: prom-client's own makes a key of its labels
- * each time. It is what a registry asks of a metric, and no more.
+ * A histogram that is cheap enough to be observed with every event. That of prom-client makes a key of its labels each
+ * time. It has only the members that a registry needs.
  */
 export class CheapHistogram {
   readonly name: string
@@ -69,7 +69,7 @@ export class CheapHistogram {
     registry.registerMetric(this as unknown as Metric)
   }
 
-  /** Those with these labels: to be kept by who observes. */
+  /** The series with these labels. Callers should keep it. */
   of(labels: Labels): Distribution {
     const key = JSON.stringify(Object.values(labels))
     let series = this.#series.get(key)

@@ -27,7 +27,7 @@ export function makeInstruments(metrics: MetricSet) {
   const events = byDelivery(() => new PairCounter())
   metrics.readCounter(
     'eventgate_events_total',
-    'Events of requests, by what became of them and, where they were not stored, by the code of the reason',
+    'Events of requests, by outcome and, if they were not stored, by the code of the reason',
     ['delivery', 'outcome', 'code'],
     () =>
       DELIVERIES.flatMap(delivery =>
@@ -39,7 +39,7 @@ export function makeInstruments(metrics: MetricSet) {
   )
   const produceSeconds = metrics.histogram(
     'eventgate_produce_duration_seconds',
-    'Time from the handing of an event to its producer to what became of it',
+    'Time from handing an event to its producer to its outcome',
     ['delivery', 'outcome'],
     SECONDS,
   )
@@ -50,7 +50,7 @@ export function makeInstruments(metrics: MetricSet) {
     requestBytes: ofDelivery(
       metrics.histogram(
         'eventgate_request_size_bytes',
-        'Bytes of the body of a request, without its coding',
+        'Bytes of the body of a request, when decoded',
         ['delivery'],
         BYTES,
       ),
@@ -76,7 +76,7 @@ export function makeInstruments(metrics: MetricSet) {
     ),
     hastyLost: metrics.counter(
       'eventgate_hasty_events_lost_total',
-      'Events not stored after they were answered 202, by reason; invalid ones too',
+      'Events not stored after they were answered 202, by reason, including invalid ones',
       ['reason'],
     ),
     errorEventsLost: metrics.counter(
@@ -86,7 +86,7 @@ export function makeInstruments(metrics: MetricSet) {
     ),
     streamConfigFailures: metrics.counter(
       'eventgate_stream_config_failures_total',
-      'Fetches of the stream configuration that failed; the last good one stays in force',
+      'Failed fetches of the stream configuration; the last good one stays in force',
       [],
     ),
     kafkaRequests: metrics.counter('eventgate_kafka_requests_total', 'Produce requests sent to brokers', [
@@ -94,12 +94,12 @@ export function makeInstruments(metrics: MetricSet) {
     ]),
     kafkaEventsSent: metrics.counter(
       'eventgate_kafka_events_sent_total',
-      'Events sent to brokers, each time that they were sent',
+      'Events sent to brokers, counted each time they are sent',
       ['delivery'],
     ),
     kafkaEventsLate: metrics.counter(
       'eventgate_kafka_events_late_total',
-      'Events that turned out to be stored after they were answered as of unknown fate',
+      'Events that turned out to be stored after they were answered as unknown',
       ['delivery'],
     ),
     kafkaRequestBytes: metrics.histogram(

@@ -20,7 +20,7 @@ export function makeLog(logging: Logging, name: string): Log {
   )
 }
 
-/** The names of bunyan's fields, which operators' pipelines know; `isNamed` writes `"INFO"` for 30. */
+/** The names of bunyan's fields, which operators' pipelines know. `isNamed` writes `"INFO"` for 30. */
 function bunyan(isNamed: boolean): LoggerOptions {
   return {
     formatters: {
@@ -31,7 +31,7 @@ function bunyan(isNamed: boolean): LoggerOptions {
   }
 }
 
-/** Fields of ours that have a name in the Elastic Common Schema; the rest stand below `eventgate`. */
+/** Fields that have a name in the Elastic Common Schema. All others are below `eventgate`. */
 const ECS_NAMES: Readonly<Record<string, string>> = {
   code: 'event.code',
   request_id: 'http.request.id',
@@ -71,12 +71,12 @@ function toEcs(fields: object): Record<string, unknown> {
   return line
 }
 
-/** What clients wrote stands in the log, and pino writes controls as they are. */
+/** Escapes control characters: lines have texts of clients, and pino writes controls as they are. */
 function sanitized(destination: { write(line: string): unknown }): { write(line: string): void } {
   return { write: line => void destination.write(printable(line)) }
 }
 
-/** A bunyan stream of type `raw` that writes service-runner's log records through pino; carries `log` to the app. */
+/** A bunyan stream of type `raw`. It writes service-runner's log records through pino, and carries `log` to the app. */
 export class LogStream {
   constructor(readonly log: Log) {}
 

@@ -18,14 +18,14 @@ import {
 import type { Delivery, Trace } from '../eventgate.js'
 
 const NAME = 'eventgate'
-/** Of one span: what SDKs keep. */
+/** Links of one span. SDKs keep no more. */
 const MAX_LINKS = 128
-/** The SDK's own name. Not written in the import, for it may be absent. */
+/** The name of the SDK. It is not written in the import because the package may be absent. */
 const SDK = '@opentelemetry/sdk-node'
-/** What is not exported yet has so long when the service ends. */
+/** Time to export what is left when the service ends (ms). */
 const FLUSH_MS = 1000
 
-/** One of a Kafka producer's batches, as far as a trace is concerned. */
+/** What a trace tells about a batch of a Kafka producer. */
 interface TracedBatch {
   readonly topic: string
   readonly partition: number
@@ -34,14 +34,14 @@ interface TracedBatch {
 
 /** A running SDK. */
 export interface Exporting {
-  /** Exports what is left, if that can be done soon. Never rejects. */
+  /** Exports what is left, if that takes no more than a second. Never rejects. */
   end(): Promise<void>
 }
 
-/** Traces were asked for, and there is nothing to make them with. */
+/** The environment asks for traces, but no SDK is installed. */
 export class NoTracing extends Error {}
 
-/** Whether the environment asks for traces, in OpenTelemetry's words. */
+/** Whether the environment asks for traces, by OpenTelemetry's variables. */
 export function isTracingAskedFor(env: NodeJS.ProcessEnv): boolean {
   if (env.OTEL_SDK_DISABLED?.trim().toLowerCase() === 'true') return false
   const exporters = env.OTEL_TRACES_EXPORTER?.trim()
@@ -50,15 +50,15 @@ export function isTracingAskedFor(env: NodeJS.ProcessEnv): boolean {
 }
 
 /**
- * Starts the SDK if the environment asks for it and no other was started before; it reads the rest of `OTEL_…`
- * itself. Throws NoTracing if it is not installed.
+ * Starts the SDK if the environment asks for traces and no other SDK runs. The SDK reads the rest of `OTEL_…` itself.
+ * Throws NoTracing if it is not installed.
  */
 export async function startTracing(
   env: NodeJS.ProcessEnv,
   serviceName: string,
 ): Promise<Exporting | undefined> {
   if (!isTracingAskedFor(env) || tracerOf('') !== undefined) return undefined
-  // Metrics are Prometheus's here, and logs are lines: without these the SDK would look for both.
+  // The service has metrics and logs of its own. Without these variables the SDK would export both as well.
   env.OTEL_METRICS_EXPORTER ??= 'none'
   env.OTEL_LOGS_EXPORTER ??= 'none'
   const NodeSDK = await loadSdk()
@@ -88,7 +88,7 @@ async function loadSdk(): Promise<new (options: object) => Sdk> {
   }
 }
 
-/** Undefined where no SDK is registered. */
+/** Undefined if no SDK is registered. */
 function tracerOf(version: string): Tracer | undefined {
   const provider = trace.getTracerProvider()
   return provider instanceof ProxyTracerProvider
@@ -96,7 +96,7 @@ function tracerOf(version: string): Tracer | undefined {
     : provider.getTracer(NAME, version)
 }
 
-/** The one place that knows OpenTelemetry. Where nobody traces there is none of it: that is decided at the start. */
+/** The only place that knows OpenTelemetry. Whether there is tracing at all is decided at the start. */
 export class Tracing {
   readonly #tracer: Tracer
 
@@ -104,7 +104,7 @@ export class Tracing {
     this.#tracer = tracer
   }
 
-  /** Undefined where no SDK is registered. */
+  /** Undefined if no SDK is registered. */
   static open(version: string): Tracing | undefined {
     const tracer = tracerOf(version)
     return tracer && new Tracing(tracer)
@@ -136,7 +136,7 @@ export class Tracing {
     return new RequestSpan(span, traceOf(span))
   }
 
-  /** What a Kafka producer's requests are told to: a span for each that carries events of recorded traces. */
+  /** Makes a span of each produce request that carries events of recorded traces. */
   ofKafka(delivery: Delivery): {
     begin(batches: readonly TracedBatch[]): ((problem?: string) => void) | undefined
   } {
@@ -167,7 +167,7 @@ export class Tracing {
       'eventgate.delivery': delivery,
     }
     const links: Link[] = [...traces].slice(0, MAX_LINKS).map(trace => ({ context: trace }))
-    // A child of one request, so that the sampler judges it as that; the links are what tells of all.
+    // A child of one request, so that the sampler treats both alike. The links name all requests.
     const span = this.#tracer.startSpan(
       topic === undefined ? 'send' : `send ${topic}`,
       { kind: SpanKind.PRODUCER, attributes, links },
@@ -204,7 +204,7 @@ export class RequestSpan {
     this.end()
   }
 
-  /** Of a request that was not answered, for its client is gone; does nothing after an answer. */
+  /** Ends the span of a request whose client went away. Does nothing after an answer. */
   end(): void {
     if (!this.#open) return
     this.#open = false
@@ -212,7 +212,7 @@ export class RequestSpan {
   }
 }
 
-/** A defect of a sampler's, a propagator's or an exporter's is none of the events'. */
+/** A defect of a sampler, a propagator or an exporter must not affect events. */
 function quietly<T>(work: () => T): T | undefined {
   try {
     return work()
@@ -225,7 +225,7 @@ function traceOf(span: Span): Trace {
   const { traceId, spanId, traceFlags } = span.spanContext()
   if ((traceFlags & TraceFlags.SAMPLED) === 0) return { traceId, spanId, traceFlags }
   const headers: Record<string, string> = {}
-  // Without the client's baggage, which may be large, and would be in each of its events.
+  // The client's baggage may be large, and would be in each of its events.
   const carried = propagation.deleteBaggage(trace.setSpan(context.active(), span))
   propagation.inject(carried, headers, defaultTextMapSetter)
   return { traceId, spanId, traceFlags, headers }
