@@ -77,12 +77,12 @@ function compareFiles(output: string, lockFile: string, text: string, lock: Lock
 
 function lockOf(schemas: readonly SchemaFile[], streams: readonly SourceFile[], text: string): Lock {
   const hash = (value: string) => createHash('sha256').update(value).digest('hex').slice(0, 16)
-  const of = (files: readonly SourceFile[], name: (file: never) => string) =>
-    Object.fromEntries(files.map(file => [name(file as never), hash(JSON.stringify(file.value))]).sort())
+  const hashes = (files: readonly (readonly [name: string, file: SourceFile])[]) =>
+    Object.fromEntries(files.map(([name, { value }]) => [name, hash(JSON.stringify(value))]).sort())
   return {
     eventgate: readInfo().version,
-    schemas: of(schemas, uriOf),
-    streams: of(streams, ({ name }: SourceFile) => name),
+    schemas: hashes(schemas.map(file => [uriOf(file), file])),
+    streams: hashes(streams.map(file => [file.name, file])),
     types: hash(text),
   }
 }

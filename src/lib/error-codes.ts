@@ -34,8 +34,7 @@ export const EVENT_ERRORS = {
     remedy: 'Nest less. Most likely an object that refers to itself was serialised.',
   }),
   event_number_inexact: invalid(400, {
-    cause:
-      'The event has a number that JavaScript would change, such as an integer beyond 2^53−1, or `1e400`.',
+    cause: 'JavaScript would change a number of the event: an integer beyond 2^53−1, or `1e400`.',
     remedy: 'Send the number as text, and declare it as text in the schema.',
   }),
   event_too_large: invalid(400, {
@@ -47,23 +46,19 @@ export const EVENT_ERRORS = {
     remedy: 'Name the schema: `"$schema": "/test/event/1.0.0"`.',
   }),
   schema_uri_refused: invalid(400, {
-    cause:
-      '`$schema` is not of the form `/title/version`: it is an absolute URI, a path with `..`, or a meta-schema.',
-    remedy:
-      'Name the schema as its repository does. The option `allow_absolute_schema_uris` permits absolute URIs.',
+    cause: '`$schema` is not `/title/version`: it is absolute, has `..`, or names a meta-schema.',
+    remedy: 'Use `/title/version`. The option `allow_absolute_schema_uris` permits absolute URIs.',
   }),
   schema_not_found: invalid(400, {
     cause: 'No repository has the schema.',
-    remedy:
-      'Check title and version. Release a new schema first; it is looked up again after `schema_failure_ttl_ms`.',
+    remedy: 'Check title and version. A new schema is found `schema_failure_ttl_ms` after its release.',
   }),
   schema_broken: invalid(400, {
     cause: 'The schema does not compile, or refers to a schema that does not exist.',
     remedy: 'Fix the schema. The message says where.',
   }),
   schema_insecure: invalid(400, {
-    cause:
-      'The schema has a string with a `pattern` or `format` and without `maxLength`, or a pattern that may take very long.',
+    cause: 'A string has a `pattern` or `format` without `maxLength`, or a pattern may take very long.',
     remedy: 'Add a `maxLength`, or use [another pattern](SECURITY.md#regular-expressions).',
   }),
   stream_missing: invalid(400, {
@@ -71,8 +66,7 @@ export const EVENT_ERRORS = {
     remedy: 'Name the stream.',
   }),
   stream_name_illegal: invalid(400, {
-    cause:
-      "Kafka cannot have a topic of that name, or the name differs from another stream's topic only in `.` and `_`.",
+    cause: 'The topic name is illegal in Kafka, or differs from another topic only in `.` and `_`.',
     remedy: 'Use another name: at most 249 characters of `A-Z a-z 0-9 . _ -`, with the topic prefix.',
   }),
   stream_not_configured: invalid(400, {
@@ -96,8 +90,7 @@ export const EVENT_ERRORS = {
     remedy: "Send the field, or remove it from the stream's `message_key_fields`.",
   }),
   timestamp_unparsable: invalid(400, {
-    cause:
-      '`meta.dt` is not an ISO 8601 time, does not exist in the calendar, or is outside the range of Kafka (1970 and later).',
+    cause: '`meta.dt` is not ISO 8601, does not exist, or is outside the range of Kafka (from 1970 on).',
     remedy: 'Send ISO 8601 in UTC, or leave the field out: EventGate fills it in.',
   }),
   validation_failed: invalid(400, {
@@ -111,12 +104,10 @@ export const EVENT_ERRORS = {
 
   schema_lookups_exceeded: unavailable({
     cause: 'The request names more than 16 schemas that are neither in memory nor in a file.',
-    remedy:
-      'Retry: the schemas that were fetched are in memory now. Split events of many new schemas over several requests.',
+    remedy: 'Retry: schemas that were fetched are in memory then. Or name fewer in one request.',
   }),
   schema_unavailable: unavailable({
-    cause:
-      'The schema is not in memory. Its repository is unreachable, answers with something else, or has too many lookups open.',
+    cause: 'A repository is unreachable, answers with something else, or has too many lookups open.',
     remedy: 'Retry. Operators: check that the repository is reachable (`eventgate_schema_repository_up`).',
   }),
   stream_config_unavailable: unavailable({
@@ -132,15 +123,12 @@ export const EVENT_ERRORS = {
     remedy: 'Retry later, at a lower rate. Operators: [runbook](runbook.md#eventgatequeuenearbound).',
   }),
   partition_unavailable: unavailable({
-    cause:
-      'An event of this partition timed out, or no broker answers and an event of another partition timed out.',
+    cause: 'An event of the partition timed out. Or one of another did, and no broker answers.',
     remedy: 'Retry later. Operators: check that the partition has a leader and enough in-sync replicas.',
   }),
   topic_refused: unavailable({
-    cause:
-      "The service may not write to the topic. Or the brokers cannot create it, because its name differs from another topic's only in `.` and `_`.",
-    remedy:
-      'Operators: check the authorization and the name of the topic. The message names the other topic.',
+    cause: 'The service may not write to the topic, or its name differs from another only in `.` and `_`.',
+    remedy: 'Operators: check authorization and name of the topic. The message names the other topic.',
   }),
   kafka_misconfigured: unavailable({
     cause: 'The configuration of the producer does not fit the cluster.',
@@ -195,8 +183,7 @@ export const REQUEST_ERRORS = {
     remedy: 'Send the body faster, or in several requests.',
   }),
   body_too_large: invalid(413, {
-    cause:
-      'The body is larger than `max_body_size`, as sent or decoded, or has more events or values than the service can hold.',
+    cause: 'The body exceeds `max_body_size`, as sent or decoded, or has too many events or values.',
     remedy: 'Send fewer events at a time.',
   }),
   query_refused: invalid(400, {
@@ -205,8 +192,7 @@ export const REQUEST_ERRORS = {
   }),
   route_not_found: invalid(404, {
     cause: 'The path does not exist, or is switched off.',
-    remedy:
-      'POST events to `/v1/events`; `/?doc` lists all paths. The options `dev_ui`, `validate_endpoint` and `test_events` switch some on.',
+    remedy: 'POST events to `/v1/events`. `/?doc` lists all paths that are switched on.',
   }),
   origin_refused: invalid(403, {
     cause: 'A page of another site, or a request with an unknown `Host`, asked for recorded events.',
@@ -225,8 +211,7 @@ export const REQUEST_ERRORS = {
     remedy: 'Use a method of the `allow` header.',
   }),
   content_type_unsupported: invalid(415, {
-    cause:
-      '`content-type` is absent, or is not `application/json`, `text/plain` or `application/reports+json` in UTF-8.',
+    cause: '`content-type` is not UTF-8 `application/json`, `text/plain` or `application/reports+json`.',
     remedy: 'Send `application/json`.',
   }),
   content_encoding_unsupported: invalid(415, {
@@ -242,8 +227,7 @@ export const REQUEST_ERRORS = {
     remedy: 'Send no cookies: they are the usual cause.',
   }),
   over_capacity: unavailable({
-    cause:
-      'A [bound](operations.md#bounds) of the service is reached: bytes, events, requests or connections.',
+    cause: 'A [bound](operations.md#bounds) is reached: bytes, events, requests or connections.',
     remedy: 'Retry after `Retry-After`. Operators: [runbook](runbook.md#eventgaterefusing).',
   }),
   draining: unavailable({
