@@ -125,7 +125,7 @@ test('src/lib is few boxes with few dependencies, no file is both a file and a f
   }
 })
 
-test('a source file has 300 lines at most, but for five that may have 400', () => {
+test('a source file has 300 lines at most, except for five that may have 400', () => {
   const lines = new Map(
     all
       .filter(file => /(?<!\.d)\.(ts|js|css)$/.test(file))

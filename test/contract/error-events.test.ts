@@ -65,7 +65,7 @@ test('the schema for older readers', async t => {
   assert.ok(!('error_type' in (error as object)) && !('dt' in (error as object)))
 })
 
-test('there is none where none is wanted: another failure, no error stream', async t => {
+test('no error event is made for another failure, or without an error stream', async t => {
   const without = await startService(t)
   assert.equal((await without.post(refused())).status, 400)
   const service = await startService(t, { error_stream: 'gate.error' })

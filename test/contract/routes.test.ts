@@ -180,7 +180,7 @@ test('/?spec', async t => {
     Object.entries<Document>(item).map(([method, operation]) => ({ path, method, operation })),
   )
 
-  await t.test('is valid by the JSONSchema of OpenAPI 3, which a document that is none is not', () => {
+  await t.test('is valid by the JSONSchema of OpenAPI 3, and another document is not', () => {
     const ajv = new AjvDraft04.default({ allErrors: true, strict: false })
     addFormats.default(ajv)
     const validate = ajv.compile(openapiV3)

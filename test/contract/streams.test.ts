@@ -96,7 +96,7 @@ test('which streams take which events', async t => {
         1,
       )
   })
-  await t.test('an expression that is none is left out, and said so', () => {
+  await t.test('an invalid expression is left out, and said so', () => {
     const lines = service.log().map(({ msg }) => String(msg))
     assert.ok(lines.some(line => line.startsWith('stream configuration: ') && line.includes('is left out')))
   })

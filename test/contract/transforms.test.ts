@@ -223,7 +223,7 @@ test('transforms that are not named do nothing', async t => {
   assert.deepEqual(last(service), GOOD)
 })
 
-test('a transform that is not known, and an expression that is none or slow, are errors at the start', async t => {
+test('an unknown transform, and an invalid or slow expression, are errors at the start', async t => {
   const wrong: [conf: object, says: RegExp][] = [
     [
       { transforms: ['eventgateWikimediaDefaults', 'testKitchn'] },

@@ -121,7 +121,11 @@ test('code is no prose', () => {
     assert.deepEqual(wrong('src/x.ts', text), [], text)
 })
 
-test('of tests the comments are read, not the literals, which hold data', () => {
+test('of tests the comments and the names are read, not other literals, which hold data', () => {
+  assert.deepEqual(wrong('test/x.ts', "test('it shall be', () => {\n  await t.test('it shall', f)\n})"), [
+    '1 "shall"',
+  ])
+  assert.deepEqual(wrong('test/x.ts', `  await t.test(\n    \`it shall \${x} y\`, f)`), ['2 "shall"'])
   assert.deepEqual(wrong('test/x.ts', "// it shall\nsend('it shall be')"), ['1 "shall"'])
 })
 

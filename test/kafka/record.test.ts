@@ -180,7 +180,7 @@ test('what an event becomes in Kafka', async t => {
     assert.ok(Number(late) >= before && Number(late) <= Date.now())
   })
 
-  await t.test('a time that is none refuses the event', async () => {
+  await t.test('an invalid time refuses the event', async () => {
     const event = page('timed', { meta: { stream: 'timed', dt: 'yesterday' } })
     assertFailure(await service.post(event), { status: 400, invalid: ['timestamp_unparsable'] })
   })

@@ -63,7 +63,7 @@ test('a broker that takes connections and never answers', async t => {
       assert.equal((await service.post(to('x'))).status, 201)
     }
   })
-  await t.test('required at the start: there is none', async t => {
+  await t.test('required at the start: the start fails', async t => {
     const kafka = { ...brokers(await silent(t)), required_at_start: true }
     await assert.rejects(startService(t, { kafka, ...QUICK }), /ended with 1/)
   })

@@ -19,7 +19,7 @@ export function paragraphsOf(file: string, text: string): Paragraph[] | undefine
   const name = file.slice(file.lastIndexOf('/') + 1)
   if (name === 'CHANGELOG.md') return ofMarkdown(latestEntry(text))
   if (name.endsWith('.md')) return ofMarkdown(text)
-  if (/\.(ts|js)$/.test(name)) return ofScript(text, !/(^|\/)test\//.test(file))
+  if (/\.(ts|js)$/.test(name)) return ofScript(text, /(^|\/)test\//.test(file))
   if (name.endsWith('.css')) return ofBlocks(text, /\/\*[\s\S]*?\*\//g)
   if (name.endsWith('.html')) return ofHtml(text)
   if (name.endsWith('.tpl')) return ofTemplate(text)
@@ -232,18 +232,16 @@ function* tokensOf(text: string): Generator<Token> {
 const isComment = ({ kind }: Token) =>
   kind === SyntaxKind.SingleLineCommentTrivia || kind === SyntaxKind.MultiLineCommentTrivia
 
-/** The comments of TypeScript or JavaScript and, if asked for, the texts of its literals. */
-function ofScript(text: string, literals: boolean): Paragraph[] {
+/** The comments and literals of TypeScript or JavaScript. Of tests only the names: other literals hold data. */
+function ofScript(text: string, isTest: boolean): Paragraph[] {
   const tokens = [...tokensOf(text)]
-  const found = ofComments(text, tokens.filter(isComment))
-  if (literals)
-    found.push(
-      ...ofLiterals(
-        text,
-        tokens.filter(token => !isComment(token)),
-      ),
-    )
-  return found
+  const literals = ofLiterals(
+    text,
+    tokens.filter(token => !isComment(token)),
+  )
+  const isName = ({ start }: Paragraph) => /\btest\(\s*$/.test(text.slice(Math.max(0, start - 40), start))
+  const shown = isTest ? literals.filter(isName).map(name => ({ ...name, kind: 'line' as const })) : literals
+  return [...ofComments(text, tokens.filter(isComment)), ...shown]
 }
 
 /** Comments of one line that follow each other are one text. */

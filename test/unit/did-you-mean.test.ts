@@ -21,4 +21,4 @@ test('of names that are equally near, the first one is given', () => {
   assert.equal(nearest('portx', ['porta', 'portb']), 'porta')
 })
 
-test('there is none among no names', () => assert.equal(nearest('a', []), undefined))
+test('among no names nothing is nearest', () => assert.equal(nearest('a', []), undefined))

@@ -30,7 +30,7 @@ for (const [path, value, expected] of PATHS)
     assert.deepEqual(stepsOf(path, value), expected)
   })
 
-test('the value at some steps; undefined if there is none', () => {
+test('the value at some steps; undefined without a value', () => {
   const value = { a: [{ b: null }] }
   assert.equal(at(value, []), value)
   assert.equal(at(value, ['a', 0, 'b']), null)

@@ -140,7 +140,7 @@ test('dates and words are texts, and that others read them otherwise is said', (
   }
 })
 
-test('any plain text: the same value as the original, but for dates and numbers that begin with a sign and a dot', () => {
+test('any plain text: the same value as the original, except for dates and numbers that begin with a sign and a dot', () => {
   const scalar = fc
     .string({
       unit: fc.constantFrom(...'0123456789', ...'0011..__::--++eExXbBoOaf'),

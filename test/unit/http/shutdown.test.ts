@@ -9,7 +9,7 @@ test('if nobody says how long the process has, requests are answered within two 
   assert.equal(readConf({}).shutdown_timeout_ms, 10_000)
 })
 
-test('what is configured is used up, but for what an end in order takes', () => {
+test('what is configured is used up, except for what an end in order takes', () => {
   assert.deepEqual(readConf({ shutdown_timeout_ms: 10_000 }).shutdown, {
     ...{ idleMs: 5000, answerMs: 8000, endMs: 8000 },
   })

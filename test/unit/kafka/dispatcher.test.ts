@@ -25,7 +25,7 @@ test('a request carries all partitions of its leader', async () => {
   )
 })
 
-test('a request holds no more than it may, but for one batch, and the rest follows', async () => {
+test('a request holds no more than it may, except for one batch, and the rest follows', async () => {
   const { clock, cluster, send, seen } = setUp({ requestBytes: 1000 })
   cluster.create('wide', 32, () => 2)
   for (let i = 0; i < 100; i++) send('v'.repeat(300) + i, { topic: 'wide', key: `k${i}` })

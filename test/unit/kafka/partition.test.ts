@@ -248,7 +248,7 @@ test('one partition backs off while another takes a new epoch: neither disturbs 
   for (let i = 0; i < 30; i++) assert.equal(answers.get(`w${i}`)?.error, undefined)
 })
 
-test('a partition that was in vain for a whole timeout refuses at once, lets one event at a time in for one attempt, and heals', async () => {
+test('a partition that timed out refuses at once, lets one event at a time in for one attempt, and heals', async () => {
   const { clock, cluster, send, answers, outcome } = setUp()
   cluster.partition('t').starved = true
   send('first')

@@ -20,7 +20,7 @@ test('consistent_random is CRC-32 modulo partitions', () => {
   assert.equal(PARTITIONERS.consistent_random(Buffer.from('123456789'), 1000), 0xcbf43926 % 1000)
 })
 
-test('an empty key is none for consistent_random, and one for murmur2_random', () => {
+test('an empty key is no key for consistent_random, and a key for murmur2_random', () => {
   assert.equal(PARTITIONERS.consistent_random(Buffer.alloc(0), 7), undefined)
   assert.equal(PARTITIONERS.murmur2_random(Buffer.alloc(0), 7), (murmur2(Buffer.alloc(0)) & 0x7fff_ffff) % 7)
 })

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
 import { setUp, setUpAway, TIMEOUT } from '../../support/kafka-sender.js'
 
-test('while Kafka is away no event waits for it once one has waited in vain, and the first after its return is stored', async () => {
+test('while Kafka is away no event waits for it once one has timed out, and the first after its return is stored', async () => {
   const back = 60_000
   const { clock, send, answers, outcome } = setUpAway(back)
   for (let i = 0; i < 4000; i++) clock.at(i * 20, () => send(`v${i}`))
@@ -20,7 +20,7 @@ test('while Kafka is away no event waits for it once one has waited in vain, and
   }
 })
 
-test('one event that waited in vain speaks for partitions that were not tried: without a leader, of other topics, unknown', async () => {
+test('one event that timed out speaks for partitions that were not tried: without a leader, of other topics, unknown', async () => {
   const back = 60_000
   const { clock, cluster, send, answers, outcome } = setUpAway(back)
   cluster.create('wide', 6)
@@ -66,7 +66,7 @@ test('one event that waited in vain speaks for partitions that were not tried: w
   for (const topic of ['rare', 'never', 'alone']) assert.equal(outcome(`${topic} after`), 'stored')
 })
 
-test('what waited in vain does not speak for a partition whose leader is connected, though nobody answers else', async () => {
+test('an event that timed out does not speak for a partition whose leader is connected, though nobody answers else', async () => {
   let now = () => 0
   const { clock, cluster, send, outcome } = setUp(
     {},

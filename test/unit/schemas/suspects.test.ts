@@ -125,7 +125,7 @@ function repository(t: TestContext, files: Record<string, string>) {
   return { schemas, warnings, root }
 }
 
-test('a schema is warned of once, whoever loads it, and is taken all the same', async t => {
+test('a schema is warned of once, however often it is loaded, and is taken all the same', async t => {
   const { schemas, warnings } = repository(t, {
     'a/1.yaml': 'properties: {x: {$ref: /c/1}}\nmaximum: 0100',
     'b/1.yaml': 'properties: {x: {$ref: /c/1}}',

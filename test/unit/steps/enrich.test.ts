@@ -79,7 +79,7 @@ test('an event that lacks everything gets it all', () => {
   assert.notEqual(enriched({}).meta.id, event.meta.id)
 })
 
-test('what an event has is kept, whatever it is, but for its time of receipt', () => {
+test('what an event has is kept, whatever it is, except for its time of receipt', () => {
   const event = {
     $schema: '/own/1',
     meta: { stream: 'own', dt: 'own', id: 'own', request_id: '' },

@@ -116,7 +116,7 @@ test('it is the time of receipt where the event has none, or its schema does not
   assert.equal(without.timestamp, context.receivedAt)
 })
 
-test('a time that is none refuses the event', () => {
+test('an invalid time refuses the event', () => {
   for (const dt of [
     '',
     'yesterday',
