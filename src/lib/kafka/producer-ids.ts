@@ -50,6 +50,11 @@ export class ProducerIds implements Plainness {
     return this.#issued !== undefined && sequence.identify(this.#issued)
   }
 
+  /** Asks for the id that a partition needs soon, so that no event has to wait for it. */
+  prefetch(sequence: Sequence, now: number): void {
+    if (sequence.isEnding(this.#issued)) this.ask(now)
+  }
+
   /** Partitions that come from now on get a new id. */
   renew(): void {
     this.#issued = undefined

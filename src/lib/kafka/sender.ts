@@ -296,8 +296,10 @@ export class Sender {
     const needsId: Partition[] = []
     for (const partition of this.#active) {
       if (partition.queue.deadline <= now) partition.expire(now)
+      const { sequence } = partition.queue
       if (partition.empty) {
         this.#active.delete(partition)
+        this.#producerIds.prefetch(sequence, now)
         continue
       }
       partition.updateShare(now)
@@ -319,7 +321,7 @@ export class Sender {
         this.#metadata.refresh(partition.topic)
         continue
       }
-      if (partition.queue.sequence.needsId && !this.#producerIds.give(partition.queue.sequence)) {
+      if (sequence.needsId && !this.#producerIds.give(sequence)) {
         needsId.push(partition)
         continue
       }

@@ -43,6 +43,12 @@ export class Sequence {
     return this.#producerId === undefined && !this.plain
   }
 
+  /** Whether it will need an id after `issued` soon: it has given its own up, or its epochs end. */
+  isEnding(issued: Issued | undefined): boolean {
+    if (this.plain || (this.#producerId !== undefined && this.#epoch < MAX_EPOCH)) return false
+    return issued === undefined || issued.issue <= this.#issue
+  }
+
   /** Takes an id for what follows. False if it is one that was given up here. */
   identify(issued: Issued): boolean {
     if (issued.issue <= this.#issue) return false
