@@ -1,5 +1,5 @@
 import type { Config } from '../../lib/config/config.js'
-import type { SubSchema } from '../../lib/schemas/json-schema.js'
+import { FactReader } from '../../lib/evolution/facts.js'
 import type { SchemaParts } from '../../lib/schemas/parts.js'
 import { isExpression, StreamTable } from '../../lib/streams/table.js'
 import { lineOf, type SourceFile } from './files.js'
@@ -120,23 +120,13 @@ function matches(expression: string, name: string): boolean {
 
 /** Whether a schema requires the field at a dotted path. */
 function isRequired(parts: SchemaParts, path: string): boolean {
-  let schemas: SubSchema[] = [parts.root]
+  const reader = new FactReader(parts)
+  let facts = reader.of([parts.root])
   for (const name of path.split('.')) {
-    const all = schemas.flatMap(schema => applying(parts, schema))
-    if (!all.some(({ required }) => Array.isArray(required) && required.includes(name))) return false
-    schemas = all.flatMap(({ properties }) => {
-      const own = (properties as Record<string, SubSchema> | undefined)?.[name]
-      return own === undefined ? [] : [own]
-    })
+    if (!facts?.some(({ required }) => Array.isArray(required) && required.includes(name))) return false
+    facts = reader.forProperty(facts, name)
   }
   return true
-}
-
-function applying(parts: SchemaParts, schema: SubSchema, depth = 0): Record<string, unknown>[] {
-  if (typeof schema === 'boolean' || depth > 20) return []
-  if (typeof schema.$ref === 'string') return applying(parts, parts.resolve(schema.$ref) ?? true, depth + 1)
-  const all = (schema.allOf ?? []) as SubSchema[]
-  return [schema, ...all.flatMap(part => applying(parts, part, depth + 1))]
 }
 
 function escaped(text: string): string {

@@ -1,4 +1,4 @@
-import { GateError, type SchemaError } from '../errors.js'
+import { GateError, quote, type SchemaError } from '../errors.js'
 import type { Context, Event, Schema, Steps, Stream } from '../eventgate.js'
 import type { SchemaParts } from '../schemas/parts.js'
 import { CounterexampleSearch, type Judge } from './counterexample.js'
@@ -77,7 +77,7 @@ export class Comparison {
       rule: {
         path: pathOf(first.place),
         keyword: first.keyword,
-        message: `whether it follows from the older version that ${first.keyword} is ${short(first.rule)}`,
+        message: `whether it follows from the older version that ${first.keyword} is ${quote(first.rule)}`,
       },
     }
   }
@@ -147,9 +147,4 @@ function context(): Context {
     ...{ requestId: IDS[0] as string, receivedAt: Date.parse(TIMES[0] as string), deadline: Infinity },
     ...{ headers: {}, delivery: 'guaranteed', clientIp: () => ADDRESSES[0], textOf: () => '' },
   }
-}
-
-function short(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing'
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text
 }

@@ -1,16 +1,10 @@
+import { quote } from '../errors.js'
 import { pointerSteps, type Step } from '../json-pointer.js'
 import type { Complaint } from '../schemas/parts.js'
 import type { PatchOperation } from './json-patch.js'
 
-const MAX_LENGTH = 120
 /** Values of an `enum` that are told. */
 const MAX_ALLOWED = 20
-
-/** A value as people read it, on one line. */
-export function shown(value: unknown): string {
-  const text = value === undefined ? 'nothing' : JSON.stringify(value)
-  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH - 1)}…` : text
-}
 
 /** A place in the event as people write it. */
 export function placeOf(steps: readonly Step[]): string {
@@ -41,7 +35,7 @@ function whatIs(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return `a list of ${value.length}`
   if (typeof value === 'object') return 'an object'
-  if (typeof value === 'string') return `the text ${shown(value)}`
+  if (typeof value === 'string') return `the text ${quote(value)}`
   return typeof value === 'number' ? `the number ${value}` : String(value)
 }
 
@@ -75,9 +69,9 @@ const WORDS: Record<string, Words> = {
   enum({ rule, value }) {
     const allowed = rule as unknown[]
     const more = allowed.length > MAX_ALLOWED ? ' …' : ''
-    return `must be one of ${allowed.slice(0, MAX_ALLOWED).map(shown).join(', ')}${more}; it is ${shown(value)}`
+    return `must be one of ${allowed.slice(0, MAX_ALLOWED).map(quote).join(', ')}${more}; it is ${quote(value)}`
   },
-  const: ({ rule, value }) => `must be ${shown(rule)}; it is ${shown(value)}`,
+  const: ({ rule, value }) => `must be ${quote(rule)}; it is ${quote(value)}`,
   multipleOf: ({ rule, value }) => `must be a multiple of ${rule}; it is ${value}`,
   maximum: limited('at most'),
   minimum: limited('at least'),
@@ -85,20 +79,20 @@ const WORDS: Record<string, Words> = {
   exclusiveMinimum: limited('more than'),
   maxLength: most('character', 'characters'),
   minLength: least('character', 'characters'),
-  pattern: ({ rule, value }) => `must match the pattern ${rule}; ${shown(value)} does not`,
-  format: ({ rule, value }) => `must be of the format ${rule}; ${shown(value)} is not`,
+  pattern: ({ rule, value }) => `must match the pattern ${rule}; ${quote(value)} does not`,
+  format: ({ rule, value }) => `must be of the format ${rule}; ${quote(value)} is not`,
   maxItems: most('item', 'items'),
   additionalItems: most('item', 'items'),
   minItems: least('item', 'items'),
   contains: () => 'must have an item that satisfies its schema\'s "contains"; it has no such item',
   maxProperties: most('property', 'properties'),
   minProperties: least('property', 'properties'),
-  required: ({ params }) => `must have ${shown(params.missingProperty)}; it is missing`,
+  required: ({ params }) => `must have ${quote(params.missingProperty)}; it is missing`,
   dependencies: ({ params }) =>
-    `has ${shown(params.property)}, so it must have ${shown(params.missingProperty)} too; it is missing`,
+    `has ${quote(params.property)}, so it must have ${quote(params.missingProperty)} too; it is missing`,
   additionalProperties: ({ params }) =>
-    `has ${shown(params.additionalProperty)}, which its schema does not know and does not allow`,
-  propertyNames: ({ params }) => `may not have a property of the name ${shown(params.propertyName)}`,
+    `has ${quote(params.additionalProperty)}, which its schema does not know and does not allow`,
+  propertyNames: ({ params }) => `may not have a property of the name ${quote(params.propertyName)}`,
   anyOf: ({ rule }) =>
     `must satisfy one of the ${sizeOf(rule)} schemas of "anyOf"; it satisfies none of them`,
   oneOf({ params, rule }) {
@@ -117,7 +111,7 @@ const WORDS: Record<string, Words> = {
 /** What a schema complains of, in plain words. */
 export function wordsOf(complaint: Complaint): string {
   const { keyword, params, steps, message, propertyName } = complaint
-  const place = propertyName === undefined ? placeOf(steps) : `the name ${shown(propertyName)}`
+  const place = propertyName === undefined ? placeOf(steps) : `the name ${quote(propertyName)}`
   if (keyword === 'uniqueItems')
     return `no two items of ${place} may be the same; items ${params.j} and ${params.i} are`
   if (keyword === 'false schema' && steps.length === 0) return 'no event satisfies this schema'
@@ -129,8 +123,8 @@ export function patchWords(patch: readonly PatchOperation[]): string {
   const told = patch.slice(0, 5).map(operation => {
     const place = placeOf(stepsTo(operation.path))
     if (operation.op === 'remove') return `remove ${place}`
-    if (operation.path === '') return `send ${shown(operation.value)}`
-    return `${operation.op === 'add' ? 'add' : 'set'} ${place}${operation.op === 'add' ? ':' : ' to'} ${shown(operation.value)}`
+    if (operation.path === '') return `send ${quote(operation.value)}`
+    return `${operation.op === 'add' ? 'add' : 'set'} ${place}${operation.op === 'add' ? ':' : ' to'} ${quote(operation.value)}`
   })
   const more = patch.length > 5 ? `, and ${patch.length - 5} more changes` : ''
   return `${told.join(', ')}${more}`
