@@ -1,5 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Delivery, EventGate } from '../eventgate.js'
+import type { Producer } from '../producers/producer.js'
 import { yieldToEventLoop } from '../runtime/event-loop.js'
+import type { GateServer } from './server.js'
 
 /** When each phase ends after the signal (ms). */
 export interface ShutdownTimes {
@@ -41,39 +44,21 @@ export function shutdownTimes(configuredMs: number | undefined): ShutdownTimes {
   return { idleMs, answerMs: endMs, endMs }
 }
 
+type StoppableProducer = Pick<Producer, 'flush' | 'close'>
+
 /** What an orderly end stops. */
 export interface Stoppable {
-  server: {
-    /** Takes no more connections; resolves when none is left. Idle ones have so long for a request. */
-    drain(idleMs: number): Promise<void>
-    /** Refuses requests that have not come whole. Returns their number. */
-    refuseIncomplete(): number
-    /** Ends the connections on which no answer is due. */
-    closeUnanswered(): void
-    closeAllConnections(): void
-  }
+  server: Pick<GateServer, 'drain' | 'refuseIncomplete' | 'closeUnanswered' | 'closeAllConnections'>
+  gate: Pick<EventGate, 'waiting' | 'expire'>
+  producers: Readonly<Record<Delivery, StoppableProducer>>
   /** Resolves when no request is under way. */
   closeRequests(): Promise<void>
   /** Resolves when no error event is under way. */
   errorEventsIdle(): Promise<void>
-  gate: {
-    /** Requests of which an event has no outcome yet. */
-    readonly waiting: number
-    /** Answers them now. */
-    expire(): void
-  }
-  producers: Readonly<Record<'guaranteed' | 'hasty', StoppableProducer>>
   /** Stops what works in the background. */
   closeRest(): void
-  /** Told how many requests had to be answered before the truth about their events was known. */
+  /** Told how many requests had to be answered before the outcomes of their events were known. */
   undecided(requests: number): void
-}
-
-interface StoppableProducer {
-  /** Sends what it holds, without waiting for more. */
-  flush?(): void
-  /** Settles every event that it holds, within so long. */
-  close(ms: number): Promise<void>
 }
 
 export interface ShutdownClock {
@@ -123,7 +108,7 @@ export class Shutdown {
   #stopAccepting(): void {
     this.#connectionsClosed = this.#service.server.drain(this.#times.idleMs)
     this.#service.closeRest()
-    for (const producer of this.#open) producer.flush?.()
+    for (const producer of this.#open) void producer.flush?.()
   }
 
   /** Requests that are on their way come until then, even if nothing else is in flight. */

@@ -112,28 +112,26 @@ export class Tracing {
 
   /** A request of events has come. `path` is the route's name. */
   request(req: IncomingMessage, path: string, requestId: string): RequestSpan | undefined {
-    return quietly(() => this.#request(req, path, requestId))
-  }
-
-  #request(req: IncomingMessage, path: string, requestId: string): RequestSpan {
-    const parent = propagation.extract(ROOT_CONTEXT, req.headers, defaultTextMapGetter)
-    const [urlPath = '', query] = (req.url ?? '').split('?', 2)
-    const attributes: Attributes = {
-      'http.request.method': req.method ?? '',
-      'http.route': `/${path}`,
-      'url.scheme': 'http',
-      'url.path': urlPath,
-      ...(query === undefined ? {} : { 'url.query': query }),
-      'network.protocol.version': req.httpVersion,
-      'network.peer.address': req.socket.remoteAddress ?? '',
-      ...(req.headers['user-agent'] === undefined
-        ? {}
-        : { 'user_agent.original': req.headers['user-agent'] }),
-      'http.request.header.x-request-id': [requestId.slice(0, 200)],
-    }
-    const options = { kind: SpanKind.SERVER, attributes }
-    const span = this.#tracer.startSpan(`${req.method} /${path}`, options, parent)
-    return new RequestSpan(span, traceOf(span))
+    return quietly(() => {
+      const parent = propagation.extract(ROOT_CONTEXT, req.headers, defaultTextMapGetter)
+      const [urlPath = '', query] = (req.url ?? '').split('?', 2)
+      const attributes: Attributes = {
+        'http.request.method': req.method ?? '',
+        'http.route': `/${path}`,
+        'url.scheme': 'http',
+        'url.path': urlPath,
+        ...(query === undefined ? {} : { 'url.query': query }),
+        'network.protocol.version': req.httpVersion,
+        'network.peer.address': req.socket.remoteAddress ?? '',
+        ...(req.headers['user-agent'] === undefined
+          ? {}
+          : { 'user_agent.original': req.headers['user-agent'] }),
+        'http.request.header.x-request-id': [requestId.slice(0, 200)],
+      }
+      const options = { kind: SpanKind.SERVER, attributes }
+      const span = this.#tracer.startSpan(`${req.method} /${path}`, options, parent)
+      return new RequestSpan(span, traceOf(span))
+    })
   }
 
   /** Makes a span of each produce request that carries events of recorded traces. */
