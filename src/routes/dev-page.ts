@@ -3,7 +3,7 @@ import { extname, join } from 'node:path'
 import { type Response, Router } from 'express'
 import type { HostCheck } from '../lib/dev/host-check.js'
 import type { GateError } from '../lib/errors.js'
-import { refusal } from '../lib/http/answer.js'
+import { refusalAnswer } from '../lib/http/answer.js'
 
 const TYPES: Record<string, string> = {
   '.css': 'text/css',
@@ -56,7 +56,7 @@ export class PageRoutes {
 
   #answer(res: Response, name: string, error: GateError | undefined): void {
     if (error) {
-      const { status, body } = refusal(error)
+      const { status, body } = refusalAnswer(error)
       return void res.status(status).type('json').send(body)
     }
     const { type, body } = this.#files.get(name) as { type: string; body: Buffer }

@@ -5,7 +5,7 @@ import type { HostCheck } from '../lib/dev/host-check.js'
 import { LiveView } from '../lib/dev/live-view.js'
 import type { Recorder } from '../lib/dev/recorder.js'
 import { GateError, quote } from '../lib/errors.js'
-import { refusal } from '../lib/http/answer.js'
+import { refusalAnswer } from '../lib/http/answer.js'
 import { get, type Route } from './mount.js'
 
 export interface DevOptions {
@@ -175,7 +175,7 @@ function describeMiss(
 
 /** Unlike other refusals, pages of other origins must not read this one. */
 function refuse(res: Response, error: GateError): void {
-  const { status, reason, body, retryAfter } = refusal(error)
+  const { status, reason, body, retryAfter } = refusalAnswer(error)
   if (res.headersSent) return void res.destroy()
   if (retryAfter) res.setHeader('retry-after', '1')
   res.setHeader('content-type', 'application/json; charset=utf-8')

@@ -126,7 +126,7 @@ export function success(total: number, delivery: Delivery): Answer {
 }
 
 /** The answer to a request that failed as a whole: one entry without an event, and HTTP's own reason phrase. */
-export function refusal(error: GateError): Answer {
+export function refusalAnswer(error: GateError): Answer {
   const reason = STATUS_CODES[error.status] ?? ''
   const entry = {
     status: error.kind,

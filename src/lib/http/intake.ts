@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GateError } from '../errors.js'
 import type { Context, Delivery, Outcome } from '../eventgate.js'
 import { flattened } from '../runtime/memory.js'
-import { type Answer, answerInSlices, answerTo, refusal } from './answer.js'
+import { type Answer, answerInSlices, answerTo, refusalAnswer } from './answer.js'
 import { RequestBody } from './body.js'
 import type { IncomingBody } from './body-reader.js'
 import type { ClientAddress } from './client-ip.js'
@@ -79,7 +79,7 @@ export class Intake {
     if (this.#res.headersSent) return
     // Otherwise clients that try again at once would use more time than those that are accepted.
     if (this.delivery === 'hasty' && scheduler.length < MAX_REFUSED) await scheduler.start('hasty')
-    this.answer(refusal(error))
+    this.answer(refusalAnswer(error))
   }
 
   #recordRefused(error: GateError): void {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GateError } from '../errors.js'
-import { type Answer, refusal } from './answer.js'
+import { type Answer, refusalAnswer } from './answer.js'
 import type { Connections } from './connections.js'
 import { UnreadAnswers } from './unread-answers.js'
 
@@ -102,7 +102,7 @@ export class Responder {
 
   /** Answers a request that is refused as a whole. */
   refuse(req: IncomingMessage, res: ServerResponse, error: GateError, more: string[] = []): void {
-    this.send(req, res, refusal(error), more)
+    this.send(req, res, refusalAnswer(error), more)
   }
 
   /** Answers OPTIONS. */
@@ -150,7 +150,7 @@ export function answerToClientError(code: string | undefined): { status: number;
         ? (['body_timeout', 'the request did not arrive in time'] as const)
         : (['request_malformed', 'the request is not HTTP'] as const)
   const error = new GateError(name, message)
-  const { status, reason, body } = refusal(error)
+  const { status, reason, body } = refusalAnswer(error)
   const head = [
     `HTTP/1.1 ${status} ${reason}`,
     'content-type: application/json; charset=utf-8',

@@ -126,7 +126,7 @@ export class Room {
       const begin = () => {
         if (hold.state === 'left') return
         this.#alone = hold
-        this.#begin(hold, events)
+        this.#beginEvents(hold, events)
       }
       if (this.#queue.size === 0 && this.#mayBegin) return void begin()
       return this.#wait(this.#queue, hold).then(begin)
@@ -137,11 +137,11 @@ export class Room {
     }
     this.#begun.bytes += hold.bytes
     this.#begun.events += events
-    this.#begin(hold, events)
+    this.#beginEvents(hold, events)
     return undefined
   }
 
-  #begin(hold: Hold, events: number): void {
+  #beginEvents(hold: Hold, events: number): void {
     hold.state = 'begun'
     hold.events = events
     this.events += events

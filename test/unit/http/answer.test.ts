@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { CODES, type Code, GateError, type SchemaError } from '#src/lib/errors.js'
 import type { Outcome } from '#src/lib/eventgate.js'
-import { type Answer, answerTo, refusal, success } from '#src/lib/http/answer.js'
+import { type Answer, answerTo, refusalAnswer, success } from '#src/lib/http/answer.js'
 import { assertFailure } from '../../support/http.js'
 
 const failed = (error: GateError): Outcome => ({
@@ -83,7 +83,7 @@ test('whatever became of the events, the rules of contract 1.2 hold', () => {
 
 test('a request that failed as a whole has one entry, without an event', () => {
   for (const code of CODES) {
-    const answer = refusal(new GateError(code, 'why "so"\n'))
+    const answer = refusalAnswer(new GateError(code, 'why "so"\n'))
     const [entry, ...more] = assertFailure(reply(answer), { status: answer.status })
     assert.equal(more.length, 0)
     assert.ok(!('event' in entry))
