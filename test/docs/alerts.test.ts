@@ -37,6 +37,21 @@ test('every section of the runbook is of an alert, and its links lead somewhere'
     )
 })
 
+test('every panel that the runbook names is on a dashboard', () => {
+  const titles = new Set(
+    Object.values(dashboards()).flatMap(text =>
+      [...text.matchAll(/"title": "([^"]+)"/g)].map(([, title]) => title),
+    ),
+  )
+  const named = [...runbook.matchAll(/(?<!\w)_([A-Z][^_]+)_(?!\w)/g)].map(([, name]) => name)
+  const rights = ['IdempotentWrite']
+  assert.ok(named.length > 30)
+  assert.deepEqual(
+    named.filter(name => !titles.has(name) && !rights.includes(name ?? '')),
+    [],
+  )
+})
+
 test('every alert has a test in which it fires', () => {
   const folder = join(ROOT, 'helm/alerts-tests')
   const tests = yamlsIn(folder).flatMap(
