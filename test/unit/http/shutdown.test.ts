@@ -32,7 +32,7 @@ class Ending {
   constructor(times = {}) {
     Object.assign(this.times, times)
     const producer = (name: string) => ({
-      flush: () => this.#see(`flush ${name}`),
+      flush: async () => this.#see(`flush ${name}`),
       close: async (ms: number) => this.#see(`close ${name} ${ms}`),
     })
     const service: Stoppable = {
