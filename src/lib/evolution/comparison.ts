@@ -144,7 +144,12 @@ const NO_STREAM: Stream = { name: 'any', topic: 'any' }
 /** A request that says as little as possible. */
 function context(): Context {
   return {
-    ...{ requestId: IDS[0] as string, receivedAt: Date.parse(TIMES[0] as string), deadline: Infinity },
-    ...{ headers: {}, delivery: 'guaranteed', clientIp: () => ADDRESSES[0], textOf: () => '' },
+    requestId: IDS[0] as string,
+    receivedAt: Date.parse(TIMES[0] as string),
+    deadline: Infinity,
+    headers: {},
+    delivery: 'guaranteed',
+    clientIp: () => ADDRESSES[0],
+    textOf: () => '',
   }
 }

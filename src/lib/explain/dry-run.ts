@@ -50,9 +50,14 @@ export class DryRun {
       const mayExplain = explained < MAX_EXPLAINED && Date.now() < context.deadline
       if ('error' in outcome) explained++
       prospects.push({
-        ...{ index, outcome: prospectOf(outcome) },
-        ...{ stream: outcome.stream?.name ?? null, schema_uri: outcome.schema?.uri ?? null },
-        ...{ event, topic, key, timestamp },
+        index,
+        outcome: prospectOf(outcome),
+        stream: outcome.stream?.name ?? null,
+        schema_uri: outcome.schema?.uri ?? null,
+        event,
+        topic,
+        key,
+        timestamp,
         error: 'error' in outcome ? await this.#errorOf(outcome.error, context, index, mayExplain) : null,
       })
     }

@@ -56,11 +56,14 @@ export function briefExplanation(
   whyNot: string,
 ): Explanation {
   const why_not = code === 'validation_failed' ? whyNot : (WHY_NOT[code] ?? whyNot)
-  const found = errors.slice(0, MAX_DETAILS).map(error =>
+  const found = errors.slice(0, MAX_DETAILS).map(({ keyword, dataPath, schemaPath, message }) =>
     detailOf({
-      path: pointerOf(stepsOf(error.dataPath, event)),
-      ...{ keyword: error.keyword, message: error.message, schema_path: error.schemaPath },
-      ...{ explanation: `${error.dataPath} ${error.message}`.trim(), why_not },
+      path: pointerOf(stepsOf(dataPath, event)),
+      keyword,
+      message,
+      schema_path: schemaPath,
+      explanation: `${dataPath} ${message}`.trim(),
+      why_not,
     }),
   )
   const details = found.length > 0 ? found : [detailOf({ message, explanation: message, why_not })]

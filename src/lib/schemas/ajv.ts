@@ -1,4 +1,4 @@
-import { Ajv, type Options, type ValidateFunction } from 'ajv'
+import { Ajv, type Options } from 'ajv'
 import { guarded } from '../regexp/linear.js'
 import { behaveAsAjv6 } from './ajv6.js'
 import { formats } from './formats.js'
@@ -28,9 +28,4 @@ export function makeAjv(options: Options, documents: ReadonlyMap<string, JsonSch
   behaveAsAjv6(ajv)
   for (const [uri, document] of documents) ajv.addSchema(document, uri)
   return ajv
-}
-
-/** The validator of one of its documents. Throws an Error if Ajv cannot compile it. */
-export function validatorOf(ajv: Ajv, uri: string): ValidateFunction {
-  return ajv.getSchema(uri) as ValidateFunction
 }

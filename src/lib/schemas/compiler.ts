@@ -1,7 +1,7 @@
 import type { ValidateFunction } from 'ajv'
 import { cut, type Details, GateError } from '../errors.js'
 import type { Event, Schema } from '../eventgate.js'
-import { makeAjv, validatorOf } from './ajv.js'
+import { makeAjv } from './ajv.js'
 import { declares } from './declares.js'
 import { broken, type Document, insecure } from './document.js'
 import { type Ajv8Error, errorsText, firstErrors, lengthOf } from './errors.js'
@@ -34,7 +34,8 @@ export function compile(root: Document, references: ReadonlyMap<string, Document
   const effort = new Effort({ addsNames: text.includes('"default"') })
   return new CompiledSchema(root, documents, effort, allErrors => {
     try {
-      return validatorOf(makeAjv({ allErrors, ownProperties }, documents, effort), root.uri)
+      const ajv = makeAjv({ allErrors, ownProperties }, documents, effort)
+      return ajv.getSchema(root.uri) as ValidateFunction
     } catch (error) {
       throw broken(root.uri, (error as Error).message)
     }

@@ -8,8 +8,9 @@ import { guarded } from '../regexp/linear.js'
 import { OutOfTime, slowPattern } from '../regexp/safety.js'
 import { type Note, readText } from '../yaml.js'
 import { OPTIONS } from './ajv.js'
+import { redefine } from './ajv6.js'
 import type { JsonSchema } from './json-schema.js'
-import { makeUniqueItemsLinear } from './linear.js'
+import { uniqueItems } from './linear.js'
 import { type References, resolveReferences } from './references.js'
 import { suspectsOf } from './suspects.js'
 
@@ -66,7 +67,8 @@ export class DocumentReader {
 
   constructor({ allowInsecure }: { allowInsecure: boolean }) {
     this.#allowInsecure = allowInsecure
-    for (const ajv of Object.values(this.#metaSchemas)) makeUniqueItemsLinear(ajv)
+    // Meta-schemas demand that the values of an `enum` differ.
+    for (const ajv of Object.values(this.#metaSchemas)) redefine(ajv, 'uniqueItems', uniqueItems)
     const secure = new Ajv({ strict: false, allErrors: true, logger: false, validateSchema: false })
     this.#isSecure = secure.compile(require('ajv/lib/refs/json-schema-secure.json'))
   }

@@ -57,7 +57,7 @@ export class Effort {
 
 /** Makes the keywords linear for which Ajv compares all pairs of values, and counts steps where time may still grow. */
 export function makeLinear(ajv: Ajv, effort: Effort): void {
-  makeUniqueItemsLinear(ajv)
+  redefine(ajv, 'uniqueItems', uniqueItems)
   redefine(ajv, 'enum', (cxt, original) => {
     const members = new Members(cxt.schema as unknown[], effort)
     if (members.areFew) original(cxt)
@@ -113,18 +113,13 @@ function union(cxt: KeywordCxt, original: Generate, effort: Effort): void {
   original(cxt)
 }
 
-/** For meta-schemas, which demand that the values of an `enum` differ. */
-export function makeUniqueItemsLinear(ajv: Ajv): void {
-  redefine(ajv, 'uniqueItems', uniqueItems)
-}
-
 /** A function, as generated code calls it. */
 function scoped({ gen }: KeywordCxt, ref: (...args: never[]) => unknown): Code {
   return gen.scopeValue('func', { ref })
 }
 
 /** Ajv compares all pairs, unless the items' types say that they are scalars. */
-function uniqueItems(cxt: KeywordCxt, original: Generate): void {
+export function uniqueItems(cxt: KeywordCxt, original: Generate): void {
   const { gen, schema, parentSchema, data } = cxt
   const types = [parentSchema.items?.type ?? []].flat()
   const areScalars = types.length > 0 && !types.includes('object') && !types.includes('array')

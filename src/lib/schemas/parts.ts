@@ -3,7 +3,7 @@ import traverse from 'json-schema-traverse'
 import type { SchemaError } from '../errors.js'
 import type { Schema } from '../eventgate.js'
 import { at, pointerSteps, type Step, stepsOf } from '../json-pointer.js'
-import { makeAjv, validatorOf } from './ajv.js'
+import { makeAjv } from './ajv.js'
 import { CompiledSchema } from './compiler.js'
 import { type Ajv8Error, asAjv6 } from './errors.js'
 import type { JsonSchema, SubSchema } from './json-schema.js'
@@ -59,7 +59,8 @@ export class SchemaParts {
     this.documents = new Map([...documents].map(([uri, document]) => [uri, dereferenced(uri, document)]))
     this.root = this.documents.get(uri) as JsonSchema
     const options = { allErrors: true, verbose: true }
-    this.#whole = validatorOf(makeAjv(options, this.documents, this.#effort), uri)
+    const whole = makeAjv(options, this.documents, this.#effort)
+    this.#whole = whole.getSchema(uri) as ValidateFunction
     this.#ajv = makeAjv({ ...options, useDefaults: false }, this.documents, this.#effort)
   }
 

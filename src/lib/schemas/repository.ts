@@ -82,7 +82,7 @@ export class SchemaRepository {
 
   /** A schema's document as it stands in its repository. Rejects with a GateError if there is no such schema. */
   async show(raw: string): Promise<JsonSchema> {
-    const uri = this.#accept(raw)
+    const uri = schemaUri(raw, this.#options)
     if (uri instanceof GateError) throw uri
     return (await this.#loader.find(uri)).schema
   }
@@ -111,7 +111,7 @@ export class SchemaRepository {
   async #reload(uris: readonly unknown[]): Promise<void> {
     const before: [uri: string, schema: Schema][] = []
     for (const raw of new Set(uris)) {
-      const uri = this.#accept(raw)
+      const uri = schemaUri(raw, this.#options)
       if (uri instanceof GateError) continue
       this.#failures.delete(uri)
       const held = this.#schemas.get(uri)
@@ -149,7 +149,7 @@ export class SchemaRepository {
   load(uris: Iterable<unknown>, lookups?: Lookups): Promise<void> | undefined {
     let loading: Set<Promise<void>> | undefined
     for (const raw of uris) {
-      const uri = this.#accept(raw)
+      const uri = schemaUri(raw, this.#options)
       if (uri instanceof GateError || this.#schemas.has(uri)) continue
       const failure = this.#failures.get(uri)
       if (failure && failure.until > Date.now()) continue
@@ -176,7 +176,7 @@ export class SchemaRepository {
       this.counts.hits++
       return held.schema
     }
-    const uri = this.#accept(raw)
+    const uri = schemaUri(raw, this.#options)
     if (uri instanceof GateError) throw uri
     // A schema may be named without its leading slash.
     if (uri !== raw) return this.get(uri, lookups)
@@ -191,10 +191,6 @@ export class SchemaRepository {
           'schema_unavailable',
           `too many schemas are needed at once for ${uri}: send the event again`,
         )
-  }
-
-  #accept(raw: unknown): string | GateError {
-    return schemaUri(raw, this.#options)
   }
 
   #start(uri: string, lookups?: Lookups): Promise<void> {

@@ -23,8 +23,13 @@ const FOREIGN = new Set(
 
 /** What other validators call a rule. */
 const SYNONYMS: Record<string, string> = {
-  ...{ min: 'minimum', max: 'maximum', length: 'maxLength', regex: 'pattern', regexp: 'pattern' },
-  ...{ allowedvalues: 'enum', optional: 'required' },
+  min: 'minimum',
+  max: 'maximum',
+  length: 'maxLength',
+  regex: 'pattern',
+  regexp: 'pattern',
+  allowedvalues: 'enum',
+  optional: 'required',
 }
 
 /** Names with the slips that are told from words: of short ones too many words are near. */

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { makeAjv, validatorOf } from '#src/lib/schemas/ajv.js'
+import type { ValidateFunction } from 'ajv'
+import { makeAjv } from '#src/lib/schemas/ajv.js'
 import { Effort } from '#src/lib/schemas/linear.js'
 
 function validator(documents: Record<string, Record<string, unknown>>, options = {}) {
   const effort = new Effort({ addsNames: true })
   effort.begin(true)
-  return validatorOf(makeAjv(options, new Map(Object.entries(documents)), effort), '/a')
+  return makeAjv(options, new Map(Object.entries(documents)), effort).getSchema('/a') as ValidateFunction
 }
 
 test('documents refer to each other by their URIs, whatever their order', () => {
