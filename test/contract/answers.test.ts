@@ -283,13 +283,13 @@ test('what a client gets wrong is its own mistake, and the service goes on', asy
       await assertAlive(service)
     })
   }
-  await t.test('what may be as deep as an event can be sent back for PHP to read', async () => {
+  await t.test('an event of the greatest depth can be sent back for PHP to read', async () => {
     const event = `{"x":${'['.repeat(499)}${']'.repeat(499)}}`
     const reply = await postBytes(service, event)
     assertFailure(reply, { status: 400, invalid: ['schema_uri_missing'] })
     assert.ok(depthOf(reply) <= 512, `${depthOf(reply)} levels`)
   })
-  await t.test('nested arrays as a body are many events that are none', async () => {
+  await t.test('nested arrays as a body are many events that are not objects', async () => {
     assertFailure(await postBytes(service, '['.repeat(20_000) + ']'.repeat(20_000)), { status: 400 })
     await assertAlive(service)
   })

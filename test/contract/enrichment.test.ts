@@ -292,7 +292,7 @@ test('headers that a stream names fill its events', async t => {
     const [, found] = await to('own', {}, { request_headers: { country: 'DE' } })
     assert.deepEqual(found, { country: 'DE' })
   })
-  await t.test('none, where it names none', async () => {
+  await t.test('nothing, if it names nothing', async () => {
     assert.deepEqual(await to('none'), [undefined, undefined])
   })
   await t.test("the service's, where it says nothing", async () => {

@@ -17,7 +17,7 @@ async function errorEvents(service: Service, count: number): Promise<Record<stri
   })
 }
 
-test('an event that fails validation makes one error event, that says all of it', async t => {
+test('an event that fails validation makes one complete error event', async t => {
   const service = await startService(t, { error_stream: 'gate.error', user_agent: 'gate/1' })
   const event = refused({ big: 20210223205005000 })
   const reply = await service.post([testEvent(), event], { headers: { 'x-request-id': 'r1' } })
@@ -49,7 +49,7 @@ test('a hasty one does too', async t => {
   await errorEvents(service, 1)
 })
 
-test('what the refused event says of itself may be what it is refused for', async t => {
+test('what the refused event says of itself may be the reason of its refusal', async t => {
   const service = await startService(t, { error_stream: 'gate.error' })
   const event = testEvent({ meta: { stream: 's', uri: 'not a\\uri %', domain: '', request_id: 7 } })
   assert.equal((await service.post(event)).status, 400)
@@ -99,7 +99,7 @@ test('an error event that fails makes no other, and is counted', async t => {
   assert.deepEqual(service.produced(), [])
 })
 
-test('someone may post to the error stream, and a failure there is one of any event', async t => {
+test('clients may post to the error stream, where failures are like those of other events', async t => {
   const service = await startService(t, { error_stream: 'gate.error' })
   const event = { $schema: '/error/2.1.0', meta: { stream: 'gate.error' }, message: 1 }
   assert.equal((await service.post(event)).status, 400)
@@ -107,7 +107,7 @@ test('someone may post to the error stream, and a failure there is one of any ev
   assert.deepEqual(await errorEvents(service, 0), [])
 })
 
-test('a flood is bounded, and what is dropped is counted; SIGTERM loses none that was taken', async t => {
+test('a flood is bounded and what is dropped is counted; SIGTERM loses nothing that was accepted', async t => {
   const port = await freePort()
   const service = await startService(
     t,

@@ -94,7 +94,7 @@ test('what is filled in', async t => {
     })
     assert.equal(meta.request_id, 'its own')
   })
-  await t.test('a request without x-request-id gets one made, one for all its events', async () => {
+  await t.test('a request without x-request-id gets one id for all its events', async () => {
     const ids: unknown[] = []
     for (let i = 0; i < 2; i++) {
       assert.equal((await service.post([event('full'), event('full')])).status, 201)

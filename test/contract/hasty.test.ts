@@ -35,7 +35,7 @@ test('hasty events', async t => {
       assert.deepEqual(found, ['hasty one', 'hasty two'])
     })
   })
-  await t.test('that are invalid change nothing of the 202, and are logged and counted', async () => {
+  await t.test('that are invalid do not change the 202, and are logged and counted', async () => {
     const mistakes = [testEvent({ test: 42 }), { $schema: '/no/such/1.0.0', meta: { stream: 's' } }, 'text']
     const reply = await service.post([...mistakes, testEvent({ test: 'hasty three' })], HASTY)
     assertAccepted(reply, 202, '4 events hastily received.')
@@ -91,7 +91,7 @@ test('hasty events', async t => {
   assert.equal(await service.stop(), 0)
 })
 
-test('a full hasty seat, by bytes, refuses before it takes anything, and guaranteed requests never notice', async t => {
+test('a hasty room that is full of bytes refuses at once, and guaranteed requests never notice', async t => {
   const waiting: ServerResponse[] = []
   const registry = createServer((_req, res) => void waiting.push(res)).listen(0)
   t.after(() => void registry.close().closeAllConnections())

@@ -128,7 +128,7 @@ test('by default', async t => {
       [201, 400, 201, 400],
     )
   })
-  await t.test('who asks for its end gets it after the answer', async t => {
+  await t.test('a client that asks for the end of its connection gets it after the answer', async t => {
     const connection = await connect(t, service.url)
     const body = JSON.stringify(testEvent())
     connection.write(head({ 'content-length': body.length, connection: 'close' }) + body)

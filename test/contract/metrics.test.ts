@@ -174,7 +174,7 @@ test('metrics', async t => {
   assert.equal(await service.stop(), 0)
 })
 
-test('metrics are served on the interface of their own, else on all', async t => {
+test('metrics are served on their own interface, by default on all', async t => {
   const elsewhere = '127.0.0.2'
   for (const [own, isReached] of [
     ['127.0.0.1', false],

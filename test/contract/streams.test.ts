@@ -148,7 +148,7 @@ test('the configuration of an HTTP API', async t => {
     assert.equal(asked[0]?.headers['x-mine'], 'yes')
     assert.equal(asked[0]?.headers['user-agent'], 'gate/1')
   })
-  await t.test('keeps the streams of this event service, and those of none', async () => {
+  await t.test('keeps the streams of this event service, and those without a service', async () => {
     assert.deepEqual([await status('here'), await status('anywhere'), await status('there')], [201, 201, 400])
   })
   await t.test('its warnings are logged', () => {
@@ -179,7 +179,7 @@ test('the configuration of an HTTP API', async t => {
   }
 })
 
-test('what the source says as lists, as MediaWiki does unless it is asked for older forms', async t => {
+test('lists in the source, as MediaWiki sends them unless it is asked for older forms', async t => {
   let answer: object = {
     result: { streams: { here: SETTINGS } },
     warnings: [{ code: 'deprecation', text: 'this form goes' }],
@@ -233,7 +233,7 @@ for (const [name, text] of FORMS) {
   })
 }
 
-test('an unknown stream brings the next fetch forward, and strangers cannot make it many', async t => {
+test('an unknown stream brings the next fetch forward, and strangers cannot cause many', async t => {
   const streams: Record<string, object> = { known: SETTINGS }
   const { asked, url } = await api(t, () => streams)
   const service = await startService(t, { stream_config_uri: url, stream_config_min_refresh_ms: 60_000 })
@@ -243,7 +243,7 @@ test('an unknown stream brings the next fetch forward, and strangers cannot make
   assert.equal(asked.length, 2)
 })
 
-test('expressions that there was no time to look at are looked at with the next fetch', async t => {
+test('expressions that there was no time to check are checked with the next fetch', async t => {
   const streams: Record<string, object> = { known: SETTINGS }
   const { url } = await api(t, () => streams)
   const service = await startService(t, { stream_config_uri: url, stream_config_ttl: 1 })
@@ -283,7 +283,7 @@ test('a slow fetch for an unknown stream costs the events beside it nothing', as
   assert.equal(reply.json().error[0].code, 'stream_config_unavailable')
 })
 
-test('a name that is too long with its prefix is its sender’s mistake', async t => {
+test('a name that is too long with its prefix is a mistake of its sender', async t => {
   const stream_config_uri = file(t, { '/^job/': SETTINGS })
   const service = await startService(t, { stream_config_uri, topic_prefix: 'eqiad.' })
   assert.equal((await service.post(to(`job${'x'.repeat(240)}`))).status, 201)
@@ -302,7 +302,7 @@ test('without a configuration at the start there is no start', async t => {
   }
 })
 
-test('a stream of which there is no topic refuses its own events only, at a refresh too', async t => {
+test('a stream without a possible topic refuses its own events only, also after a refresh', async t => {
   let streams: Record<string, object> = { a_b: SETTINGS, other: SETTINGS }
   const { url } = await api(t, () => streams)
   const port = await freePort()

@@ -125,7 +125,7 @@ test('it takes room that is bounded', async t => {
   assertFailure(reply, { status: 503, error: ['over_capacity'] })
 })
 
-test('many refused events cost no more than a part of them is explained', async t => {
+test('of many refused events only a part is explained', async t => {
   const service = await start(t)
   const all = await results(
     service,
@@ -218,7 +218,7 @@ test("the gate's own refusals: what would pass", async t => {
       ],
     )
   })
-  await t.test('what is nested too deep, and schemas that are wrong: no suggestion, and why', async () => {
+  await t.test('too deep an event and a wrong schema get no suggestion, but a reason', async () => {
     const deep = await postBytes(
       service,
       `{"$schema":"/my/thing/1.0.0","a":${'['.repeat(600)}${']'.repeat(600)}}`,

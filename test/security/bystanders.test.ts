@@ -14,7 +14,7 @@ const ATTACKS = [
   '#2: ',
 ]
 
-test('no bystander is refused or lost beside hostile clients, and the service lives', {
+test('no bystander is refused or lost beside hostile clients, and the service survives', {
   timeout: 300_000,
 }, async t => {
   for (const only of ATTACKS) {

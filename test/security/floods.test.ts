@@ -103,7 +103,7 @@ test('a client may send many requests before it reads the first answer, and all 
   assert.equal(service.produced().length, 2000)
 })
 
-test('after a request to upgrade its connection ends, because nothing more is read of it', async t => {
+test('a connection is closed after a request to upgrade, because nothing more is read from it', async t => {
   const service = await startService(t)
   const body = JSON.stringify(testEvent())
   const upgrade = { connection: 'upgrade', upgrade: 'websocket' }

@@ -189,7 +189,7 @@ test('catastrophic names of streams', { timeout: 60_000 }, async t => {
   })
 })
 
-test('the look at names of streams is bounded itself, and gets further', { timeout: 60_000 }, () => {
+test('the check of stream names is bounded, and continues later', { timeout: 60_000 }, () => {
   const names = Array.from({ length: 5 }, (_, i) => `/^(?!y{2${i}})[a-z]{1,${63 + i}}$/`)
   const text = JSON.stringify(Object.fromEntries(names.map(name => [name, {}])))
   const read = () => {

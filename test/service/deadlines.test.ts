@@ -210,7 +210,7 @@ async function undecided(t: TestContext, conf: object) {
   return { registry, service, answer, half, exit }
 }
 
-test('SIGTERM, and nobody has said how long there is: requests are answered truthfully, hasty events go on', async t => {
+test('SIGTERM without a grace period: requests are answered truthfully, hasty events go on', async t => {
   const { registry, service, answer, half, exit } = await undecided(t, {})
   // The registry is silent until both have their answers.
   assertFailure(await answer, {
@@ -228,7 +228,7 @@ test('SIGTERM, and nobody has said how long there is: requests are answered trut
   assert.ok(service.log().some(({ msg }) => String(msg).startsWith('2 requests were undecided')))
 })
 
-test('SIGTERM, and a long grace period is configured: a request is waited for', async t => {
+test('SIGTERM with a long grace period: requests are finished', async t => {
   const { registry, answer, half, exit } = await undecided(t, { shutdown_timeout_ms: 10_000 })
   // Longer than the time that there is if nothing is configured.
   await new Promise(resolve => setTimeout(resolve, 2500))
@@ -239,7 +239,7 @@ test('SIGTERM, and a long grace period is configured: a request is waited for', 
   assert.deepEqual(await exit, [0, null])
 })
 
-test('SIGTERM without Kafka, and nobody has said how long there is: the truth is told, and the process ends', async t => {
+test('SIGTERM without Kafka and without a grace period: answers are truthful, and the process ends', async t => {
   const { service, metricsPort } = await withoutKafka(t)
   const waiting = service.post([testEvent(), testEvent({ test: 42 })])
   await eventually(async () => {

@@ -49,7 +49,7 @@ test('a guaranteed request overtakes the hasty ones that wait', async t => {
   assert.equal(await service.stop(), 0)
 })
 
-test('of hasty requests that come at once, those beyond the bound are told when to come back, and none is left without an answer', async t => {
+test('hasty requests beyond the bound are told when to retry, and every request is answered', async t => {
   const service = await startService(t, {
     producer: 'memory',
     hasty_max_events: 100,

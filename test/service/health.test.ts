@@ -105,7 +105,7 @@ async function busyService(t: Parameters<typeof startService>[0]) {
   })
 }
 
-test('SIGTERM: not ready any more, an idle connection still gets its answer, and that is its last', async t => {
+test('SIGTERM: no longer ready, and an idle connection still gets one last answer', async t => {
   const service = await busyService(t)
   const [busy, probe, idle, ...unused] = await Promise.all(
     Array.from({ length: 5 }, () => connect(t, service.url)),
@@ -157,13 +157,13 @@ async function requestAfterSigterm(t: TestContext, before: (url: string) => Prom
   assert.equal(await ended, 0)
 }
 
-test('SIGTERM while nothing is in flight: a request that was under way on an idle connection is answered', t =>
+test('SIGTERM while nothing is in flight: a request that arrives on an idle connection is answered', t =>
   requestAfterSigterm(t, url => assert.rejects(send(`${url}/_info/ready`), { code: 'ECONNREFUSED' })))
 
 test('SIGTERM: an idle connection is left for longer than a second or two, for the proxy in front to close it', t =>
   requestAfterSigterm(t, () => delay(2500)))
 
-test('SIGTERM: connections that it has not accepted yet are answered', async t => {
+test('SIGTERM: connections that are not accepted yet are answered', async t => {
   const service = await startService(t)
   service.process.kill('SIGSTOP')
   const waiting = await Promise.all(Array.from({ length: 50 }, () => connect(t, service.url)))
@@ -175,7 +175,7 @@ test('SIGTERM: connections that it has not accepted yet are answered', async t =
   assert.deepEqual(await exit, [0, null])
 })
 
-test('one connection too many: its events are 503, probes are answered, and it is ended', async t => {
+test('one connection too many: its events get 503, probes are answered, and it is closed', async t => {
   const service = await startService(t, { max_connections: 3 })
   const inside = await Promise.all(Array.from({ length: 3 }, () => connect(t, service.url)))
   await delay(50)
@@ -201,7 +201,7 @@ test('one connection too many: its events are 503, probes are answered, and it i
   })
 })
 
-test('an old connection is ended with an answer', async t => {
+test('an old connection is closed with an answer', async t => {
   const service = await startService(t, { connection_max_age_ms: 1000 })
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.after(() => agent.destroy())

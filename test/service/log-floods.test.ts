@@ -8,7 +8,7 @@ import { startService, testEvent } from '../support/service.js'
 const at = (level: string) => ({ logging: { level } })
 const SECRET = 'secret '.repeat(1000)
 
-test('a thousand failures of one kind in a second are one line, and one with their count', async t => {
+test('a thousand failures of one kind in a second make one line, and one with their count', async t => {
   const service = await startService(t, {}, at('info'))
   const events = (count: number, more: object) =>
     Array.from({ length: count }, () => testEvent(more as Record<string, unknown>))
@@ -38,7 +38,7 @@ test('a thousand failures of one kind in a second are one line, and one with the
   }
 })
 
-test('no event is logged but at debug, and of its values only the beginning', async t => {
+test('events are logged at debug only, with only the beginning of their values', async t => {
   const service = await startService(t, {}, at('info'))
   for (const more of [
     { test: { text: SECRET } },

@@ -32,7 +32,7 @@ test("logging.format: ecs writes the Elastic Common Schema's names", async t => 
       assert.ok(name in each, `${name} is not in ${JSON.stringify(each)}`)
 })
 
-test('every line about a request has its id, one that is made if need be', async t => {
+test('every line about a request has its id, which is made if the client sends no id', async t => {
   const service = await startService(t, { error_stream: 'eventgate.error' })
   const refused = [
     () => service.post([], { headers: { 'x-request-id': 'empty' } }),
@@ -58,7 +58,7 @@ test('every line about a request has its id, one that is made if need be', async
   )
 })
 
-test('a line about an error event has the id of the request that it tells of', async t => {
+test("a line about an error event has the id of the refused event's request", async t => {
   const streams = join(temporary(t), 'streams.json')
   writeFileSync(streams, JSON.stringify({ 'eventgate.test.event': { schema_title: 'test/event' } }))
   // It is not configured, so that its events are refused themselves.

@@ -110,7 +110,7 @@ test('DNS stops', async t => {
     assert.match(entry.context.message, /EAI_AGAIN/)
     await eventually(async () => assert.equal((await service.post(to('x'))).status, 201))
   })
-  await t.test('later: connections that are open go on; those that were lost come back with it', async t => {
+  await t.test('later: open connections go on, and lost ones come back with it', async t => {
     const broker = await TcpBroker.start(t)
     broker.host = 'kafka.test'
     const service = await startService(t, { kafka: brokers(`kafka.test:${broker.port}`), ...QUICK })
@@ -123,7 +123,7 @@ test('DNS stops', async t => {
     assertFailure(reply, { status: 503 })
     await eventually(async () => assert.equal((await service.post(to('x'))).status, 201))
   })
-  await t.test('of a registry: schemas that are held are used, others are 503 until it is back', async t => {
+  await t.test('of a registry: schemas in memory are used, others are 503 until it is back', async t => {
     // An open connection would do without DNS.
     const registry = await misbehaving(
       t,
@@ -210,7 +210,7 @@ test('a registry that', async t => {
     }
     assert.deepEqual(inside.asked, [])
   })
-  await t.test('has another schema by that name is no danger to streams that are configured', async t => {
+  await t.test('has another schema by that name: configured streams refuse it', async t => {
     const file = join(temporary(t), 'streams.json')
     writeFileSync(file, JSON.stringify({ strict: { schema_title: 'near' } }))
     handle = (_req, res) => void res.end(SCHEMA)
@@ -228,7 +228,7 @@ test('a registry that', async t => {
       await eventually(async () => assert.equal((await service.post(event(200 + i))).status, 201))
     }
   })
-  await t.test('answers with a schema that cannot be used: the client is told so', async () => {
+  await t.test('answers with an unusable schema: the client is told so', async () => {
     handle = (_req, res) => void res.end('{"type": "objekt"}')
     assertFailure(await service.post(event(300)), { status: 400, invalid: ['schema_broken'] })
   })

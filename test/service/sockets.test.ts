@@ -50,7 +50,7 @@ test('raw connections', async t => {
       await assertAlive(service)
     })
   }
-  await t.test('no host, or two, are refused; HTTP/1.0 may have none', async t => {
+  await t.test('a request without host, or with two, is refused; HTTP/1.0 needs no host', async t => {
     const connection = await connect(t, url)
     connection.write('GET /_info HTTP/1.1\r\nconnection: close\r\n\r\n')
     const answer = parseAnswer(await connection.closed())
@@ -127,15 +127,18 @@ test('raw connections', async t => {
     await connection.until(/\r\n\r\n\{.*\}$/)
     assertFailure(parseAnswer(connection.received()), { status: 408, invalid: ['body_timeout'] })
   })
-  await t.test('half a hasty body, then silence: 408 in time too, for the hasty seat is bounded', async t => {
-    const connection = await connect(t, url)
-    connection.write(
-      head({ 'content-length': good.length }, { path: '/v1/events?hasty' }) + good.slice(0, 20),
-    )
-    await new Promise(resolve => setTimeout(resolve, 3000))
-    assert.notEqual(connection.received(), '', 'no answer after six times request_timeout_ms')
-    assertFailure(parseAnswer(connection.received()), { status: 408, invalid: ['body_timeout'] })
-  })
+  await t.test(
+    'half a hasty body, then silence: 408 in time too, because the hasty room is bounded',
+    async t => {
+      const connection = await connect(t, url)
+      connection.write(
+        head({ 'content-length': good.length }, { path: '/v1/events?hasty' }) + good.slice(0, 20),
+      )
+      await new Promise(resolve => setTimeout(resolve, 3000))
+      assert.notEqual(connection.received(), '', 'no answer after six times request_timeout_ms')
+      assertFailure(parseAnswer(connection.received()), { status: 408, invalid: ['body_timeout'] })
+    },
+  )
   for (const path of ['/v1/events', '/v1/events?hasty=true']) {
     await t.test(`a client that goes away in mid-body leaves no room taken: ${path}`, async t => {
       const delivery = path.includes('hasty') ? 'hasty' : 'guaranteed'
@@ -238,7 +241,7 @@ test('raw connections', async t => {
     connection.socket.resume()
     assertFailure(parseAnswer(await connection.closed()), { status: 413, invalid: ['body_too_large'] })
   })
-  await t.test('a body on a path that wants none does no harm to the next request', async t => {
+  await t.test('a body on a path that ignores it does no harm to the next request', async t => {
     const connection = await connect(t, url)
     for (const path of ['/nowhere', '/_info']) {
       connection.write(`${head({ 'content-length': 5 }, { path })}abcde`)
