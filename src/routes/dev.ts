@@ -23,6 +23,7 @@ export interface SchemaBrowser {
   show(uri: string): Promise<object>
 }
 
+const FILTERS: readonly (keyof Filter)[] = ['stream', 'schema', 'outcome', 'code', 'request_id', 'text']
 const MAX_LIMIT = 1000
 const MAX_WAIT_MS = 60_000
 const MAX_LIVE = 20
@@ -160,7 +161,7 @@ function describeMiss(
   filter: Filter,
   { count, since, ms }: { count: number; since: number; ms: number },
 ): string {
-  const wanted = Object.entries(filter).filter(([, value]) => value !== undefined)
+  const wanted = Object.entries(filter)
   const what =
     wanted.length === 0 ? 'any' : wanted.map(([name, value]) => `${name} ${quote(value)}`).join(', ')
   const matching = recorder.list(filter, MAX_LIMIT).filter(({ seq }) => seq > since)
@@ -185,18 +186,8 @@ function refuse(res: Response, error: GateError): void {
 }
 
 function filterOf({ query }: Request): Filter {
-  return {
-    stream: textOf(query.stream),
-    schema: textOf(query.schema),
-    outcome: textOf(query.outcome),
-    code: textOf(query.code),
-    requestId: textOf(query.request_id),
-    text: textOf(query.text),
-  }
-}
-
-function textOf(value: unknown): string | undefined {
-  return typeof value === 'string' && value !== '' ? value : undefined
+  const given = FILTERS.filter(name => typeof query[name] === 'string' && query[name] !== '')
+  return Object.fromEntries(given.map(name => [name, query[name]]))
 }
 
 function numberOf({ query }: Request, name: string, byDefault: number, min: number, max: number): number {

@@ -1,6 +1,6 @@
 import type { Entry } from './entry.js'
 
-/** Selects entries by all of the fields that are set. */
+/** Selects entries by all of the fields that are set. The names are those of the API's parameters. */
 export interface Filter {
   stream?: string | undefined
   /** The URI of a schema, or its title for all of its versions. */
@@ -8,14 +8,14 @@ export interface Filter {
   /** One outcome, or several separated by commas. */
   outcome?: string | undefined
   code?: string | undefined
-  requestId?: string | undefined
+  request_id?: string | undefined
   /** Part of the received text or of the error's message, in any case. */
   text?: string | undefined
 }
 
 export type Match = (entry: Entry) => boolean
 
-export function matcher({ stream, schema, outcome, code, requestId, text }: Filter): Match {
+export function matcher({ stream, schema, outcome, code, request_id, text }: Filter): Match {
   const outcomes = outcome?.split(',')
   const title = schema?.replace(/^\/|\/$/g, '')
   const lower = text?.toLowerCase()
@@ -24,7 +24,7 @@ export function matcher({ stream, schema, outcome, code, requestId, text }: Filt
     (title === undefined || isOf(entry.schemaUri, title)) &&
     (outcomes === undefined || outcomes.includes(entry.outcome)) &&
     (code === undefined || entry.error?.code === code) &&
-    (requestId === undefined || entry.requestId === requestId) &&
+    (request_id === undefined || entry.requestId === request_id) &&
     (lower === undefined || holds(entry, lower))
 }
 

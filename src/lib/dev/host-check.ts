@@ -16,14 +16,12 @@ export class HostCheck {
 
   /** Why a request is refused; undefined if it is allowed. */
   refusalOf(req: IncomingMessage): GateError | undefined {
-    const { headers } = req
-    const { host = '', origin } = headers
     const error = this.hostRefusalOf(req)
     if (error) return error
+    const { host = '', origin, 'sec-fetch-site': site } = req.headers
     if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`)
       return new GateError('origin_refused', `pages of ${quote(origin)} may not read this`)
     // Browsers send no origin with requests for scripts and images.
-    const site = headers['sec-fetch-site']
     if (site !== undefined && site !== 'same-origin' && site !== 'none')
       return new GateError('origin_refused', 'pages of other sites may not read this')
     return undefined
@@ -31,20 +29,14 @@ export class HostCheck {
 
   /** Why a request is refused because of its `Host`. */
   hostRefusalOf({ headers: { host = '' } }: IncomingMessage): GateError | undefined {
-    if (this.#isOurs(nameOf(host))) return undefined
+    // The name without its port and brackets.
+    const name = host
+      .toLowerCase()
+      .replace(/:\d*$/, '')
+      .replace(/^\[(.*)\]$/, '$1')
+    const isLocal = name === 'localhost' || name.endsWith('.localhost') || isIP(name) > 0
+    if (isLocal || this.#hosts.has(name)) return undefined
     const message = `${quote(host)} is not a name of this service: ask localhost, or add it to dev_hosts`
     return new GateError('origin_refused', message)
   }
-
-  #isOurs(name: string): boolean {
-    return name === 'localhost' || name.endsWith('.localhost') || isIP(name) > 0 || this.#hosts.has(name)
-  }
-}
-
-/** A `Host` without its port and brackets. */
-function nameOf(host: string): string {
-  return host
-    .toLowerCase()
-    .replace(/:\d*$/, '')
-    .replace(/^\[(.*)\]$/, '$1')
 }

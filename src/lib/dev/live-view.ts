@@ -59,8 +59,7 @@ export class LiveView {
     const recorder = this.#recorder
     if (recorder.resets === this.#resets) return
     this.#resets = recorder.resets
-    this.#sent = recorder.after(0, 1)[0]?.seq ?? recorder.lastSeq + 1
-    this.#sent--
+    this.#sent = (recorder.after(0, 1)[0]?.seq ?? recorder.lastSeq + 1) - 1
     this.#res.write(`id: ${this.#sent}\nevent: reset\ndata: {}\n\n`)
   }
 

@@ -20,79 +20,57 @@ interface Waiter {
 
 /** Keeps the latest entries, bounded by count and bytes, for people and tests to look at. */
 export class Recorder {
+  /** The number of the latest entry. */
+  lastSeq = 0
+  /** How many were dropped to make room. */
+  dropped = 0
+  /** What the entries weigh. */
+  bytes = 0
+  /** How often `reset` was called. */
+  resets = 0
   readonly #bounds: Bounds
-  /** In the order of their numbers. Those before `#first` are gone. */
+  /** In the order of their numbers, without gaps. */
   #entries: Entry[] = []
-  #first = 0
-  #bytes = 0
-  #seen = 0
-  #resets = 0
   #tallies = new Tallies()
   readonly #waiters = new Set<Waiter>()
   readonly #changed = new Set<() => void>()
-  #dropped = 0
 
   constructor(bounds: Bounds = { maxEntries: 1000, maxBytes: 16 * 1024 * 1024 }) {
     this.#bounds = bounds
   }
 
-  /** The number of the latest entry. */
-  get lastSeq(): number {
-    return this.#seen
-  }
-
   get kept(): number {
-    return this.#entries.length - this.#first
-  }
-
-  /** How many were dropped to make room. */
-  get dropped(): number {
-    return this.#dropped
-  }
-
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  /** How often `reset` was called. */
-  get resets(): number {
-    return this.#resets
+    return this.#entries.length
   }
 
   add(entry: Omit<Entry, 'seq'>): void {
-    const numbered: Entry = { seq: ++this.#seen, ...entry }
+    const numbered: Entry = { seq: ++this.lastSeq, ...entry }
     this.#entries.push(numbered)
-    this.#bytes += weightOf(numbered)
-    while (this.kept > this.#bounds.maxEntries || (this.#bytes > this.#bounds.maxBytes && this.kept > 1))
-      this.#forgetFirst()
+    this.bytes += weightOf(numbered)
+    const { maxEntries, maxBytes } = this.#bounds
+    while (this.kept > maxEntries || (this.bytes > maxBytes && this.kept > 1)) {
+      this.bytes -= weightOf(this.#entries.shift() as Entry)
+      this.dropped++
+    }
     this.#tallies.add(numbered)
     for (const waiter of this.#waiters) {
       if (!waiter.matches(numbered)) continue
       waiter.found.push(numbered)
       if (waiter.found.length >= waiter.count) waiter.done(waiter.found)
     }
-    this.#tell()
-  }
-
-  #forgetFirst(): void {
-    this.#bytes -= weightOf(this.#entries[this.#first] as Entry)
-    this.#entries[this.#first++] = undefined as never
-    this.#dropped++
-    if (this.#first < this.#bounds.maxEntries) return
-    this.#entries = this.#entries.slice(this.#first)
-    this.#first = 0
+    this.#notify()
   }
 
   get(seq: number): Entry | undefined {
-    const first = this.#entries[this.#first]
-    return first && seq >= first.seq ? this.#entries[this.#first + seq - first.seq] : undefined
+    const [first] = this.#entries
+    return first && this.#entries[seq - first.seq]
   }
 
   /** Newest first; those older than `before`, if it is given. */
   list(filter: Filter, limit: number, before = Infinity): Entry[] {
     const matches = matcher(filter)
     const found: Entry[] = []
-    for (let i = this.#entries.length - 1; i >= this.#first && found.length < limit; i--) {
+    for (let i = this.#entries.length - 1; i >= 0 && found.length < limit; i--) {
       const entry = this.#entries[i] as Entry
       if (entry.seq < before && matches(entry)) found.push(entry)
     }
@@ -101,9 +79,7 @@ export class Recorder {
 
   /** Oldest first, at most `limit` of those after a number. */
   after(seq: number, limit: number): Entry[] {
-    const first = this.#entries[this.#first]
-    if (!first || seq >= this.#seen) return []
-    const from = this.#first + Math.max(0, seq + 1 - first.seq)
+    const from = Math.max(0, seq + 1 - (this.#entries[0]?.seq ?? 0))
     return this.#entries.slice(from, from + limit)
   }
 
@@ -114,12 +90,11 @@ export class Recorder {
   /** Forgets everything except the number of the latest entry. */
   reset(): void {
     this.#entries = []
-    this.#first = 0
-    this.#bytes = 0
-    this.#dropped = 0
-    this.#resets++
+    this.bytes = 0
+    this.dropped = 0
+    this.resets++
     this.#tallies = new Tallies()
-    this.#tell()
+    this.#notify()
   }
 
   /** Calls back once, at the next change. The function it returns cancels that. */
@@ -128,8 +103,7 @@ export class Recorder {
     return () => void this.#changed.delete(callback)
   }
 
-  #tell(): void {
-    if (this.#changed.size === 0) return
+  #notify(): void {
     const callbacks = [...this.#changed]
     this.#changed.clear()
     for (const callback of callbacks) callback()

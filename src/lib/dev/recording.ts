@@ -2,7 +2,7 @@ import type { GateError } from '../errors.js'
 import type { Context, Event, Outcome } from '../eventgate.js'
 import { Field } from '../field.js'
 import { detached } from '../runtime/memory.js'
-import { type EntryError, MAX_TEXT, OUTCOMES } from './entry.js'
+import { type Entry, type EntryError, MAX_TEXT, OUTCOMES } from './entry.js'
 import type { Recorder } from './recorder.js'
 
 export interface RecordingOptions {
@@ -22,6 +22,8 @@ export interface RefusedRequest {
   /** The bytes of its body that were read before it was refused. */
   bytes: Buffer | undefined
 }
+
+type Result = Pick<Entry, 'index' | 'outcome' | 'stream' | 'schemaUri' | 'produced' | 'error'>
 
 /** Characters that are kept of an error's path and message. */
 const MAX_PATH = 4096
@@ -47,16 +49,11 @@ export class Recording {
     // A refused event may have no stream or schema, but it may name them.
     const event = schema && stream ? undefined : parsed(received)
     const { topic, key, timestamp } = sent?.destination ?? {}
-    this.#recorder.add({
-      receivedAt: context.receivedAt,
-      requestId: context.requestId,
+    this.#add({ ...context, clientIp: context.clientIp(), query: context }, received, {
       index,
-      delivery: context.delivery,
       outcome: OUTCOMES[outcome.fate],
       stream: stream?.name ?? nameIn(event, this.#stream) ?? context.stream ?? null,
       schemaUri: schema?.uri ?? nameIn(event, this.#schemaUri) ?? context.schemaUri ?? null,
-      text: beginning(received),
-      cut: received.length > MAX_TEXT,
       produced:
         topic === undefined || timestamp === undefined
           ? null
@@ -67,30 +64,34 @@ export class Recording {
               text: beginning(JSON.stringify(sent?.event), 2 * MAX_TEXT),
             },
       error: 'error' in outcome ? errorOf(outcome.error) : null,
-      request: { headers: context.headers, clientIp: context.clientIp() },
-      query: { schemaUri: context.schemaUri, stream: context.stream },
     })
   }
 
   /** Records a request that was refused as a whole. */
   refusedRequest(error: GateError, request: RefusedRequest): void {
-    const { requestId, receivedAt, delivery, headers, clientIp, query, bytes } = request
     // A character has at most four bytes.
-    const received = bytes?.toString('utf8', 0, 4 * MAX_TEXT) ?? ''
-    this.#recorder.add({
-      receivedAt,
-      requestId,
+    const received = request.bytes?.toString('utf8', 0, 4 * MAX_TEXT) ?? ''
+    this.#add(request, received, {
       index: 0,
-      delivery,
       outcome: error.kind === 'invalid' ? OUTCOMES.invalid : OUTCOMES.not_stored,
       stream: null,
       schemaUri: null,
-      text: beginning(received),
-      cut: received.length > MAX_TEXT,
       produced: null,
       error: errorOf(error),
+    })
+  }
+
+  #add(request: Omit<RefusedRequest, 'bytes'>, received: string, result: Result): void {
+    const { requestId, receivedAt, delivery, headers, clientIp, query } = request
+    this.#recorder.add({
+      requestId,
+      receivedAt,
+      delivery,
+      ...result,
+      text: beginning(received),
+      cut: received.length > MAX_TEXT,
       request: { headers, clientIp },
-      query,
+      query: { schemaUri: query.schemaUri, stream: query.stream },
     })
   }
 }

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { Context, Event, EventField, Schema, Steps, Stream } from '../eventgate.js'
 import { Field } from '../field.js'
-import { stepsOf } from '../json-pointer.js'
+import { at, stepsOf } from '../json-pointer.js'
 
 /** The dotted paths of the fields to fill in. A field that is undefined is not filled in. */
 export interface EnrichOptions {
@@ -109,13 +109,13 @@ export function makeTakeBack(options: EnrichOptions): NonNullable<Steps['takeBac
   const headers = headersOf(options)
   return (event, stream, { errors }, receivedText) => {
     const extras: EventField[] = [clientIp, ...(stream.headers ?? headers).map(({ field }) => field)]
-    const complaints = errors.map(({ dataPath, keyword }) => ({ at: stepsOf(dataPath, event), keyword }))
+    const complaints = errors.map(({ dataPath, keyword }) => ({ place: stepsOf(dataPath, event), keyword }))
     /** `own` is the number of steps that lead to the first thing that `enrich` added. */
     const isBlamed = (field: EventField, steps: readonly string[], own: number) =>
       complaints.some(
-        ({ at, keyword }) =>
-          (at.length >= own && (begins(steps, at) || begins(at, steps))) ||
-          (begins(steps, at) && BY_PRESENCE.has(keyword) && extras.includes(field)),
+        ({ place, keyword }) =>
+          (place.length >= own && (begins(steps, place) || begins(place, steps))) ||
+          (begins(steps, place) && BY_PRESENCE.has(keyword) && extras.includes(field)),
       )
     const filled = [...basic, ...extras]
       .filter(field => field.get(event) !== undefined)
@@ -156,16 +156,12 @@ function begins(steps: readonly (string | number)[], first: readonly (string | n
 
 /** The number of steps that lead to the first thing that an event lacks. */
 function missingFrom(event: Event, steps: readonly string[]): number {
-  const missing = steps.findIndex(
-    (_, i) => new Field(steps.slice(0, i + 1).join('.')).get(event) === undefined,
-  )
-  return missing + 1
+  return steps.findIndex((_, i) => at(event, steps.slice(0, i + 1)) === undefined) + 1
 }
 
 function remove(event: Event, steps: readonly string[]): void {
-  const name = steps.at(-1) as string
-  const parent = steps.length === 1 ? event : new Field(steps.slice(0, -1).join('.')).get(event)
-  if (typeof parent === 'object' && parent !== null) delete (parent as Event)[name]
+  const parent = at(event, steps.slice(0, -1))
+  if (typeof parent === 'object' && parent !== null) delete (parent as Event)[steps.at(-1) as string]
 }
 
 function fillLegacyDt(event: Event, schema: Schema, context: Context): void {

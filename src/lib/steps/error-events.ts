@@ -163,18 +163,21 @@ export function makeErrorEvent(
   now: number,
 ): Event {
   const meta = metaOf(raw)
+  const declared = (fields: Event, prefix = ''): Event =>
+    Object.fromEntries(Object.entries(fields).filter(([name]) => schema?.declares(prefix + name) ?? true))
+  const dt = new Date(now).toISOString()
   const make = (uri: unknown, domain: unknown): Event => {
-    const dt = new Date(now).toISOString()
-    const event: Event = {
+    const ownMeta = {
+      id: randomUUID(),
+      dt,
+      stream: options.stream,
+      uri: textOr(uri, 'unknown'),
+      domain: textOr(domain, 'unknown'),
+      request_id: textOr(meta.request_id ?? requestId, 'unknown'),
+    }
+    const event = declared({
       $schema: options.schemaUri,
-      meta: {
-        id: randomUUID(),
-        dt,
-        stream: options.stream,
-        uri: textOr(uri, 'unknown'),
-        domain: textOr(domain, 'unknown'),
-        request_id: textOr(meta.request_id ?? requestId, 'unknown'),
-      },
+      meta: declared(ownMeta, 'meta.'),
       dt,
       emitter_id: options.emitterId,
       raw_event: raw.slice(0, MAX_RAW_LENGTH),
@@ -182,13 +185,8 @@ export function makeErrorEvent(
       errored_schema_uri: textOr(schemaUri, 'unknown'),
       errored_stream_name: textOr(streamName, 'unknown'),
       error_type: error.code,
-    }
-    const has = (path: string) => schema?.declares(path) ?? true
-    const own = Object.entries(event.meta as Event).filter(([name]) => has(`meta.${name}`))
-    const declared = Object.fromEntries(
-      Object.entries({ ...event, meta: Object.fromEntries(own) }).filter(([name]) => has(name)),
-    )
-    return fitted(declared, options.maxBytes - FRAME_BYTES)
+    })
+    return fitted(event, options.maxBytes - FRAME_BYTES)
   }
   // These fields may be the very reason why the event was refused.
   const event = make(meta.uri, meta.domain)

@@ -39,8 +39,8 @@ type Enrollments = ReadonlyMap<string, { group: string; subject: string }> | und
  * and gets the subject from the header `X-Experiment-Enrollments: name=group/subject;…`. Streams opt in.
  */
 function makeProcessEdgeUniques(): Transform {
-  // The header is read once per request.
   const usesEdgeUniques = new Field(EDGE_UNIQUES_SETTING.path)
+  // The header is read once per request.
   const read = new WeakMap<Context, { enrollments: Enrollments }>()
   return (event, schema, stream, context) => {
     if (usesEdgeUniques.get((stream.settings ?? {}) as Event) !== true) return

@@ -32,11 +32,12 @@ const AFTER_FAILURE_MS = 30_000
 
 /** The stream configuration in force. It is fetched again and again, and the last good one stays. */
 export class StreamConfigs {
+  /** The last good configuration. */
+  table: StreamTable
   /** Why the last fetch failed; undefined if it succeeded. */
   failure: string | undefined
   readonly #options: StreamConfigOptions
   readonly #observer: StreamConfigObserver
-  #table: StreamTable
   #text: string
   #fetchedAt = Date.now()
   #askedAt = 0
@@ -54,7 +55,7 @@ export class StreamConfigs {
   ) {
     this.#options = options
     this.#observer = observer
-    this.#table = table
+    this.table = table
     this.#text = text
     observer.fetched?.(table)
     this.#schedule()
@@ -77,10 +78,6 @@ export class StreamConfigs {
         await delay(Math.min(BACKOFF_MS.most, BACKOFF_MS.first * 2 ** tries) * (0.5 + Math.random() / 2))
       }
     }
-  }
-
-  get table(): StreamTable {
-    return this.#table
   }
 
   /** Whether a fetch is under way. */
@@ -134,10 +131,10 @@ export class StreamConfigs {
   async #fetch(): Promise<void> {
     try {
       const text = await fetchConfiguration(this.#options)
-      if (text !== this.#text || this.#table.isIncomplete) {
-        this.#table = StreamTable.read(text, this.#options, undefined, this.#table)
+      if (text !== this.#text || this.table.isIncomplete) {
+        this.table = StreamTable.read(text, this.#options, undefined, this.table)
         this.#text = text
-        this.#observer.fetched?.(this.#table)
+        this.#observer.fetched?.(this.table)
       }
       this.#fetchedAt = Date.now()
       this.failure = undefined

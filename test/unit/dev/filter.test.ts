@@ -26,7 +26,7 @@ const CASES: [Filter, number[]][] = [
   [{ outcome: 'refused' }, [2]],
   [{ outcome: 'refused,unknown' }, [2, 4]],
   [{ code: 'x' }, [2]],
-  [{ requestId: 'q' }, [3]],
+  [{ request_id: 'q' }, [3]],
   [{ text: 'needle' }, [1]],
   [{ text: 'reason' }, [2]],
   [{ text: 'reason', outcome: 'accepted' }, []],
