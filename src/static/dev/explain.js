@@ -173,7 +173,7 @@ export function complaints(details, event, { apply, applyLabel, go }) {
                 'What would pass here',
                 suggestion.passes
                   ? h('span.note.ok', null, '✓ tried')
-                  : h('span.note', null, 'then others remain'),
+                  : h('span.note', null, 'other faults remain'),
               ]),
               h('p', null, suggestion.text),
               // The text says it all if there is one operation.
