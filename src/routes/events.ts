@@ -102,7 +102,7 @@ export class EventsRoute {
     if (!body) return
     // Nobody is told the outcome of hasty events, so a body without any event is refused at once.
     if (!body.holdsObject)
-      throw new GateError('body_not_events', 'none of the values in the body is a JSON object')
+      throw new GateError('body_not_events', 'the body has no JSON object: send at least one event')
     intake.answer(success(body.length, 'hasty'))
     const context = intake.begin(body)
     const { begun, outcomes } = this.#options.gate.start(body, context)

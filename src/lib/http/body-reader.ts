@@ -52,14 +52,14 @@ export class BodyReader {
         `transfer-encoding ${quote(transfer)} is not supported: send chunked`,
       )
     const length = Number(req.headers['content-length'] ?? 0)
-    if (length > this.#maxBytes) throw this.#tooLarge(`${length} bytes`)
+    if (length > this.#maxBytes) throw this.#tooLarge(`the body of ${length} bytes`)
     return {
       length,
       receive: (hold, patience) => {
         // RFC 9110 10.1.1: a client of HTTP/1.0 would take the 100 for its answer.
         if (req.headers.expect !== undefined && req.httpVersion !== '1.0') res.writeContinue()
         const bytes = bytesOf(req, hold, patience, total => {
-          if (total > this.#maxBytes) throw this.#tooLarge('more bytes')
+          if (total > this.#maxBytes) throw this.#tooLarge('the body')
         })
         return coding ? this.#decoded(bytes, coding, hold, delivery) : bytes
       },
@@ -75,7 +75,7 @@ export class BodyReader {
     const bytes = await received
     if (!bytes) return undefined
     const check = (total: number) => {
-      if (total > this.#maxBytes) throw this.#tooLarge('more bytes when decoded')
+      if (total > this.#maxBytes) throw this.#tooLarge('the decoded body')
     }
     try {
       let decoded = decodeAtOnce(bytes, coding)
@@ -127,11 +127,8 @@ export class BodyReader {
     )
   }
 
-  #tooLarge(size: string): GateError {
-    return new GateError(
-      'body_too_large',
-      `the body has ${size}, the most that is taken is ${this.#maxBytes}`,
-    )
+  #tooLarge(body: string): GateError {
+    return new GateError('body_too_large', `${body} is larger than the limit of ${this.#maxBytes} bytes`)
   }
 }
 
@@ -205,7 +202,7 @@ function bytesOf(
     const onTimeout = () => {
       // It waits for room, which has a timeout of its own.
       if (isPaused) return
-      fail(new GateError('body_timeout', `the body did not arrive in time: ${total} bytes of it did`))
+      fail(new GateError('body_timeout', `the body did not arrive in time: ${total} bytes of it arrived`))
     }
     const timer = setTimeout(onTimeout, ms)
     hold.refused = fail

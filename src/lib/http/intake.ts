@@ -262,7 +262,7 @@ function nothing(): undefined {}
 type Mutable<T> = { -readonly [name in keyof T]: T[name] }
 
 function tooManyConnections(max: number): GateError {
-  const message = `the service has its ${max} connections: send the request again later, on another one`
+  const message = `all ${max} connections are in use: send the request again later, on another connection`
   return new GateError('over_capacity', message)
 }
 

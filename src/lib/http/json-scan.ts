@@ -147,8 +147,8 @@ export class JsonScan {
   #weigh(): void {
     const weight = MEMBER_BYTES * this.#members + ITEM_BYTES * this.#items
     if (this.#members > MAX_MEMBERS || weight > MAX_WEIGHT) {
-      const message = `the body holds an event of more than ${MAX_MEMBERS} objects, arrays and keys, or as many items`
-      throw new GateError('body_too_large', `${message} as weigh the same: send smaller events`)
+      const message = `the body holds an event of more than ${MAX_MEMBERS} objects, arrays and keys, or of items`
+      throw new GateError('body_too_large', `${message} that take as much memory: send smaller events`)
     }
     this.heaviest = Math.max(this.heaviest, weight)
   }

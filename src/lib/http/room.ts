@@ -248,5 +248,5 @@ export class Room {
 }
 
 function full(why: string): GateError {
-  return new GateError('over_capacity', `the service is at its bound: ${why}: send the request again later`)
+  return new GateError('over_capacity', `the service is at its limit: ${why}: send the request again later`)
 }

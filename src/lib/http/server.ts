@@ -98,7 +98,7 @@ export function createServer(handlers: Handlers, { request, keepAlive }: Timeout
         if (url === path || url.startsWith(withQuery)) return events.post(req, res, label)
     }
     if (isTarget(req.url as string)) return web(req, res)
-    refuse(req, res, new GateError('request_malformed', `${quote(req.url)} is no target of a request`))
+    refuse(req, res, new GateError('request_malformed', `${quote(req.url)} is not a valid request target`))
   }
   const server = createHttpServer(options, onRequest)
   server.maxConnections = connections.limits.max + MAX_EXCESS_CONNECTIONS

@@ -33,7 +33,7 @@ export class WeightedSemaphore {
       }
       const refuse = () => {
         this.#waiting.delete(waiter)
-        reject(new GateError('over_capacity', 'too much is under way at once: send the request again later'))
+        reject(new GateError('over_capacity', 'too much is in progress: send the request again later'))
         this.#admit()
       }
       const timer = patienceMs === Infinity ? undefined : setTimeout(refuse, Math.max(0, patienceMs))
