@@ -10,10 +10,7 @@ const SPREAD_OF_REST = 1 / 8
  * left, which is time for another attempt. Otherwise requests that came slowly would make a batch of every event.
  */
 const ENOUGH = 1 / 8
-/**
- * How long a batch grows at most, as a part of the timeout: in an outage each expiry looks through one. With less,
- * replicas that need a second or two would get batches faster than they take them.
- */
+/** How long a batch grows at most, as a part of the timeout. With less, slow replicas would get too many batches. */
 const GROWTH = 1 / 2
 
 /** The part of a sender's settings that batches go by. */

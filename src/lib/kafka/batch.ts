@@ -32,10 +32,7 @@ export function isWhole({ patience }: Pending, timeoutMs: number): boolean {
   return patience >= 0.9 * timeoutMs
 }
 
-/**
- * Consecutive events of one partition that are sent together. It grows until its first sending freezes it: brokers
- * recognise a batch that is sent again by its identity and its records.
- */
+/** Events of one partition that are sent together. Its first sending freezes it: brokers know it by what it has. */
 export class Batch {
   records: Pending[] = []
   /** At most this many bytes, uncompressed. */

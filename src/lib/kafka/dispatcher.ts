@@ -109,10 +109,7 @@ export class Dispatcher {
       .then(() => this.host.wake())
   }
 
-  /**
-   * A request that is out for too long may be sent again by another connection, which others need not wait for
-   * either. Its answer counts all the same.
-   */
+  /** What is out for too long may be sent again by another connection. Its answer counts all the same. */
   findLate(now: number): void {
     for (const request of this.#requests) {
       if (request.lateAt > now) {

@@ -107,7 +107,7 @@ export class Lanes {
     this.asked = `broker ${broker} has not answered yet`
   }
 
-  /** The connection for a partition's next batch; `taken`: those that have something to send in this turn. */
+  /** The connection for a partition's next batch; `taken`: those that are about to send something. */
   channelFor({ pace, breaker }: Partition, now: number, taken?: { has(channel: Channel): boolean }): Channel {
     if (!pace.isSlow) return this.#channel(0)
     pace.forgive(now)
@@ -151,10 +151,7 @@ export class Lanes {
     return waitMs + (isProbe ? Math.min(this.#patienceMs, MAX_PROBE_PATIENCE_MS) : this.#patienceMs)
   }
 
-  /**
-   * A request was answered; `slow` of its partitions' replicas were waited for without success. Answers whether the
-   * fast lane's wait was to blame for that: if most are slow, it was too short; if few are, they are slow.
-   */
+  /** A request was answered; `slow` partitions' replicas took too long. If most did, the fast lane's wait was too short. */
   answered(
     { channel, timeoutMs: waitMs, plain }: { channel: Channel; timeoutMs: number; plain: boolean },
     tookMs: number,

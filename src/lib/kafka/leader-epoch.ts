@@ -4,10 +4,7 @@ export class LeaderEpoch {
   /** A lesser one that a broker told of. */
   #older: { epoch: number; from: string | undefined } | undefined
 
-  /**
-   * Whether what a broker says of the leader is not out of date. A lesser epoch is that of a broker which is behind,
-   * unless two say the same: then the topic was made anew.
-   */
+  /** Whether a broker is not out of date. If two brokers tell the same lesser epoch, the topic was made anew. */
   isNews(epoch: number | undefined, from: string | undefined): boolean {
     if (epoch === undefined) return true
     if (this.#epoch !== undefined && epoch < this.#epoch) {

@@ -260,10 +260,7 @@ export class Metadata {
     }
   }
 
-  /**
-   * Brokers create no topic whose name differs from another one's only in `.` and `_`, and newer ones do not say so.
-   * One question serves all unknown topics: clients may make up names.
-   */
+  /** Brokers create no topic whose name differs from another's only in `.` and `_`, and newer ones do not say so. */
   #findRivals(now: number): void {
     if (now < this.#namesAt) return
     this.#namesAt = Infinity

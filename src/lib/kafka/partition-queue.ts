@@ -227,10 +227,7 @@ export class PartitionQueue extends BatchQueue {
     else this.split(batch, code)
   }
 
-  /**
-   * Prepares a batch whose identity was refused to be sent without one. Answers whether it stays as it is: then what
-   * an earlier attempt may have stored may be stored twice.
-   */
+  /** Takes a batch's identity away. Answers whether it stays: then an earlier attempt may store it a second time. */
   makePlain(batch: Batch): boolean {
     // What comes with an identity again must not continue what this one began.
     this.sequence.nextEpoch(true)

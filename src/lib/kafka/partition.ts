@@ -131,10 +131,7 @@ export class Partition {
     return this.queue.add(record, now, !isClosed)
   }
 
-  /**
-   * When an event that is accepted now can have its answer, if the broker goes on as it does. 0 if nothing is out
-   * that would show it.
-   */
+  /** When an event that is accepted now can have its answer, as far as what is out shows; else 0. */
   foreseen(now: number): number {
     const { out, length, grows } = this.queue
     if (this.#latencyMs < SLOW_MS || !out) return 0

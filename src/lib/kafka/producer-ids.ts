@@ -20,10 +20,7 @@ export interface ProducerIdHost extends Waker {
 /** Brokers that refuse identities are asked again after this long. */
 const ASK_AGAIN_MS = 10 * 60_000
 
-/**
- * Producer ids: one for all partitions, until one of them needs another. Before Kafka 2.8 brokers refuse them without
- * the right IdempotentWrite. Batches then go without, and are stored at least once.
- */
+/** Producer ids. If brokers refuse them, as before 2.8 without the right IdempotentWrite, batches go without. */
 export class ProducerIds implements Plainness {
   plain: boolean
   /** Why there is no id, for a person; empty while there is nothing to say. */

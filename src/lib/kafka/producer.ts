@@ -12,10 +12,7 @@ import { type Clock, REAL_CLOCK } from './transport.js'
 /** A start waits so long for its connections to Kafka. */
 const PREPARE_MS = 5000
 
-/**
- * Produces events to Kafka. A service has two, for guaranteed and for hasty events. They share no queue, connection
- * or producer id, so that neither can hold up the other.
- */
+/** Produces events to Kafka. A service has two that share nothing, so that hasty events cannot hold up others. */
 export class KafkaProducer implements Producer {
   readonly name: string
   readonly #cluster: Cluster

@@ -1,31 +1,23 @@
-/**
- * What becomes of the attempt that was answered. `stored`: the batch is. `open`: it may be, now or later. `refused`:
- * this attempt stored nothing, which leaves open what earlier ones left open.
- */
-export type Effect = 'stored' | 'open' | 'refused'
+/** What became of the attempt that was answered. */
+export type Effect =
+  | 'stored'
+  | 'open' // the batch may be stored, now or later
+  | 'refused' // this attempt stored nothing; earlier ones may have
 
-/**
- * What to do next with a batch that is not stored.
- *
- * `wait_longer`: the leader has it, and the replicas took longer than the broker might wait. `slow_lane`: the leader
- * has it, and too few replicas. `refresh`: look for the leader, and try again. `doubt_headers`: as `refresh`, but if
- * it happens again leave the headers out. `back_off`: try again later. `encode`: as `back_off`, encoded anew. `split`:
- * try smaller batches. `refuse_records`: refuse the records that the broker names. `plain`: the cluster takes no batch
- * that has an identity; `plain_topic`: nor does this topic. `new_epoch`, `new_id`: begin the sequence anew. `fail`.
- */
+/** What to do next with a batch that is not stored. */
 export type NextStep =
-  | 'wait_longer'
-  | 'slow_lane'
-  | 'refresh'
-  | 'doubt_headers'
-  | 'back_off'
-  | 'encode'
-  | 'split'
-  | 'refuse_records'
-  | 'plain'
-  | 'plain_topic'
-  | 'new_epoch'
-  | 'new_id'
+  | 'wait_longer' // the leader has it, and the replicas took longer than the broker might wait
+  | 'slow_lane' // the leader has it, and too few replicas
+  | 'refresh' // look for the leader, and try again
+  | 'doubt_headers' // the same, and if it happens again leave the headers out
+  | 'back_off' // try again later
+  | 'encode' // the same, encoded anew
+  | 'split' // try smaller batches
+  | 'refuse_records' // refuse the records that the broker names
+  | 'plain' // the cluster takes no batch that has an identity
+  | 'plain_topic' // nor does this topic
+  | 'new_epoch' // begin the sequence anew
+  | 'new_id' // the same, under another producer id
   | 'fail'
 
 /** What events are answered that are surely not stored, and that the next step cannot help. */
@@ -98,10 +90,7 @@ function row(
 
 const UNKNOWN = row('', 'open', 'refresh')
 
-/**
- * What a broker's answer for a batch means. An error with an offset says that the leader has the batch all the same:
- * leadership moved while it waited. A code that nobody knows says nothing.
- */
+/** What an answer for a batch means. An error with an offset: the leader had the batch, and leadership moved. */
 export function meaningOf(code: number, baseOffset = -1): Meaning {
   const meaning = TABLE[code] ?? UNKNOWN
   if (baseOffset < 0 || meaning.effect === 'stored' || meaning.next === 'wait_longer') return meaning

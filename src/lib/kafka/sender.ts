@@ -216,7 +216,7 @@ export class Sender {
     const full = partition.append(record, now)
     this.#wake(record.deadline)
     if (this.#isWoken || partition.queue.out) return
-    // While its broker is busy a turn would find nothing to do; the broker's answer brings one.
+    // While its broker is busy there is nothing to do; the broker's answer wakes it.
     if (
       partition.leader !== undefined &&
       this.#dispatcher.lanes(partition.leader).channelFor(partition, now).busy
@@ -244,7 +244,7 @@ export class Sender {
     record.share = share
   }
 
-  /** Where not all fit into a request each has its turn. */
+  /** If not all fit into a request, others go first in the next. */
   #moveToBack(partition: Partition): void {
     if (this.#active.size < 2) return
     this.#active.delete(partition)
@@ -261,10 +261,7 @@ export class Sender {
     for (const partition of this.#active) partition.queue.abandon('deadline_not_stored')
   }
 
-  /**
-   * Has everything looked at: now, or at `time`, once what has come until then is read. After a stall of the event
-   * loop that may be the answers. To look too early costs little.
-   */
+  /** Looks at everything soon, or at `time`: after the sockets are read, which may have the answers after a stall. */
   #wake(time?: number): void {
     if (this.#state === 'closed') return
     if (time === undefined) {

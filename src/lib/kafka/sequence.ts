@@ -17,10 +17,7 @@ export interface Plainness {
   readonly plain: boolean
 }
 
-/**
- * The identities of one partition's batches, by which brokers know what they have already. Epoch and sequence
- * are the partition's own, even where the id is shared: what happens to one concerns no other.
- */
+/** The identities of one partition's batches, by which brokers recognise them. Epoch and sequence are its own. */
 export class Sequence {
   #producerId: number | undefined
   #epoch = 0

@@ -102,10 +102,7 @@ export class Topic {
     return this.#sticky
   }
 
-  /**
-   * One at random, if possible of those that are well. Now and then it is an empty one that is not: nothing else would
-   * show that it is well again.
-   */
+  /** One at random that is well. Now and then an empty one that is not, which shows whether it is well again. */
   #any(now: number): Partition {
     const all = this.partitions.slice(0, this.#count)
     const led = all.filter(partition => partition.leader !== undefined)

@@ -40,10 +40,7 @@ export interface Link {
   readonly open: boolean
   /** Whether its other end has closed it, or it has failed. */
   readonly broken: boolean
-  /**
-   * Rejects when there is no answer in time: whatever the batches' fate is. Answers undefined for acks 0, when all
-   * is written. Never called while an earlier request is unanswered.
-   */
+  /** Rejects if no answer comes in time. Undefined for acks 0, when all is written. One request at a time. */
   produce(request: ProduceRequest): Promise<ProduceResponse | undefined>
   close(): void
 }

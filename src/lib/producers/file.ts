@@ -167,10 +167,7 @@ async function isCutOff(path: string): Promise<boolean> {
   }
 }
 
-/**
- * Of lines written together up to a failure, those that are whole are stored, and the others are not. One that
- * lacks nothing but its end is whole, for the next write begins with it.
- */
+/** Whole lines before a failure are stored. One that lacks only its end is whole: the next write begins with it. */
 function settle(
   lines: readonly Line[],
   written: number,

@@ -10,10 +10,7 @@ interface Waiting {
   timer: NodeJS.Timeout
 }
 
-/**
- * Requests and responses over a socket that is connected and authenticated. Any failure closes it for good
- * and rejects all that wait.
- */
+/** Requests and responses over an authenticated socket. Any failure closes it for good, and rejects all that wait. */
 export class Connection {
   #failure: Error | undefined
   #correlationId = 0

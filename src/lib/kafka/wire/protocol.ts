@@ -124,10 +124,7 @@ export function decodeProduce(version: number, body: Buffer): ProduceResponse {
   return { results, throttleMs: version >= PRODUCE_PAUSE_TO_COME ? throttleMs : 0 }
 }
 
-/**
- * Asks for `topics` alone, or without a list for all; with `create`, brokers that may create topics do so for those that
- * do not exist.
- */
+/** Asks for `topics`, or without a list for all. With `create`, those that do not exist are created if allowed. */
 export function encodeMetadata(
   version: number,
   correlationId: number,
