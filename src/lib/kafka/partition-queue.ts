@@ -2,6 +2,7 @@ import { GateError } from '../errors.js'
 import type { Batch, Pending } from './batch.js'
 import { BatchQueue, type BatchSettings } from './batch-queue.js'
 import type { CircuitBreaker } from './circuit-breaker.js'
+import type { SenderObserver } from './observer.js'
 import { type QueueErrorCode, queueError } from './queue-errors.js'
 import { NOBODY, type Plainness, Sequence } from './sequence.js'
 import type { PartitionResult } from './wire/protocol.js'
@@ -18,12 +19,7 @@ export interface QueueSettings extends BatchSettings {
 export interface QueueListener {
   /** Gives an event its outcome: stored, or the error that says why not. */
   settle(record: Pending, error: GateError | undefined): void
-  /** Events are stored that were answered before, as of unknown fate. */
-  late(count: number): void
-  /** An operator should see this. */
-  complain(message: string): void
-  /** As `complain`, where events are stored all the same. */
-  warn(message: string): void
+  readonly observer: SenderObserver
 }
 
 /** What a topic takes, as far as its refusals have told: less than batches have where its message format is old. */
@@ -147,7 +143,7 @@ export class PartitionQueue extends BatchQueue {
       if (record.settled) late++
       else this.listener.settle(record, undefined)
     }
-    if (late > 0) this.listener.late(late)
+    if (late > 0) this.listener.observer.late?.(late)
   }
 
   /** Takes out those events that are surely not stored, and not on their way. */
@@ -181,7 +177,9 @@ export class PartitionQueue extends BatchQueue {
   /** Answers a batch for good: its events are not stored, by `code`, unless an attempt at it is still open. */
   fail(batch: Batch, code: QueueErrorCode): void {
     if (code === 'kafka_misconfigured')
-      this.listener.complain(`${this}: ${this.breaker.problem}: the configuration does not fit this cluster`)
+      this.listener.observer.complain?.(
+        `${this}: ${this.breaker.problem}: the configuration does not fit this cluster`,
+      )
     this.shift()
     this.#settle(batch, code)
   }
@@ -250,7 +248,7 @@ export class PartitionQueue extends BatchQueue {
   demote(format: TopicFormat, without: string): void {
     if (format.plain === this.format.plain && format.bare === this.format.bare) return
     Object.assign(this.format, format)
-    this.listener.warn(
+    this.listener.observer.warn?.(
       `${this.topic}: its message format is older than 0.11: it is produced to without ${without}`,
     )
   }

@@ -1,4 +1,5 @@
 import { backoffMs } from './backoff.js'
+import type { SenderObserver } from './observer.js'
 import { isMisfit, KafkaError, Misfit } from './response-codes.js'
 import type { Issued, Plainness, Sequence } from './sequence.js'
 import type { Clock, ControlQuestions, Waker } from './transport.js'
@@ -13,8 +14,7 @@ export interface ProducerIdSettings {
 }
 
 export interface ProducerIdHost extends Waker {
-  /** Batches go without an identity from now on, or with one again. */
-  warn(message: string): void
+  readonly observer: SenderObserver
 }
 
 /** Brokers that refuse identities are asked again after this long. */
@@ -61,7 +61,7 @@ export class ProducerIds implements Plainness {
   deny(problem: string): boolean {
     if (this.settings.requiresIdempotence) return false
     if (!this.plain)
-      this.host.warn(
+      this.host.observer.warn?.(
         `Kafka refuses idempotence (${problem}): events are stored at least once, some perhaps twice. ` +
           `It is asked again every ${ASK_AGAIN_MS / 60_000} minutes`,
       )
@@ -93,7 +93,7 @@ export class ProducerIds implements Plainness {
           this.#issued = { producerId, epoch, issue: this.#issues++ }
           this.problem = ''
           this.#failures = 0
-          if (this.plain) this.host.warn('Kafka takes idempotent batches again')
+          if (this.plain) this.host.observer.warn?.('Kafka takes idempotent batches again')
           this.plain = false
         },
         (error: Error) => {

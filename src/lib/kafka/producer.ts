@@ -20,7 +20,7 @@ export class KafkaProducer implements Producer {
   readonly #observer: SenderObserver
   #probing: Promise<void> | undefined
 
-  /** Connects when the first event comes, or to `prepare`. `soon` has its part of each round of the event loop (turns.ts). */
+  /** Connects when the first event comes, or to `prepare`. `soon` runs its callbacks in slices of the event loop. */
   constructor(
     { cluster, sender }: ProducerSettings,
     observer: SenderObserver = {},

@@ -70,11 +70,9 @@ export class Sender {
     const wake = (time?: number) => this.#wake(time)
     const listener: PartitionListener = {
       settle: (record, error) => this.#settle(record, error),
-      late: count => observer.late?.(count),
       refresh: ({ topic, leader }) => this.#metadata.refresh(topic, leader),
       tripped: partition => this.#prober.tripped(partition),
-      complain: message => observer.complain?.(message),
-      warn: message => observer.warn?.(message),
+      observer,
       deny: problem => this.#producerIds.deny(problem),
     }
     this.#metadata = new Metadata(settings, transport.control, clock, {
@@ -84,7 +82,7 @@ export class Sender {
       trouble: (message, misfit) => (misfit ? observer.complain : observer.trouble)?.(message),
       wake,
     })
-    this.#producerIds = new ProducerIds(settings, transport.control, clock, { wake, warn: listener.warn })
+    this.#producerIds = new ProducerIds(settings, transport.control, clock, { wake, observer })
     this.#dispatcher = new Dispatcher(settings, transport, clock, observer, {
       wake,
       served: partition => this.#moveToBack(partition),

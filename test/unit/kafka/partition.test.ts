@@ -13,11 +13,9 @@ function setUpPartition() {
       record.settled = true
       outcomes.set(`${record.value}`, error?.code ?? 'stored')
     },
-    late: () => {},
     refresh: () => {},
     tripped: () => {},
-    complain: () => {},
-    warn: () => {},
+    observer: {},
     deny: () => false,
   }
   const share = new Share(new Room(1e6, 1e6), { bytes: 0, messages: 0 })
