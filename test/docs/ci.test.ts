@@ -21,9 +21,9 @@ test('.ci/tools names every tool that is missing or too old, and its version', t
     env: { ...process.env, PATH },
   })
   assert.equal(status, 1)
-  assert.match(stderr, /Node\.js 20\.19 or later: this one is 20\.9\.0/)
+  assert.match(stderr, /Node\.js 20\.19 or later: found 20\.9\.0/)
   assert.match(stderr, /Maven 3\.6 or later: there is none/)
-  assert.match(stderr, /Go 1\.26 or later: this one is 1\.25\.3/)
+  assert.match(stderr, /Go 1\.26 or later: found 1\.25\.3/)
   assert.match(stderr, /python3-venv/)
   assert.doesNotMatch(stderr, /Java|Python 3/)
 })
