@@ -3,7 +3,7 @@ import type { Context, Outcome } from '../eventgate.js'
 /** What became of an event: the gate's word for it, and the word of the development API and its page. */
 export const OUTCOMES = {
   delivered: 'accepted',
-  /** By the mistake of its sender. */
+  /** The sender made a mistake. */
   invalid: 'refused',
   not_stored: 'failed',
   unknown: 'unknown',
@@ -46,7 +46,7 @@ export interface EntryError {
 /** Characters that an entry keeps of a text. */
 export const MAX_TEXT = 64 * 1024
 
-/** The memory that an entry takes, about: that of its texts (bytes). */
+/** About the memory that an entry takes, which is that of its texts (bytes). */
 export function weightOf({ text, produced, error, request, query }: Entry): number {
   let errors = error?.message.length ?? 0
   for (const { dataPath, schemaPath, message } of error?.errors ?? [])

@@ -3,8 +3,8 @@ import { isIP } from 'node:net'
 import { GateError, quote } from '../errors.js'
 
 /**
- * Refuses what another site's page could send from the developer's own browser. That are requests of another origin,
- * and requests by a host name that the site may have pointed at this address (DNS rebinding).
+ * Refuses requests that another site's page could send from the developer's own browser: those of another origin.
+ * It also refuses host names that the site may have pointed at this address (DNS rebinding).
  */
 export class HostCheck {
   readonly #hosts: ReadonlySet<string>

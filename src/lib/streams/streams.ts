@@ -8,7 +8,7 @@ import { isLegalTopic, topicOf } from './topic-name.js'
 export interface StreamOptions {
   /** Undefined if streams are named after schemas. */
   streamField: string | undefined
-  /** Makes the topic's name, before that of the stream. */
+  /** Stands before the name of a stream in that of its topic. */
   topicPrefix: string
   /** Undefined if any schema may go to any stream. */
   configs?: StreamConfigs | undefined
