@@ -22,7 +22,7 @@ test('.ci/tools names every tool that is missing or too old, and its version', t
   })
   assert.equal(status, 1)
   assert.match(stderr, /Node\.js 20\.19 or later: found 20\.9\.0/)
-  assert.match(stderr, /Maven 3\.6 or later: there is none/)
+  assert.match(stderr, /Maven 3\.6 or later: not found/)
   assert.match(stderr, /Go 1\.26 or later: found 1\.25\.3/)
   assert.match(stderr, /python3-venv/)
   assert.doesNotMatch(stderr, /Java|Python 3/)
