@@ -46,6 +46,8 @@ export class Recording {
   outcome(outcome: Outcome, context: Context, index: number): void {
     const received = context.textOf(index)
     const { schema, stream, sent } = outcome
+    // The outcome lives as long as its request, which need not hold the event so long.
+    delete outcome.sent
     // A refused event may have no stream or schema, but it may name them.
     const event = schema && stream ? undefined : parsed(received)
     const { topic, key, timestamp } = sent?.destination ?? {}

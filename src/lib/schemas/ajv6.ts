@@ -8,7 +8,8 @@ export const ORDER = [
   ...Object.values(KEYWORDS).flat(),
   ...'$ref const enum not anyOf oneOf allOf if'.split(' '),
 ]
-const rank = ({ keyword }: { keyword: string }) => ORDER.indexOf(keyword) + 1
+const RANKS = new Map(ORDER.map((keyword, i) => [keyword, i + 1]))
+const rank = ({ keyword }: { keyword: string }) => RANKS.get(keyword) ?? 0
 
 /** A schema without any of these is empty to Ajv 6. */
 const RULES = new Set([...ORDER, 'type', '$comment'])
