@@ -38,9 +38,9 @@ test('the look at patterns is bounded itself', { timeout: 60_000 }, () => {
     `${'('.repeat(5000)}a{17}${')'.repeat(5000)}`,
     `(?!x)${'a'.repeat(20_000)}`,
   ]) {
-    const started = performance.now()
+    const before = process.cpuUsage()
     assert.equal(slowPattern([pattern]), pattern)
-    assert.ok(performance.now() - started < 5000)
+    assert.ok(process.cpuUsage(before).user < 5e6)
   }
   // Each of these is innocent, and costs something; who comes again gets further.
   const many = Array.from({ length: 5 }, (_, i) => `^(?!x{2${i}})[a-z]{1,${63 + i}}$`)

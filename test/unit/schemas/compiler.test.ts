@@ -92,7 +92,7 @@ test('what lies beyond the bounds of a secure schema costs little', { timeout: 2
   })
   const schema = await load(schemas, '/a/1')
   const long = '1'.repeat(60_000)
-  const started = Date.now()
+  const started = process.cpuUsage()
   assert.equal(complaints(schema, { pattern: long }), "'.pattern' should NOT be longer than 10 characters")
   assert.equal(
     complaints(schema, { url: `http://${long}` }),
@@ -106,7 +106,7 @@ test('what lies beyond the bounds of a secure schema costs little', { timeout: 2
     complaints(schema, { names: { [long]: 1 } }),
     /^'\.names' should NOT be longer than 5 characters, '\.names' property name '1{1000}…' is invalid$/,
   )
-  assert.ok(Date.now() - started < 5000, `${Date.now() - started} ms`)
+  assert.ok(process.cpuUsage(started).user < 5e6)
 })
 
 test('the names that JavaScript gives a meaning are fields like any other', async t => {
