@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { EXCEPTIONS, exceptions, excepts, findingsIn, proseFiles, WORDS } from '../support/prose.js'
+import { findingsIn, proseFiles, WORDS } from '../support/prose.js'
 import { ROOT } from '../support/service.js'
 
 const wrong = (file: string, text: string) =>
@@ -11,20 +11,15 @@ const words = (count: number) => `${'Word '.repeat(count - 1).trim()} end`
 const LONG = `${words(WORDS + 1)}.`
 const TOO_LONG = `a sentence of ${WORDS + 1} words`
 
-test('the prose of all files is clean, except where the list of exceptions says otherwise', () => {
+test('the prose of all files is clean', () => {
   const files = proseFiles()
   assert.ok(files.length > 300)
-  const unused = new Set(exceptions())
-  const found: string[] = []
-  for (const file of files) {
-    const findings = findingsIn(file, readFileSync(join(ROOT, file), 'utf8')) ?? []
-    if (findings.length === 0) continue
-    const entry = exceptions().find(entry => excepts(entry, file))
-    if (entry !== undefined) unused.delete(entry)
-    else found.push(...findings.map(({ line, what }) => `${file}:${line}: ${what}`))
-  }
+  const found = files.flatMap(file =>
+    (findingsIn(file, readFileSync(join(ROOT, file), 'utf8')) ?? []).map(
+      ({ line, what }) => `${file}:${line}: ${what}`,
+    ),
+  )
   assert.deepEqual(found, [])
-  assert.deepEqual([...unused], [], `these are clean now: remove them from ${EXCEPTIONS}`)
 })
 
 test('each forbidden word is found, in any case and across lines', () => {

@@ -1,6 +1,5 @@
 /** Finds what breaks the rules of prose: words that have plainer ones, and sentences that are too long. */
-import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { paragraphsOf } from './prose-text.js'
 import { ROOT } from './service.js'
@@ -74,28 +73,20 @@ function ends(prose: string): number[] {
     .map(({ 0: match, index }) => index + match.length)
 }
 
-/** Data of tests, and what others wrote. */
-const LEFT_OUT = /^(test\/(corpus|fixtures)\/|LICENSE|node_modules\/)/
+/** Data of tests, what others wrote, and what is built or installed. */
+const LEFT_OUT = /^(test\/(corpus|fixtures)\/|LICENSE|(node_modules|dist|\.build|\.git)\/)/
 
 /** The files that the linter reads, by their paths in the repository. */
 export function proseFiles(): string[] {
-  const listed = execFileSync('git', ['ls-files', '-co', '--exclude-standard'], {
-    cwd: ROOT,
-    encoding: 'utf8',
-  })
-  return listed
-    .split('\n')
-    .filter(file => file !== '' && !LEFT_OUT.test(file) && paragraphsOf(file, '') !== undefined)
+  const files = readdirSync(ROOT)
+    .filter(name => !LEFT_OUT.test(`${name}/`))
+    .flatMap(name =>
+      statSync(join(ROOT, name)).isDirectory()
+        ? readdirSync(join(ROOT, name), { recursive: true, encoding: 'utf8' }).map(file => join(name, file))
+        : [name],
+    )
+  return files.filter(
+    file =>
+      !LEFT_OUT.test(file) && paragraphsOf(file, '') !== undefined && statSync(join(ROOT, file)).isFile(),
+  )
 }
-
-export const EXCEPTIONS = 'test/docs/prose-exceptions.txt'
-
-/** Folders and files that are not clean yet, one a line. The list may only get shorter. */
-export function exceptions(): string[] {
-  return readFileSync(join(ROOT, EXCEPTIONS), 'utf8')
-    .split('\n')
-    .filter(line => line !== '' && !line.startsWith('#'))
-}
-
-/** Whether an entry of the list names a file or a folder that the file is in. */
-export const excepts = (entry: string, file: string) => file === entry || file.startsWith(`${entry}/`)
