@@ -32,6 +32,9 @@ const NOTHING_FOUND = 'no value was found that would satisfy the schema here: it
 const TOO_LONG = 'fixes are not searched for events of more than 65536 characters: send a shorter one'
 const TOOK_LONG = 'the search for a value that would satisfy the schema here took too long'
 
+/** A trial does not produce, so it cannot repeat what only the producer refuses. */
+const BY_PRODUCER: ReadonlySet<Code> = new Set(['event_too_large', 'record_refused'])
+
 /** Found in the text of an event, before it is parsed. */
 const IN_TEXT: ReadonlySet<Code> = new Set(['event_number_inexact', 'event_too_deep', 'body_malformed'])
 /** Found before the schema of an event is known. */
@@ -143,7 +146,8 @@ export class Explainer {
     until: number,
   ): Promise<Detail> {
     if (isObject(refused.event) && !trial.error) {
-      const why_not = 'nothing needs to change: the event would pass if it were sent again now'
+      const again = 'nothing needs to change: the event would pass if it were sent again now'
+      const why_not = BY_PRODUCER.has(code) ? (WHY_NOT[code] ?? NO_FIX) : again
       return detailOf({ message, explanation: message, why_not })
     }
     const { steps, tries } = await fixesFor({ ...refused, ...trial, code, message, until }, this.#known)

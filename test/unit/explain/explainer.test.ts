@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { GateError } from '#src/lib/errors.js'
+import { type Code, GateError } from '#src/lib/errors.js'
 import { Explainer } from '#src/lib/explain/explainer.js'
 import type { Repairer } from '#src/lib/explain/repairer.js'
 import type { Complaint } from '#src/lib/schemas/parts.js'
 
-const steps = (fails: unknown) => ({
+const steps = (fails?: unknown) => ({
   load: async () => {},
   schemaFor: () => ({
     ...{ uri: '/s/1.0.0', title: 's', declares: () => false },
     validate: () => {
-      throw fails
+      if (fails) throw fails
     },
   }),
   streamFor: () => ({ name: 's', topic: 's' }),
@@ -66,4 +66,17 @@ test('all searches for one event end at the same time, and others have their tur
   assert.equal(new Set(ends).size, 1, `${ends}`)
   assert.ok((ends[0] as number) - performance.now() <= 1000)
   assert.equal(new Set(turnsAtSearch).size, ends.length, `${turnsAtSearch}`)
+})
+
+test('a refusal by the producer is no reason to send the event again', async () => {
+  const explainer = new Explainer(steps() as never, { schemaUriField: '$schema' } as never)
+  const event = { $schema: '/s/1.0.0' }
+  const refused = { event, text: JSON.stringify(event), context: {} as never, index: 0 }
+  const whyNot = async (code: Code) => {
+    const { details } = await explainer.explain(refused, new GateError(code, 'refused'))
+    return details[0]?.why_not
+  }
+  assert.match((await whyNot('event_too_large')) ?? '', /^only the sender knows/)
+  assert.match((await whyNot('record_refused')) ?? '', /^the brokers refuse/)
+  assert.match((await whyNot('schema_not_found')) ?? '', /would pass if it were sent again now$/)
 })
