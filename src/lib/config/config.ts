@@ -40,13 +40,13 @@ export function evaluate(
   const problems = checkConf(Object.fromEntries(given), at)
   if (problems.length > 0) return { problems }
   const report = (path: string, message: string) => problems.push({ path: `${at}.${path}`, message })
-  const options = readOptions(conf, report)
+  const configured = readOptions(conf, report)
+  const memory = fitToMemory(configured, conf, limit)
+  const options = { ...configured, ...memory.bounds }
   const kafka = readKafka(options, report)
-  const memory = fitToMemory(options, conf, limit)
-  const queue = fitToQueue({ ...options, ...memory.bounds }, conf, kafka.settings)
+  const queue = fitToQueue(options, conf, kafka.settings)
   const config: Config = Object.freeze({
     ...options,
-    ...memory.bounds,
     ...queue.bounds,
     producer: options.producer ?? (options.kafka ? 'kafka' : 'file'),
     kafka: kafka.settings,

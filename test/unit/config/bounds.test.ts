@@ -37,3 +37,13 @@ test('what is taken hastily, and error events, follow the queue behind them', ()
   const small = readConf(queued(100, {}, { 'queue.buffering.max.kbytes': 4096 }), undefined)
   assert.deepEqual([small.hasty_max_bytes, small.max_body_size], [4 * 1024 ** 2, 4 * 1024 ** 2])
 })
+
+test('the shares of the Kafka producers follow the bounds that a memory limit lowers', () => {
+  const config = readConf({ kafka: { conf: { 'metadata.broker.list': 'a:1' } } }, 200 * 1024 ** 2)
+  const { maxInFlight } = config.kafka?.guaranteed.sender ?? {}
+  assert.ok(config.max_bytes_in_flight < readConf({}, undefined).max_bytes_in_flight)
+  assert.deepEqual(maxInFlight, {
+    messages: config.max_events_in_flight,
+    bytes: config.max_bytes_in_flight,
+  })
+})
