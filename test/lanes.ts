@@ -3,8 +3,8 @@
  * which tests were not run, and the command for them.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { LANES, type Lane, notRun } from './support/lanes.js'
 import { ROOT } from './support/service.js'
@@ -35,10 +35,26 @@ for (const name of asked) {
     `--test-concurrency=${lane.concurrency}`,
     `--test-timeout=${lane.timeoutMs}`,
     ...(values.coverage ? ['--experimental-test-coverage'] : []),
-    ...files.sort().map(file => join(folder, file)),
+    ...grouped(files.sort(), lane.grouped),
   ]
   const { status } = spawnSync(process.execPath, args, { cwd: ROOT, stdio: 'inherit' })
   if (status !== 0) process.exitCode = 1
 }
 
 console.log(notRun(asked))
+
+/** The paths to run: a file that imports all files of a folder in the place of those that are grouped. */
+function grouped(files: readonly string[], group: RegExp | undefined): string[] {
+  const made = join(ROOT, '.build/groups')
+  rmSync(made, { recursive: true, force: true })
+  mkdirSync(made)
+  const alone = files.filter(file => !group?.test(file)).map(file => join(folder, file))
+  const folders = new Set(files.filter(file => group?.test(file)).map(file => dirname(file)))
+  const groups = [...folders].map(name => {
+    const path = join(made, `${name.replaceAll('/', '-')}.test.js`)
+    const its = files.filter(file => dirname(file) === name)
+    writeFileSync(path, its.map(file => `import '../test/${file}'\n`).join(''))
+    return path
+  })
+  return [...groups, ...alone]
+}

@@ -7,6 +7,8 @@ export interface Lane {
   command: string
   /** Files and folders in `test/`. */
   paths: readonly string[]
+  /** Matches files of which each folder is run in one process, because most of their time would be its start. */
+  grouped?: RegExp
   timeoutMs: number
   /** How many files run at the same time. */
   concurrency: number
@@ -17,6 +19,7 @@ export const LANES: Readonly<Record<string, Lane>> = {
     what: 'units, contract, service, documents (Node.js)',
     command: 'npm test',
     paths: ['architecture.test.js', 'unit', 'contract', 'service', 'docs'],
+    grouped: /^unit\/(?!cli\/|routes\/).*\//,
     timeoutMs: 300_000,
     // More than processors, because most of these tests wait for a service.
     concurrency: availableParallelism() + 2,
