@@ -172,9 +172,11 @@ test('catastrophic names of streams', { timeout: 60_000 }, async t => {
   await t.test('expressions that no engine runs fast are left out, and said so', () => {
     const said = service.log().map(({ msg }) => String(msg))
     for (const [pattern, , runsLinear] of CATASTROPHES) {
-      const found = said.some(
-        line =>
-          line.includes('is left out') && line.includes(`${JSON.stringify(pattern)} may take very long`),
+      // The check has half a second for all of them. A busy machine does not get to the last ones.
+      const found = said.some(line =>
+        ['may take very long', 'could not be checked in time'].some(reason =>
+          line.includes(`is left out: the regular expression ${JSON.stringify(pattern)} ${reason}`),
+        ),
       )
       assert.equal(found, !runsLinear, pattern)
     }
