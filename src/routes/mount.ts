@@ -33,7 +33,16 @@ export function mount(web: Express, { path, methods, refusalOf }: Route, respond
     if (refused) return responder.refuse(req, res, refused)
     const handle = methods[req.method]
     if (handle) return handle(req, res, next)
+    if (req.method === 'OPTIONS' && 'HEAD' in methods) return tellMethods(res, allow)
     const error = new GateError('method_not_allowed', `${req.method} is not allowed here, only ${allow}`)
     responder.refuse(req, res, error, ['allow', allow])
   })
+}
+
+/** Answers OPTIONS on a route that only reads. A page asks so before it reads with `x-requested-with`. */
+function tellMethods(res: Response, allow: string): void {
+  res.setHeader('allow', allow)
+  res.setHeader('content-type', 'text/plain')
+  res.setHeader('x-content-type-options', 'nosniff')
+  res.end(allow)
 }

@@ -132,6 +132,17 @@ test('the routes', async t => {
       assert.match(String(reply.headers.allow), /GET/)
     })
     if (path === '/v1/_test/events') continue
+    await t.test(`a preflight of GET ${path} is answered`, async () => {
+      const headers = {
+        origin: 'https://a.example',
+        'access-control-request-method': 'GET',
+        'access-control-request-headers': 'x-requested-with',
+      }
+      const reply = await send(url + path, { method: 'OPTIONS', headers })
+      assert.deepEqual([reply.status, reply.headers.allow], [200, 'GET, HEAD'])
+      assert.equal(reply.headers['access-control-allow-origin'], '*')
+      assert.match(String(reply.headers['access-control-allow-headers']), /x-requested-with/)
+    })
     await t.test(`HEAD ${path} has no body`, async () => {
       const reply = await send(url + path, { method: 'HEAD' })
       assert.equal(reply.status, 200)

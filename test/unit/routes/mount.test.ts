@@ -51,6 +51,18 @@ test('a method is handled if it is listed, else it is 405 with those that are', 
   assert.deepEqual(labels, ['a', 'a', 'a', 'posted', 'posted', 'posted'])
 })
 
+test('OPTIONS on a route that only reads tells its methods, and on others is as they list it', async t => {
+  const { url, labels } = await start(
+    t,
+    get('/a/:b', (_req, _res, next) => next()),
+    { path: '/made', methods: { GET: (_req, res) => res.json('made') } },
+  )
+  const reply = await send(`${url}/a/x`, { method: 'OPTIONS' })
+  assert.deepEqual([reply.status, reply.headers.allow, reply.body], [200, 'GET, HEAD', 'GET, HEAD'])
+  assert.equal((await send(`${url}/made`, { method: 'OPTIONS' })).status, 405)
+  assert.deepEqual(labels, ['a', 'made'])
+})
+
 test('a route may refuse a request whatever its method is, or leave it to the next', async t => {
   const refused = new GateError('over_capacity', 'not now')
   const { url } = await start(
