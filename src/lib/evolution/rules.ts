@@ -1,5 +1,5 @@
+import { canonical } from '../schemas/effort.js'
 import { type JsonSchema, membersOf, type SubSchema } from '../schemas/json-schema.js'
-import { canonical } from '../schemas/linear.js'
 
 // Pure functions on single rules of schemas, without references.
 

@@ -50,7 +50,7 @@ export class Batch {
   deadline = Infinity
   latest = -Infinity
   /** Whether an event of it has been answered already: then nothing of it may be sent again. */
-  answered = false
+  hasExpired = false
   /** It was let in by a breaker that is half-open, to find out whether its partition is well again. */
   probe = false
   /** How often it was sent. */
@@ -91,7 +91,7 @@ export class Batch {
     this.#keep(rest)
     // Brokers know a frozen batch by all of its records.
     if (this.identity) {
-      this.answered = true
+      this.hasExpired = true
       this.records = records
       this.size = size
     }

@@ -82,7 +82,7 @@ export class PartitionQueue extends BatchQueue {
   readyAt(lingering: boolean, notBefore: number): number {
     const batch = this.first
     // No event of an answered batch may be sent again. A plain batch would be stored twice.
-    if (!batch || batch.answered || (batch.plain && batch.awaited > 0)) return Infinity
+    if (!batch || batch.hasExpired || (batch.plain && batch.awaited > 0)) return Infinity
     if (!lingering || !this.lingers) return Math.max(notBefore, batch.since)
     // What comes from another partition, or has waited for its topic to be known, has lingered there.
     const { deadline, patience } = batch.records[0] as Pending
@@ -113,7 +113,7 @@ export class PartitionQueue extends BatchQueue {
   release(): void {
     const batch = this.first
     // Without an identity a second copy would be stored, too.
-    if (!batch?.identity || batch.plain || batch.answered) return
+    if (!batch?.identity || batch.plain || batch.hasExpired) return
     if (batch.attempts <= this.settings.retries) this.out = undefined
   }
 
@@ -125,7 +125,7 @@ export class PartitionQueue extends BatchQueue {
       return true
     }
     // What may not be sent again is finished once no answer can come.
-    if (batch.answered && batch.awaited === 0) this.dissolve(batch)
+    if (batch.hasExpired && batch.awaited === 0) this.dissolve(batch)
     return false
   }
 
@@ -170,7 +170,7 @@ export class PartitionQueue extends BatchQueue {
   /** Gives up on sending a batch as it is. What surely was not stored may be sent in another. */
   dissolve(batch: Batch): void {
     this.shift()
-    const rest = this.takeBack(batch)
+    const rest = this.reclaim(batch)
     if (rest) this.unshift(rest)
   }
 
@@ -194,7 +194,7 @@ export class PartitionQueue extends BatchQueue {
   /** Refuses an event that cannot be sent smaller; halves what is more than one event. */
   split(batch: Batch, code: QueueErrorCode): void {
     this.shift()
-    const rest = this.takeBack(batch)
+    const rest = this.reclaim(batch)
     if (!rest) return
     const { records } = rest
     const half = records.length >> 1
@@ -254,7 +254,7 @@ export class PartitionQueue extends BatchQueue {
   }
 
   /** Of a batch that is out of the queue, what may be sent again. The rest is answered, and its identity given up. */
-  takeBack(batch: Batch): Batch | undefined {
+  reclaim(batch: Batch): Batch | undefined {
     if (batch.open > 0) {
       this.#settle(batch, 'produce_unknown')
       return undefined

@@ -241,7 +241,7 @@ export class Partition {
       case 'refresh':
         this.listener.refresh(this)
         // A probe that went to the wrong broker tells nothing: it may ask the right one.
-        if (effect === 'refused' && batch.probe && batch.attempts < MAX_PROBE_ATTEMPTS && !batch.answered)
+        if (effect === 'refused' && batch.probe && batch.attempts < MAX_PROBE_ATTEMPTS && !batch.hasExpired)
           this.#delay(now)
         else this.#backOff(batch, now)
         break
@@ -318,7 +318,7 @@ export class Partition {
       if (!this.#expireIn(batch, now)) return batch
       // An answer may still come for what is left of it.
       if (batch.awaited > 0 && (batch.plain || batch.probe || batch.deadline < Infinity)) return batch
-      return batch.identity ? this.queue.takeBack(batch) : batch
+      return batch.identity ? this.queue.reclaim(batch) : batch
     })
   }
 
@@ -389,6 +389,6 @@ export class Partition {
   #retry(batch: Batch, notBefore: number): void {
     this.notBefore = notBefore
     if (batch.attempts > this.settings.retries) this.queue.fail(batch, 'produce_failed')
-    else if (batch.answered && batch.awaited === 0) this.queue.dissolve(batch)
+    else if (batch.hasExpired && batch.awaited === 0) this.queue.dissolve(batch)
   }
 }

@@ -9,7 +9,7 @@ import type { SenderObserver } from './observer.js'
 import type { Partition, PartitionListener } from './partition.js'
 import { NO_LEADER, Prober } from './prober.js'
 import { type ProducerIdSettings, ProducerIds } from './producer-ids.js'
-import { Room, type Share } from './share.js'
+import { QueueRoom, type Share } from './share.js'
 import { Topic, type TopicSettings } from './topic.js'
 import type { Clock, Transport } from './transport.js'
 import { headersOf } from './wire/headers.js'
@@ -63,7 +63,7 @@ export class Sender {
     readonly observer: SenderObserver = {},
   ) {
     const { maxQueuedMessages, maxQueuedBytes, maxInFlight } = settings
-    const room = new Room(
+    const room = new QueueRoom(
       Math.min(maxQueuedBytes, maxInFlight?.bytes ?? Infinity),
       Math.min(maxQueuedMessages, maxInFlight?.messages ?? Infinity),
     )

@@ -5,7 +5,7 @@ interface Held {
 }
 
 /** Of the room, what is not well may hold this part in all; the rest is for what is well. */
-const SICK_PART = 3 / 4
+const NOT_KEEPING_UP_PART = 3 / 4
 /** And this part one topic in which events have waited for long. A failover takes 8 to 12 s, and all may wait for that. */
 const TOPIC_PART = 1 / 8
 /** A topic that has stalled for a moment at most may always hold this part: each is slow for a moment now and then. */
@@ -14,8 +14,8 @@ const MOMENT_PART = 1 / 64
 export const LONG_MS = 10_000
 
 /** The room of a producer, or what the service lets in of it, if that is less. */
-export class Room {
-  readonly sick: Held = { bytes: 0, messages: 0 }
+export class QueueRoom {
+  readonly notKeepingUp: Held = { bytes: 0, messages: 0 }
 
   constructor(
     readonly maxBytes: number,
@@ -30,7 +30,7 @@ export class Share {
   #isSick = false
 
   constructor(
-    readonly room: Room,
+    readonly room: QueueRoom,
     /** What all of the topic holds that is not well. */
     readonly topic: Held,
   ) {}
@@ -38,7 +38,7 @@ export class Share {
   /** Whether its holder, which is not well, may take an event; `isBrief`: it has stalled for a moment at most. */
   hasPlace(bytes: number, hasWaitedLong: boolean, isBrief: boolean): boolean {
     if (isBrief && this.#fits(this.topic, bytes, MOMENT_PART)) return true
-    if (!this.#fits(this.room.sick, bytes, SICK_PART)) return false
+    if (!this.#fits(this.room.notKeepingUp, bytes, NOT_KEEPING_UP_PART)) return false
     return !hasWaitedLong || this.#fits(this.topic, bytes, TOPIC_PART)
   }
 
@@ -62,7 +62,7 @@ export class Share {
   }
 
   #count(bytes: number, messages: number): void {
-    for (const held of [this.room.sick, this.topic]) {
+    for (const held of [this.room.notKeepingUp, this.topic]) {
       held.bytes += bytes
       held.messages += messages
     }

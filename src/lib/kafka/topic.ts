@@ -5,7 +5,7 @@ import type { QueueSettings, TopicFormat } from './partition-queue.js'
 import type { Partitioner } from './partitioner.js'
 import { type QueueErrorCode, queueError } from './queue-errors.js'
 import type { Plainness } from './sequence.js'
-import { LONG_MS, type Room, Share } from './share.js'
+import { LONG_MS, type QueueRoom, Share } from './share.js'
 import type { TopicMetadata } from './wire/protocol.js'
 
 export interface TopicSettings extends QueueSettings {
@@ -30,7 +30,7 @@ export class Topic {
   deadline = Infinity
   /** While its partitions are not known. */
   readonly breaker = new CircuitBreaker()
-  readonly #sick = { bytes: 0, messages: 0 }
+  readonly #notKeepingUp = { bytes: 0, messages: 0 }
   /** Of the events that wait. */
   readonly share: Share
   /** When it was last produced to. */
@@ -59,10 +59,10 @@ export class Topic {
     readonly settings: TopicSettings,
     readonly listener: PartitionListener,
     readonly random: () => number,
-    readonly room: Room,
+    readonly room: QueueRoom,
     readonly cluster: Plainness,
   ) {
-    this.share = new Share(room, this.#sick)
+    this.share = new Share(room, this.#notKeepingUp)
   }
 
   get known(): boolean {
@@ -134,7 +134,7 @@ export class Topic {
             this.partitions.length,
             this.settings,
             this.listener,
-            new Share(this.room, this.#sick),
+            new Share(this.room, this.#notKeepingUp),
             this.cluster,
             this.format,
           ),

@@ -1,9 +1,9 @@
 import { Ajv, type Options } from 'ajv'
 import { guarded } from '../regexp/linear.js'
 import { behaveAsAjv6 } from './ajv6.js'
+import { type Effort, makeLinear } from './effort.js'
 import { formats } from './formats.js'
 import type { JsonSchema } from './json-schema.js'
-import { type Effort, makeLinear } from './linear.js'
 
 /**
  * Unknown keywords, typos among them, must not refuse a schema. Patterns are compiled as Ajv 6 did, without the u

@@ -4,9 +4,9 @@ import type { Event, Schema } from '../eventgate.js'
 import { makeAjv } from './ajv.js'
 import { declares } from './declares.js'
 import { broken, type Document, insecure } from './document.js'
+import { Effort, lengthUpTo, TooManySteps } from './effort.js'
 import { type Ajv8Error, errorsText, firstErrors, lengthOf } from './errors.js'
 import type { JsonSchema } from './json-schema.js'
-import { Effort, lengthUpTo, TooManySteps } from './linear.js'
 
 /** Characters of an event's only error, once its request has used up its details. */
 const MAX_SHORT_MESSAGE = 200

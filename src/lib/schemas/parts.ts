@@ -5,9 +5,9 @@ import type { Schema } from '../eventgate.js'
 import { at, pointerSteps, type Step, stepsOf } from '../json-pointer.js'
 import { makeAjv } from './ajv.js'
 import { CompiledSchema } from './compiler.js'
+import { Effort, TooManySteps } from './effort.js'
 import { type Ajv8Error, asAjv6 } from './errors.js'
 import type { JsonSchema, SubSchema } from './json-schema.js'
-import { Effort, TooManySteps } from './linear.js'
 
 /** A schema's complaint about a value, with the rule that the value breaks. */
 export interface Complaint extends SchemaError {

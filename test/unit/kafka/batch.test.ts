@@ -23,7 +23,7 @@ test('events whose deadline has come leave a batch that was not sent', () => {
   assert.deepEqual(batch.takeDue(99), [])
   assert.deepEqual(valuesOf({ records: batch.takeDue(200) }), ['e1', 'e2'])
   assert.deepEqual(valuesOf(batch), ['e0'])
-  assert.deepEqual([batch.deadline, batch.answered], [300, false])
+  assert.deepEqual([batch.deadline, batch.hasExpired], [300, false])
 })
 
 test('a batch that was sent keeps its records, because brokers know it by them, and may not be sent again', () => {
@@ -32,7 +32,7 @@ test('a batch that was sent keeps its records, because brokers know it by them, 
   const { size } = batch
   assert.deepEqual(valuesOf({ records: batch.takeDue(100) }), ['e1'])
   assert.deepEqual(valuesOf(batch), ['e0', 'e1'])
-  assert.deepEqual([batch.size, batch.deadline, batch.answered], [size, 300, true])
+  assert.deepEqual([batch.size, batch.deadline, batch.hasExpired], [size, 300, true])
 })
 
 test('what is cut off is a batch of its own', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Partition, type PartitionListener } from '#src/lib/kafka/partition.js'
-import { Room, Share } from '#src/lib/kafka/share.js'
+import { QueueRoom, Share } from '#src/lib/kafka/share.js'
 import type { FakeClock } from '../../support/kafka-fake.js'
 import { eventOf, inOrder, SETTINGS, setUp, TIMEOUT } from '../../support/kafka-sender.js'
 
@@ -18,7 +18,7 @@ function setUpPartition() {
     observer: {},
     deny: () => false,
   }
-  const share = new Share(new Room(1e6, 1e6), { bytes: 0, messages: 0 })
+  const share = new Share(new QueueRoom(1e6, 1e6), { bytes: 0, messages: 0 })
   const format = { plain: false, bare: false }
   const partition = new Partition('t', 0, SETTINGS, listener, share, { plain: false }, format)
   partition.moved(0)

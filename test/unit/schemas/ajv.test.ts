@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ValidateFunction } from 'ajv'
 import { makeAjv } from '#src/lib/schemas/ajv.js'
-import { Effort } from '#src/lib/schemas/linear.js'
+import { Effort } from '#src/lib/schemas/effort.js'
 
 function validator(documents: Record<string, Record<string, unknown>>, options = {}) {
   const effort = new Effort({ addsNames: true })

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { canonical } from '#src/lib/schemas/linear.js'
+import { canonical } from '#src/lib/schemas/effort.js'
 import { comparing, ours } from '../../support/ajv6.js'
 
 /** Values that are easily taken for one another, in pairs that are equal and pairs that are not. */
