@@ -277,7 +277,7 @@ async function start(t: TestContext, name: string, kafka: KafkaCluster) {
   })
   const builtIn = /eventgate_factory_module .* is built in/g
   assert.equal(service.logged().match(builtIn)?.length, 1)
-  assert.match(service.logged(), /"memory is limited to 300 MiB, so that bounds/)
+  assert.match(service.logged(), /"memory is limited to 300 MiB, so bounds/)
   assert.deepEqual(asked, [
     {
       url: `/w/api.php?format=json&action=streamconfigs&constraints=destination_event_service=${name}`,
