@@ -124,7 +124,7 @@ test('a hasty room that is full of bytes refuses at once, and guaranteed request
   assert.equal(service.produced().filter(({ $schema }) => $schema === slow.$schema).length, 1)
 })
 
-test('a full hasty seat, by events, refuses too', async t => {
+test('a full hasty room, by events, refuses too', async t => {
   const waiting: ServerResponse[] = []
   const registry = createServer((_req, res) => void waiting.push(res)).listen(0)
   t.after(() => void registry.close().closeAllConnections())
