@@ -6,6 +6,8 @@ import type { Clock, Waker } from './transport.js'
 
 /** Why nothing can be sent to a partition, for a person. */
 export const NO_LEADER = 'it has no leader'
+/** How often brokers are asked who leads half-open partitions. */
+const CHECK_MS = 5000
 
 /** Looks for the leaders of partitions whose circuit breaker has opened, so that no client's event has to. */
 export class Prober {
@@ -13,6 +15,8 @@ export class Prober {
   readonly #tripped = new Set<Partition>()
   /** When a breaker last opened while no broker answered, by the clock. */
   #trippedAt = -Infinity
+  /** When brokers may be asked again who leads half-open partitions. */
+  #checkAt = 0
 
   constructor(
     readonly metadata: Metadata,
@@ -56,16 +60,17 @@ export class Prober {
 
   /** Finds out whether the leaders of idle partitions can be reached. */
   probe(now: number): void {
+    const isCheckDue = now >= this.#checkAt
     for (const partition of this.#tripped) {
       const topic = this.metadata.get(partition.topic)
       // A topic that was forgotten, and is known again, has other ones.
       if (partition.breaker.isClosed || topic?.partitions[partition.index] !== partition)
         this.#tripped.delete(partition)
-      else if (partition.empty && topic.has(partition)) this.#reach(partition, now)
+      else if (partition.empty && topic.has(partition)) this.#reach(partition, now, isCheckDue)
     }
   }
 
-  #reach(partition: Partition, now: number): void {
+  #reach(partition: Partition, now: number, isCheckDue: boolean): void {
     const { breaker, leader, topic } = partition
     if (leader === undefined) {
       breaker.problem = NO_LEADER
@@ -75,12 +80,22 @@ export class Prober {
     const channel = this.dispatcher.lanes(leader).channelFor(partition, now)
     // Half-open: its leader may have been lost since it was found.
     if (channel.isAway(now)) breaker.unreachable()
-    if (!breaker.needsProbe && channel.connected) return
+    if (!breaker.needsProbe && channel.connected) {
+      // A broker that leads no more can be reached all the same, and an event has no time to find out who does.
+      if (isCheckDue) {
+        this.metadata.refresh(topic, leader)
+        this.#checkAt = now + CHECK_MS
+      }
+      this.host.wake(this.#checkAt)
+      return
+    }
     const readyAt = Math.max(partition.notBefore, channel.readyAt)
     if (channel.failures > 0) breaker.note(channel.problem)
     if (readyAt > now) this.host.wake(readyAt)
-    else if (channel.connected) breaker.reachable()
-    else this.dispatcher.connect(channel)
+    else if (channel.connected) {
+      breaker.reachable()
+      this.host.wake(this.#checkAt)
+    } else this.dispatcher.connect(channel)
     if (!channel.connected) this.metadata.refreshIdle(topic, now)
   }
 }

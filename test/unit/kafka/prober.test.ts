@@ -198,3 +198,24 @@ test('a half-open partition whose leader is lost before an event comes has the n
   await clock.runUntil(30_100)
   assert.equal(outcome('x'), 'stored')
 })
+
+test('a half-open partition has its next leader looked for though the old one can be reached, and not often', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    { metadata: () => (clock.time > 60_000 ? 'fails' : undefined) },
+  )
+  cluster.partition('t').starved = true
+  send('trips')
+  await clock.runUntil(15_000)
+  assert.equal(outcome('trips'), 'deadline_not_stored')
+  cluster.partition('t').starved = false
+  const asked = cluster.metadataRequests.length
+  await clock.runUntil(50_000)
+  const more = cluster.metadataRequests.length - asked
+  assert.ok(more >= 6 && more <= 8, `${more} in 35 s`)
+  cluster.move(cluster.partition('t'), 1, true)
+  await clock.runUntil(65_000)
+  send('x')
+  await clock.runUntil(65_100)
+  assert.equal(outcome('x'), 'stored')
+})
