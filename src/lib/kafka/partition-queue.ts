@@ -78,6 +78,11 @@ export class PartitionQueue extends BatchQueue {
     return batch?.identity ? batch.plain : this.sequence.plain
   }
 
+  /** Whether an attempt may yet store something. */
+  get isOpen(): boolean {
+    return this.first !== undefined && this.first.open > 0
+  }
+
   /** When the first batch may be sent, if none is out. */
   readyAt(lingering: boolean, notBefore: number): number {
     const batch = this.first

@@ -125,7 +125,7 @@ export class Topic {
     if (metadata.code === 3 || metadata.partitions.length !== this.#count)
       for (const partition of this.partitions) partition.epoch.forget()
     if (metadata.code !== 0 || metadata.partitions.length === 0) return false
-    let changed = this.#count !== metadata.partitions.length
+    let changed = this.#resize(metadata.partitions.length)
     for (const { partition: index, leader, epoch } of metadata.partitions) {
       while (this.partitions.length <= index)
         this.partitions.push(
@@ -143,12 +143,22 @@ export class Topic {
       partition.missed = 0
       if (partition.moved(leader >= 0 ? leader : undefined, epoch, metadata.from)) changed = true
     }
-    this.#count = metadata.partitions.length
     this.breaker.succeed()
     this.asked = 0
     this.unknownSince = undefined
     this.rival = undefined
     if (this.#sticky && this.#sticky.index >= this.#count) this.#sticky = undefined
+    return changed
+  }
+
+  /** Takes how many partitions there are. Answers whether that has changed. */
+  #resize(count: number): boolean {
+    const gone = this.partitions.slice(count)
+    for (const partition of gone) partition.missed++
+    // What is on its way may be refused yet. Until then what follows it must not go anywhere else, and overtake it.
+    if (gone.some(({ queue, missed }) => queue.isOpen && missed < MAX_MISSED)) return false
+    const changed = this.#count !== count
+    this.#count = count
     return changed
   }
 
@@ -161,7 +171,7 @@ export class Topic {
   takeStranded(): Pending[] {
     return this.partitions.slice(this.#count).flatMap(partition => {
       const events = partition.takeOut(() => true)
-      if (++partition.missed >= MAX_MISSED) partition.queue.abandon('produce_failed')
+      if (partition.missed >= MAX_MISSED) partition.queue.abandon('produce_failed')
       return events
     })
   }

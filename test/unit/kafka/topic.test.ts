@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
 import { setUp, setUpAway, TIMEOUT } from '../../support/kafka-sender.js'
 
 test('events without a key fill one batch after the other, each of another partition', async () => {
@@ -72,4 +73,35 @@ test('events without a key avoid a partition that is not well, and find out when
   assert.ok(failed.filter(i => i * 100 > TIMEOUT).length <= 3, `${failed}`)
   const log = cluster.stored('some')[1] ?? []
   assert.ok(log.filter(value => Number(value.slice(1)) > 300).length > 10, 'it is used again')
+})
+
+test('made anew with fewer partitions: what follows an event that is on its way does not overtake it', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    { idempotent: false },
+    {
+      batch: (_broker, { topic }) => {
+        if (topic === 'slow') return { waitMs: 150 }
+        return clock.time < 150 ? { code: 5 } : undefined
+      },
+    },
+  )
+  const keyOf = (index: number) =>
+    ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].find(
+      key => PARTITIONERS.consistent_random(Buffer.from(key), 4) === index,
+    ) as string
+  cluster.create('made', 4, index => (index === 3 ? 0 : 1))
+  cluster.create('slow', 1, () => 0)
+  // Both in one request, which takes as long as its slowest partition.
+  send('first', { topic: 'made', key: keyOf(3) })
+  send('slow', { topic: 'slow' })
+  clock.at(10, () => send('second', { topic: 'made', key: keyOf(3) }))
+  clock.at(20, () => cluster.create('made', 1, () => 2))
+  clock.at(50, () => send('other', { topic: 'made', key: keyOf(2) }))
+  await clock.runUntil(5000)
+  assert.equal(outcome('first'), 'stored')
+  const [log = []] = cluster.stored('made')
+  assert.deepEqual(
+    log.filter(value => value !== 'other'),
+    ['first', 'second'],
+  )
 })
