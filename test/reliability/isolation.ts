@@ -214,13 +214,13 @@ function resultOf(rows: readonly Row[], rolled: readonly Answered[], stored: Rea
   const latencies = answered.map(({ latency }) => latency)
   return {
     broken,
-    text: `Three brokers of Apache Kafka ${KAFKA_VERSION}. Brokers 1 and 2 have all that is well, \`request_timeout_ms\` is ${DEADLINE_MS}, and each producer has ${ROOM_KB} KiB of room, which a flood of ${FLOOD_RATE} events a second of 1.2 kB fills in five seconds where nothing holds it back. A third of the events to the well topic is hasty. Each row is a service of its own: ${CALM_MS / 1000} s before, then ${FLOOD_MS / 1000} s of flood.
+    text: `Three brokers of Apache Kafka ${KAFKA_VERSION}. Brokers 1 and 2 have all that is well, and \`request_timeout_ms\` is ${DEADLINE_MS}. Each producer has ${ROOM_KB} KiB of room. A flood of ${FLOOD_RATE} events a second of 1.2 kB fills it in five seconds if nothing holds the flood back. A third of the events to the well topic is hasty. Each row is a service of its own: ${CALM_MS / 1000} s before, then ${FLOOD_MS / 1000} s of flood.
 
 | sick beside it | flood | the well topic: answered 201 | p50 before | p50 | p99 | hasty refused | hasty lost |
 |---|---|---|---|---|---|---|---|
 ${lines.join('\n')}
 
-All three brokers shut down and started again one after the other, leaders moved after each, partitions added, \`request_timeout_ms\` ${RESTART_DEADLINE_MS}: ${percent(answered.length, asked.length)} of ${asked.length} events answered 201, p50 ${ms(quantile(latencies, 0.5))}, p99 ${ms(quantile(latencies, 0.99))}, max ${ms(Math.max(...latencies))}; ${lost} hasty events lost.
+A rolling restart: all three brokers shut down and started again, leaders moved after each, partitions added. With \`request_timeout_ms\` ${RESTART_DEADLINE_MS}, ${percent(answered.length, asked.length)} of ${asked.length} events were answered 201: p50 ${ms(quantile(latencies, 0.5))}, p99 ${ms(quantile(latencies, 0.99))}, max ${ms(Math.max(...latencies))}; ${lost} hasty events lost.
 `,
   }
 }
