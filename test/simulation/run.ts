@@ -388,6 +388,7 @@ class Run {
     const { cluster, setup } = this
     const copies = new Map<number, { partition: SimPartition; at: number }[]>()
     const all = [...cluster.partitions, ...cluster.graveyard]
+    const remade = new Set(cluster.graveyard.map(({ topic }) => topic.name))
     for (const partition of cluster.partitions)
       if (!cluster.isWell(partition))
         this.#violated(
@@ -399,7 +400,7 @@ class Run {
       const entries = partition.log(leader).entries
       const seen = new Set<number>()
       // Where partitions come and go, events of other keys are placed anew behind later ones.
-      const isLasting = partition.topic.resizedAt === 0
+      const isLasting = partition.topic.resizedAt === 0 && !remade.has(partition.topic.name)
       const latest = new Map<string, number>()
       for (const { events, appendedAt } of entries) {
         for (const id of events) {
