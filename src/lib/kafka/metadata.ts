@@ -59,7 +59,7 @@ export class Metadata {
   readonly #idle = new Set<string>()
   /** The broker that failed, and had better not be asked. */
   #avoid: number | undefined
-  /** When `refreshIdle` may ask again, and its pause after that. */
+  /** When idle topics may be asked about again, and its pause after that. */
   #idleAt = 0
   #idlePause = PAUSE_MS
   #lastForNew = false
@@ -112,9 +112,13 @@ export class Metadata {
   }
 
   /** As `refresh`, for what no event waits for: less and less often while nothing changes, as in a long outage. */
-  refreshIdle(topic: string, now: number, failed?: number): void {
+  refreshIdle(topic: string, failed?: number): void {
     this.#idle.add(topic)
     if (failed !== undefined) this.#avoid = failed
+  }
+
+  #refreshIdle(now: number): void {
+    if (this.#idle.size === 0) return
     if (now >= this.#idleAt) {
       if (now > this.#idleAt + MAX_PAUSE_MS) this.#idlePause = PAUSE_MS
       for (const name of this.#idle) this.#wanted.add(name)
@@ -162,6 +166,7 @@ export class Metadata {
   /** Asks for metadata, if any is wanted and it may. */
   learn(now: number): void {
     if (this.#asking) return
+    this.#refreshIdle(now)
     const unknown: string[] = []
     const allAt = this.#refreshedAt + this.settings.metadataMaxAgeMs
     const refreshAt = this.#wanted.size > 0 ? Math.min(allAt, this.#refreshNotBefore) : allAt
@@ -244,6 +249,8 @@ export class Metadata {
     if (!topic) return
     topic.breaker.reachable()
     if (topic.update(answer)) this.#idlePause = PAUSE_MS
+    // The next event should find its leader known: when it comes, brokers may not answer.
+    if (!topic.isLed) this.refreshIdle(topic.name)
     const now = this.clock.now()
     if (topic.known) {
       if (answer.code !== UNKNOWN_TOPIC) topic.goneSince = undefined

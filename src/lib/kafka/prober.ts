@@ -74,7 +74,7 @@ export class Prober {
     const { breaker, leader, topic } = partition
     if (leader === undefined) {
       breaker.problem = NO_LEADER
-      this.metadata.refreshIdle(topic, now)
+      this.metadata.refreshIdle(topic)
       return
     }
     const channel = this.dispatcher.lanes(leader).channelFor(partition, now)
@@ -96,6 +96,6 @@ export class Prober {
       breaker.reachable()
       this.host.wake(this.#checkAt)
     } else this.dispatcher.connect(channel)
-    if (!channel.connected) this.metadata.refreshIdle(topic, now)
+    if (!channel.connected) this.metadata.refreshIdle(topic)
   }
 }

@@ -301,7 +301,7 @@ export class Sender {
       this.#wake(partition.queue.deadline)
       if (partition.queue.out) {
         // It may be out for long at a broker that leads no more.
-        if (partition.breaker.failures > 0) this.#metadata.refreshIdle(partition.topic, now, partition.leader)
+        if (partition.breaker.failures > 0) this.#metadata.refreshIdle(partition.topic, partition.leader)
         continue
       }
       if (partition.mayLose) this.#placeAnew(partition, now)

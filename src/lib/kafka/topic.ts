@@ -69,6 +69,11 @@ export class Topic {
     return this.#count > 0
   }
 
+  /** Whether each of its partitions has a leader, as far as is known. */
+  get isLed(): boolean {
+    return this.partitions.every(({ leader }, index) => leader !== undefined || index >= this.#count)
+  }
+
   /** As a partition's. A new topic is known within a moment. */
   hasRoom(bytes: number, now: number): boolean {
     const waited = this.waiting.length > 0 ? now - this.#waitingSince : 0

@@ -187,3 +187,26 @@ for (const createsTopics of [true, false])
     await clock.runUntil(76_000)
     assert.equal(outcome('later'), 'stored')
   })
+
+test('a partition without a leader has one looked for before an event comes, and not all the time', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    {},
+    { metadata: () => (clock.time > 70_000 ? 'fails' : undefined) },
+  )
+  cluster.create('rare', 1, () => -1)
+  send('early', { topic: 'rare', timeoutMs: 100 })
+  await clock.runUntil(5000)
+  assert.equal(outcome('early'), 'deadline_not_stored')
+  const asked = cluster.metadataRequests.length
+  await clock.runUntil(65_000)
+  const more = cluster.metadataRequests.length - asked
+  assert.ok(more >= 10 && more <= 70, `${more} in a minute`)
+  cluster.partition('rare').leader = 1
+  await clock.runUntil(67_000)
+  const before = cluster.metadataRequests.length
+  await clock.runUntil(80_000)
+  assert.equal(cluster.metadataRequests.length, before, 'what is known is not asked about again')
+  send('x', { topic: 'rare' })
+  await clock.runUntil(80_100)
+  assert.equal(outcome('x'), 'stored')
+})
