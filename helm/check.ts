@@ -115,11 +115,11 @@ interface Rendered {
   [field: string]: any
 }
 
-interface Rule {
-  alert: string
-  expr: string
-  annotations: Record<string, string>
-}
+/** A rule that alerts or records. */
+type Rule = { expr: string } & (
+  | { alert: string; annotations: Record<string, string> }
+  | { alert?: never; record: string }
+)
 
 const work = mkdtempSync(join(tmpdir(), 'eventgate-check-'))
 process.on('exit', () => rmSync(work, { recursive: true }))
@@ -274,19 +274,22 @@ function checkMonitoring(objects: Rendered[], hasOperator: boolean, runbook: str
     if (kind !== 'PrometheusRule') continue
     checkRulesOf({ groups: spec.groups })
     checkNamespace(spec.groups, kinds.includes('ServiceMonitor'))
-    for (const { alert, annotations } of spec.groups.flatMap((group: { rules: Rule[] }) => group.rules)) {
-      const url = annotations.runbook_url
-      if (url !== `${runbook}#${alert.toLowerCase()}`)
-        fail(`the runbook of ${alert} is ${url}, not of ${runbook}`)
+    for (const rule of spec.groups.flatMap((group: { rules: Rule[] }) => group.rules)) {
+      if (rule.alert === undefined) continue
+      const url = rule.annotations.runbook_url
+      if (url !== `${runbook}#${rule.alert.toLowerCase()}`)
+        fail(`the runbook of ${rule.alert} is ${url}, not of ${runbook}`)
     }
   }
 }
 
 /** A release of the same name in another namespace is another one. Without a ServiceMonitor the label may be missing. */
 function checkNamespace(groups: { rules: Rule[] }[], isLabelled: boolean): void {
-  for (const { alert, expr } of groups.flatMap(({ rules }) => rules)) {
-    if (/service=~/.test(expr)) fail(`${alert} is of every service`)
-    if (expr.includes('namespace="default"') !== isLabelled) fail(`${alert}: the namespace in\n${expr}`)
+  for (const rule of groups.flatMap(({ rules }) => rules)) {
+    const { expr } = rule
+    const name = rule.alert ?? rule.record
+    if (/service=~/.test(expr)) fail(`${name} is of every service`)
+    if (expr.includes('namespace="default"') !== isLabelled) fail(`${name}: the namespace in\n${expr}`)
   }
 }
 

@@ -14,8 +14,9 @@ export interface AlertRule {
   annotations: Record<string, string>
 }
 
-/** The rules that the chart brings. */
+/** The alerts that the chart brings. */
 export const alertRules = yamlsIn(ALERTS).flatMap(name => {
   const { groups } = load(readFileSync(join(ALERTS, name), 'utf8')) as { groups: { rules: AlertRule[] }[] }
-  return groups.flatMap(group => group.rules)
+  // Rules that record have no `alert`.
+  return groups.flatMap(group => group.rules).filter(({ alert }) => alert !== undefined)
 })
