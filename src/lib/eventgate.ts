@@ -1,4 +1,5 @@
-import { type Details, GateError, MAX_DETAILS } from './errors.js'
+import { type Details, GateError } from './errors.js'
+import { Outcomes } from './outcomes.js'
 
 /** A JSON object as its client sent it. The gate owns it from `process` on and fills in fields in place. */
 export type Event = Record<string, unknown>
@@ -21,6 +22,8 @@ export interface Context {
   lookups?: Lookups | undefined
   /** Where the request stands in a trace; undefined without a trace. */
   trace?: Trace | undefined
+  /** What its events are; undefined if a client sent them. */
+  kind?: 'test' | 'error' | undefined
   /** The id of each event's request, if events of several requests are together. */
   requestIdOf?(index: number): string
   /** The client's address, as far as the proxies in front are trusted; undefined if it is unknown. */
@@ -143,6 +146,20 @@ export interface Events {
 /** Told of each event's outcome once, when the truth is known, which may be after its request was answered. */
 export type Observer = (outcome: Outcome, context: Context, index: number) => void
 
+/** Books each event: that it came, and what its request was answered. */
+export interface Accounts {
+  /** `event` may be anything, and undefined where it was never read. `stream` is undefined if it has none yet. */
+  open(event: unknown, stream: Stream | undefined, context: Context): Account
+}
+
+/** Where an event is booked. Events share it. */
+export interface Account {
+  /** Comes once for each event. What becomes of it later moves nothing. */
+  settle(answered: Outcome, context: Context): void
+}
+
+const NO_ACCOUNTS: Accounts = { open: () => ({ settle() {} }) }
+
 /** Work on the events of one request that is done without letting other requests in between, milliseconds. */
 const SLICE_MS: Record<Delivery, number> = { guaranteed: 2, hasty: 0.5 }
 /** Schemas of one request that are loaded at one time. */
@@ -154,6 +171,7 @@ export class EventGate {
   readonly #observe: Observer
   readonly #pause: (context: Context) => Promise<void>
   readonly #tellsSent: boolean
+  readonly #accounts: Accounts
   /** Of requests that somebody waits for. */
   readonly #open = new Set<Outcomes>()
 
@@ -163,11 +181,13 @@ export class EventGate {
     observe: Observer = () => {},
     pause: (context: Context) => Promise<void> = () => new Promise(setImmediate),
     tellsSent = false,
+    accounts = NO_ACCOUNTS,
   ) {
     this.#steps = steps
     this.#observe = observe
     this.#pause = pause
     this.#tellsSent = tellsSent
+    this.#accounts = accounts
   }
 
   /**
@@ -180,7 +200,7 @@ export class EventGate {
 
   /** The same; `begun` resolves when all events are on their way, and none is held any more as it was parsed. */
   start(events: Events, context: Context): { begun: Promise<void>; outcomes: Promise<Outcome[]> } {
-    const outcomes = new Outcomes(events.length, context.deadline)
+    const outcomes = new Outcomes(events.length, context)
     if (context.deadline !== Infinity) this.#open.add(outcomes)
     // An async function would keep its arguments while it waits.
     const begun = this.#begin(events, context, outcomes)
@@ -199,7 +219,11 @@ export class EventGate {
 
   #end(all: Outcome[], outcomes: Outcomes, context: Context): Outcome[] {
     this.#open.delete(outcomes)
-    for (let i = outcomes.begun; i < all.length; i++) this.#observe(all[i] as Outcome, context, i)
+    for (let i = outcomes.begun; i < all.length; i++) {
+      const outcome = all[i] as Outcome
+      this.#observe(outcome, context, i)
+      this.#accounts.open(undefined, undefined, context).settle(outcome, context)
+    }
     return all
   }
 
@@ -290,6 +314,7 @@ export class EventGate {
       const route = steps.route(event, schema, stream, context)
       const destination = context.trace ? { ...route, trace: context.trace } : route
       if (this.#tellsSent) sent = { event, destination }
+      outcomes.book(index, this.#accounts.open(event, stream, context))
       handedOver = performance.now()
       const produced = steps.produce(event, destination, context.deadline)
       void produced.then(
@@ -297,6 +322,7 @@ export class EventGate {
         thrown => end(thrown instanceof GateError ? thrown : unknownFate(thrown)),
       )
     } catch (thrown) {
+      if (handedOver === undefined) outcomes.book(index, this.#accounts.open(received, stream, context))
       end(GateError.from(thrown))
     }
   }
@@ -317,65 +343,6 @@ export class EventGate {
       if (!this.#steps.takeBack?.(event, stream, refused, received)) throw thrown
       schema.validate(event, details)
     }
-  }
-}
-
-/** The outcomes of one request as they come in, until all are there or its deadline has passed. */
-class Outcomes implements Details {
-  /** What explanations of refused events may still cost. */
-  left = MAX_DETAILS
-  readonly all: Promise<Outcome[]>
-  /** False once `all` is settled: what comes later changes nothing. */
-  open = true
-  /** Events that were begun; those from this index on never were. */
-  begun = 0
-  readonly #outcomes: (Outcome | undefined)[]
-  readonly #timer: NodeJS.Timeout | undefined
-  #resolve!: (outcomes: Outcome[]) => void
-  #missing: number
-
-  constructor(count: number, deadline: number) {
-    this.#outcomes = new Array(count)
-    this.#missing = count
-    this.all = new Promise(resolve => {
-      this.#resolve = resolve
-    })
-    if (count === 0) this.#close()
-    else if (deadline !== Infinity) {
-      const left = deadline - Date.now()
-      if (left > 0) this.#timer = setTimeout(() => this.expire(), left)
-      else this.expire()
-    }
-  }
-
-  set(index: number, outcome: Outcome): void {
-    if (!this.open) return
-    this.#outcomes[index] = outcome
-    if (--this.#missing === 0) this.#close()
-  }
-
-  /** What has no outcome gets one: of unknown fate if it was begun, else it never will be. */
-  expire(): void {
-    if (!this.open) return
-    const unknown = new GateError(
-      'deadline_unknown',
-      'not acknowledged in time: the event may have been stored, or may yet be',
-    )
-    const never = new GateError(
-      'deadline_not_stored',
-      'no time was left to produce the event: it is not stored',
-    )
-    for (let i = 0; i < this.#outcomes.length; i++) {
-      this.#outcomes[i] ??=
-        i < this.begun ? { fate: 'unknown', error: unknown } : { fate: 'not_stored', error: never }
-    }
-    this.#close()
-  }
-
-  #close(): void {
-    this.open = false
-    clearTimeout(this.#timer)
-    this.#resolve(this.#outcomes as Outcome[])
   }
 }
 
