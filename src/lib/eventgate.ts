@@ -85,6 +85,8 @@ export interface Stream {
   key?: readonly { name: string; field: EventField }[] | undefined
   /** Request headers that fill fields of this stream's events; undefined where the service's own do. */
   headers?: readonly { header: string; field: EventField }[] | undefined
+  /** False if its events may not wait in the spool. */
+  spool?: boolean | undefined
   /** As they were configured, for steps of an operator's own. */
   settings?: Readonly<Record<string, unknown>> | undefined
 }
@@ -96,6 +98,8 @@ export interface Destination {
   /** Milliseconds since the epoch. */
   timestamp: number
   delivery: Delivery
+  /** Only false: the event may not wait in the spool. */
+  spool?: false
   /** Of the event's request. The gate sets it. */
   trace?: Trace | undefined
 }

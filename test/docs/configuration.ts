@@ -12,6 +12,7 @@ export const PAGE = join(ROOT, 'docs/configuration.md')
 
 interface Described {
   description?: string
+  default?: unknown
   properties?: Record<string, Described>
   items?: Described
   anyOf?: readonly Described[]
@@ -31,10 +32,16 @@ export function fileRows(): [path: string, description: string][] {
   return rows
 }
 
+/** Every option, and every property of one that has a description of its own. */
 function optionRows(): string[] {
-  return Object.entries(OPTIONS).map(
-    ([name, option]) => `| \`${name}\` | ${code(option.default)} | ${option.description} |`,
-  )
+  const rows: string[] = []
+  const walk = (path: string, { description, properties, ...option }: Described) => {
+    if (description === undefined) return
+    rows.push(`| \`${path}\` | ${'default' in option ? code(option.default) : ''} | ${description} |`)
+    for (const [name, sub] of Object.entries(properties ?? {})) walk(`${path}.${name}`, sub)
+  }
+  for (const [name, option] of Object.entries(OPTIONS)) walk(name, option as Described)
+  return rows
 }
 
 /** The settings of a stream, those of transforms included. */

@@ -24,6 +24,7 @@ const READ_BY: Record<string, string> = {
   // How the modules call each other, and where they are: nothing to be run.
   'architecture.md': 'architecture.test.ts',
   'migration.md': 'docs/documents.test.ts',
+  'spool.md': 'docs/documents.test.ts',
 }
 
 test('every document with blocks has a test that reads it', () => {
@@ -73,6 +74,14 @@ test('configurations that are shown are read as such', async t => {
     const found = configs.table.find(name)
     assert.deepEqual([found?.problem, found?.schemaTitle], [undefined, title])
   }
+})
+
+test('the spool that is shown has its defaults', () => {
+  const [block] = blocksOf(documentOf('spool.md'))
+  const kafka = { conf: { 'metadata.broker.list': 'a:1' } }
+  const shown = load(String(block?.text)) as { spool: { directory: string } }
+  const { directory } = shown.spool
+  assert.deepEqual(readConf({ kafka, ...shown }).spool, readConf({ kafka, spool: { directory } }).spool)
 })
 
 test('the index has every document', () => {

@@ -55,6 +55,18 @@ export const RULES: readonly Rule[] = [
       )
     },
   },
+  {
+    option: 'spool',
+    broken: ({ spool, producer }) =>
+      spool && producer !== 'kafka' && `is for Kafka, and the producer is ${JSON.stringify(producer)}`,
+  },
+  {
+    option: 'spool.after_ms',
+    broken: ({ spool, request_timeout_ms }) =>
+      spool &&
+      spool.afterMs >= request_timeout_ms &&
+      `is ${spool.afterMs}, which must be less than request_timeout_ms, ${request_timeout_ms}: requests would time out before their events are spooled`,
+  },
   atMost('schema_timeout_ms', 'request_timeout_ms', 'a request would time out before its schema is loaded'),
 ]
 

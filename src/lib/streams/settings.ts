@@ -39,6 +39,12 @@ export const SETTINGS = {
       'Map of fields to the request headers that fill them; `false` leaves a field out (default: `http_request_headers_to_fields`).',
     read: readHeaders,
   },
+  spool: {
+    path: 'producers.eventgate.spool',
+    description:
+      'Whether events may wait in the [spool](spool.md), if there is one (default: true). `false`: they are in Kafka, or refused.',
+    read: readSpool,
+  },
 } satisfies Record<string, Setting>
 
 /** What EventGate uses of a stream's settings. */
@@ -84,6 +90,12 @@ function readHeaders(value: unknown, problems: Set<string>): Stream['headers'] {
     header: header.toLowerCase(),
     field: new Field(path),
   }))
+}
+
+function readSpool(value: unknown, problems: Set<string>): Stream['spool'] {
+  if (typeof value === 'boolean') return value
+  if (value !== undefined && value !== null) problems.add(`spool must be true or false, not ${quote(value)}`)
+  return undefined
 }
 
 /** The entries of a map of names to texts. */

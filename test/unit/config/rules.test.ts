@@ -57,3 +57,19 @@ test('what Kafka is said to be must be one sink', () => {
   assert.equal(problemsIn({ kafka, output_path: 'x' })[0]?.path, 'services[0].conf.producer')
   assert.deepEqual(problemsIn({ kafka, output_path: 'x', producer: 'file' }), [])
 })
+
+test('a spool is for Kafka, and events come to it before their requests time out', () => {
+  const kafka = { conf: { 'metadata.broker.list': 'a:1' } }
+  const spool = { directory: '/spool' }
+  assert.deepEqual(problemsIn({ spool }), [
+    { path: 'services[0].conf.spool', message: 'is for Kafka, and the producer is "file"' },
+  ])
+  assert.deepEqual(problemsIn({ kafka, spool: { ...spool, after_ms: 9000 } }), [
+    {
+      path: 'services[0].conf.spool.after_ms',
+      message:
+        'is 9000, which must be less than request_timeout_ms, 9000: requests would time out before their events are spooled',
+    },
+  ])
+  assert.deepEqual(problemsIn({ kafka, spool: { ...spool, after_ms: 8999 } }), [])
+})

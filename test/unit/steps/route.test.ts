@@ -44,6 +44,13 @@ test('the topic and the delivery are those of the stream and the request', () =>
   assert.deepEqual([topic, delivery], ['prefix.s', 'hasty'])
 })
 
+test('only a stream that refuses the spool says so', () => {
+  const spoolOf = (spool?: boolean) =>
+    route({}, schemaWith(), { ...streamOf(), ...(spool === undefined ? {} : { spool }) }, context)
+  assert.equal(spoolOf(false).spool, false)
+  for (const destination of [spoolOf(), spoolOf(true)]) assert.ok(!('spool' in destination))
+})
+
 test('a key is a JSON object in the order of the configuration, its values typed', () => {
   const event = {
     page: { id: 7, title: 'ключ "x"' },

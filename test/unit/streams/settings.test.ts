@@ -6,7 +6,13 @@ const read = (settings: Record<string, unknown>) => readSettings(settings)
 
 test('settings that are not there have their defaults', () => {
   const { values, problems } = read({ other: 1 })
-  assert.deepEqual(values, { schemaTitle: undefined, key: [], services: undefined, headers: undefined })
+  assert.deepEqual(values, {
+    schemaTitle: undefined,
+    key: [],
+    services: undefined,
+    headers: undefined,
+    spool: undefined,
+  })
   assert.deepEqual(problems, [])
 })
 
@@ -15,7 +21,9 @@ test('each setting is read', () => {
     schema_title: 'test/event',
     message_key_fields: { wiki: 'wiki_id', page: 'pages[0].id' },
     destination_event_service: 'main',
-    producers: { eventgate: { enrich_fields_from_http_headers: { 'meta.id': 'X-ID', agent: false } } },
+    producers: {
+      eventgate: { enrich_fields_from_http_headers: { 'meta.id': 'X-ID', agent: false }, spool: false },
+    },
   })
   assert.deepEqual(problems, [])
   assert.equal(values.schemaTitle, 'test/event')
@@ -31,6 +39,7 @@ test('each setting is read', () => {
     values.headers?.map(({ header, field }) => [header, field.path]),
     [['x-id', 'meta.id']],
   )
+  assert.equal(values.spool, false)
 })
 
 test('an empty list stands for an empty map, and a list of services for several', () => {
@@ -54,6 +63,7 @@ const WRONG: [Record<string, unknown>, RegExp][] = [
     { producers: { eventgate: { enrich_fields_from_http_headers: { a: true } } } },
     /^enrich_fields_from_http_headers must be a map of names to texts/,
   ],
+  [{ producers: { eventgate: { spool: 'no' } } }, /^spool must be true or false, not "no"$/],
 ]
 
 for (const [settings, reason] of WRONG)

@@ -36,7 +36,7 @@ function readValue(schema: ValueSchema, given: unknown, path: string, report: Re
   const { properties } = schema
   const value = properties
     ? Object.fromEntries(
-        Object.entries(given as object).map(([name, part]) => [
+        Object.entries({ ...defaultsOf(properties), ...(given as object) }).map(([name, part]) => [
           name,
           readValue(properties[name] ?? {}, part, `${path}.${name}`, report),
         ]),
@@ -50,4 +50,9 @@ function readValue(schema: ValueSchema, given: unknown, path: string, report: Re
     report(path, `cannot be read: ${(error as Error).message}`)
     return undefined
   }
+}
+
+function defaultsOf(properties: Readonly<Record<string, ValueSchema>>): Record<string, unknown> {
+  const defaults = Object.entries(properties).map(([name, schema]) => [name, schema.default])
+  return Object.fromEntries(defaults.filter(([, value]) => value !== undefined))
 }

@@ -66,7 +66,7 @@ export const size = {
   pattern: '^\\d+(\\.\\d+)? ?([kmgKMG]?[bB])?$',
   read(value: number | string, report: Report): number {
     const size = bytes.parse(value) ?? 0
-    if (size < 1) report('comes to 0 bytes, so no body would fit: set at least 1')
+    if (size < 1) report('comes to 0 bytes: set at least 1')
     return size
   },
 } as const

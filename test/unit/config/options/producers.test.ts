@@ -31,3 +31,38 @@ test('properties of Kafka that can never work are refused', () => {
     [{ kafka: [] }, 'kafka', /must be an object/],
   ])
 })
+
+const kafka = { conf: broker }
+
+test('there is no spool without a directory', () => {
+  for (const conf of [{}, { spool: null }, { spool: {} }, { spool: { directory: null, max_bytes: '1gb' } }])
+    assert.equal(readConf(conf).spool, null)
+})
+
+test('a spool has defaults for all except its directory', () => {
+  assert.deepEqual(readConf({ kafka, spool: { directory: '/spool' } }).spool, {
+    directory: '/spool',
+    maxBytes: 10 * 1024 ** 3,
+    afterMs: 1000,
+    persistent: true,
+  })
+  const spool = { directory: '/spool', max_bytes: '256mb', after_ms: 500, persistent: false }
+  assert.deepEqual(readConf({ kafka, spool }).spool, {
+    directory: '/spool',
+    maxBytes: 256 * 1024 ** 2,
+    afterMs: 500,
+    persistent: false,
+  })
+})
+
+test('a spool that cannot work is refused', () => {
+  const directory = '/spool'
+  assertRefused([
+    [{ kafka, spool: { directory: 'spool' } }, 'spool.directory', /must be an absolute path, not "spool"/],
+    [{ kafka, spool: { directory: '' } }, 'spool.directory', /must be text that is not empty/],
+    [{ kafka, spool: { directory, max_bytes: '255mb' } }, 'spool.max_bytes', /must be at least 256mb, not/],
+    [{ kafka, spool: { directory, after_ms: 0 } }, 'spool.after_ms', /from 1 to/],
+    [{ kafka, spool: { directory, size: '1gb' } }, 'spool', /has no option "size"/],
+    [{ kafka, spool: true }, 'spool', /must be an object/],
+  ])
+})
