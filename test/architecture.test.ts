@@ -17,7 +17,7 @@ const LAYERS = [
   ['core'],
   ['regexp', 'runtime', 'remote'],
   ['producers'],
-  ['steps', 'schemas', 'streams', 'kafka'],
+  ['steps', 'schemas', 'streams', 'kafka', 'spool'],
   ['explain'],
   ['evolution'],
   ['dev'],
