@@ -16,7 +16,10 @@ const QUICK_ATTEMPTS = 3
 const FORGIVE_MS = 10_000
 /** Between two batches that a slow partition sends alone. */
 const ALONE_MS = 1000
+/** Connections for what is sent alone count down from here. */
 const ALONE = -1
+/** Probes that go alone at one time; more share the lanes. */
+const MAX_PROBES = 4
 
 /** How long an answer is waited for before the broker counts as late: at first, and at least. */
 const PATIENCE_MS = 1000
@@ -28,6 +31,14 @@ export const MAX_PATIENCE_MS = 60_000
 const MAX_THROTTLE_MS = 60_000
 /** Connections to one broker with late answers; with so many others must wait for them. */
 const MAX_LATE = 8
+
+interface Taken {
+  has(channel: Channel): boolean
+}
+
+function isFree(channel: Channel, now: number, taken: Taken | undefined): boolean {
+  return channel.readyAt <= now && !taken?.has(channel)
+}
 
 /** Which lane a partition goes by, as its answers tell. */
 export class Pace {
@@ -70,7 +81,7 @@ export class Pace {
 
   /** Whether it should be sent alone, because a request that it shares is as slow as the slowest in it. */
   isDueAlone(now: number): boolean {
-    return this.#isHealing && now >= this.#aloneAt
+    return this.isSlow && this.#isHealing && now >= this.#aloneAt
   }
 
   sentAlone(now: number): void {
@@ -108,13 +119,17 @@ export class Lanes {
   }
 
   /** The connection for a partition's next batch; `taken`: those that are about to send something. */
-  channelFor({ pace, breaker }: Partition, now: number, taken?: { has(channel: Channel): boolean }): Channel {
-    if (!pace.isSlow) return this.#channel(0)
-    pace.forgive(now)
-    // A probe's client does not wait for long.
-    if (pace.isDueAlone(now) || !breaker.isClosed) {
+  channelFor({ pace, breaker, queue }: Partition, now: number, taken?: Taken): Channel {
+    if (pace.isSlow) pace.forgive(now)
+    // A probe's client does not wait for long: not for others' replicas either, as in a plain request it might.
+    if (!breaker.isClosed && (pace.isSlow || queue.plain)) {
+      for (let key = ALONE; key > ALONE - MAX_PROBES; key--) {
+        const alone = this.#channel(key)
+        if (isFree(alone, now, taken)) return alone
+      }
+    } else if (pace.isDueAlone(now)) {
       const alone = this.#channel(ALONE)
-      if (alone.readyAt <= now && !taken?.has(alone)) {
+      if (isFree(alone, now, taken)) {
         if (taken) pace.sentAlone(now)
         return alone
       }

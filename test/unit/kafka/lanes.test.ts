@@ -151,3 +151,26 @@ test('no wait for replicas goes past a deadline', async () => {
   for (const { time, timeoutMs } of cluster.asked)
     assert.ok(time + timeoutMs <= TIMEOUT + 10, `${time} ${timeoutMs}`)
 })
+
+test('probes do not wait for the replicas of others, nor for each other, as long as a plain request may', async () => {
+  const { clock, cluster, send, outcome } = setUp(
+    { idempotent: false },
+    { batch: (_broker, { topic }) => (topic === 'slow' ? { waitMs: 1e6 } : undefined) },
+  )
+  const topics = ['a', 'b', 'slow']
+  for (const topic of topics) {
+    cluster.create(topic, 1, () => 0)
+    cluster.partition(topic).starved = true
+    send(`trips ${topic}`, { topic })
+  }
+  await clock.runUntil(15_000)
+  for (const topic of topics) {
+    assert.equal(outcome(`trips ${topic}`), 'deadline_not_stored')
+    cluster.partition(topic).starved = false
+  }
+  for (const topic of ['slow', 'a', 'b']) send(`probe of ${topic}`, { topic })
+  await clock.runUntil(15_100)
+  assert.equal(outcome('probe of slow'), undefined)
+  assert.equal(outcome('probe of a'), 'stored')
+  assert.equal(outcome('probe of b'), 'stored')
+})
