@@ -1,5 +1,5 @@
+import { crc32c } from '../../runtime/crc32c.js'
 import { CODEC_BITS, type Codec, compressor } from './compression.js'
-import { crc32c } from './crc32c.js'
 
 /** What one record is made of. A string is written as UTF-8, without a buffer of its own in between. */
 export interface RecordData {

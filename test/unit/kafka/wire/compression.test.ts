@@ -3,8 +3,8 @@ import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import { gunzipSync } from 'node:zlib'
 import { HAS_ZSTD } from '#src/lib/kafka/wire/compression.js'
-import { crc32c } from '#src/lib/kafka/wire/crc32c.js'
 import { BATCH_OVERHEAD, batchEncoder } from '#src/lib/kafka/wire/records.js'
+import { crc32c } from '#src/lib/runtime/crc32c.js'
 import { IDENTITY, record } from '../../../support/kafka-records.js'
 
 const require = createRequire(import.meta.url)

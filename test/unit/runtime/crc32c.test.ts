@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createRequire } from 'node:module'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { crc32c } from '#src/lib/kafka/wire/crc32c.js'
+import { crc32c } from '#src/lib/runtime/crc32c.js'
 
 const require = createRequire(import.meta.url)
 

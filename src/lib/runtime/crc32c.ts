@@ -1,5 +1,5 @@
 /**
- * CRC-32C (Castagnoli), which every record batch carries. Node has CRC-32 only (`zlib.crc32`).
+ * CRC-32C (Castagnoli), which every record batch and every spooled record carries. Node has CRC-32 only (`zlib.crc32`).
  *
  * Slicing-by-8: eight bytes a step, each looked up in a table of its own, so that the lookups do not wait for
  * one another. One `Int32Array` holds all eight tables.
