@@ -52,7 +52,6 @@ export interface Trace {
 
 /** Which producer takes an event, and whether anybody waits for what becomes of it. */
 export type Delivery = 'guaranteed' | 'hasty'
-
 export const DELIVERIES = ['guaranteed', 'hasty'] as const satisfies readonly Delivery[]
 
 /** A compiled JSONSchema. */
@@ -98,13 +97,13 @@ export interface Destination {
   /** Milliseconds since the epoch. */
   timestamp: number
   delivery: Delivery
-  /** Only false: the event may not wait in the spool. */
-  spool?: false
+  /** The event's; undefined if an operator's own step does not say. */
+  stream?: Stream | undefined
   /** Of the event's request. The gate sets it. */
   trace?: Trace | undefined
 }
 
-/** What became of one event. `unknown`: it may have been stored, or may yet be. */
+/** What became of one event. `spooled`: it is on disk. `unknown`: it may have been stored, or may yet be. */
 export type Outcome = {
   schema?: Schema | undefined
   stream?: Stream | undefined
@@ -112,7 +111,7 @@ export type Outcome = {
   produceMs?: number | undefined
   /** What the producer was given, if anything. Only a gate with `tellsSent` says so. */
   sent?: { event: Event; destination: Destination }
-} & ({ fate: 'delivered' } | { fate: 'invalid' | 'not_stored' | 'unknown'; error: GateError })
+} & ({ fate: 'delivered' | 'spooled' } | { fate: 'invalid' | 'not_stored' | 'unknown'; error: GateError })
 
 /**
  * The parts of an event's way. An operator's own module may replace any.
@@ -134,8 +133,8 @@ export interface Steps {
   takeBack?(event: Event, stream: Stream, refused: GateError, received: () => string): boolean
   /** Pure. */
   route(event: Event, schema: Schema, stream: Stream, context: Context): Destination
-  /** Resolves once the event is stored; rejects with a GateError that says whether it surely is not, by the deadline. */
-  produce(event: Event, destination: Destination, deadline: number): Promise<void>
+  /** Resolves once it is stored ('spooled': on disk); rejects with a GateError that says whether it surely is not. */
+  produce(event: Event, destination: Destination, deadline: number): Promise<unknown>
 }
 
 /** The events of a request, each read when its turn comes: an array, or a body that keeps no more than its bytes. */
@@ -300,11 +299,11 @@ export class EventGate {
     let stream: Stream | undefined
     let sent: Outcome['sent']
     let handedOver: number | undefined
-    const end = (error?: GateError) => {
+    const end = (error?: GateError, fate: 'delivered' | 'spooled' = 'delivered') => {
       const produceMs = handedOver === undefined ? undefined : performance.now() - handedOver
       const outcome: Outcome = error
         ? { fate: error.kind === 'invalid' ? 'invalid' : error.fate, error, schema, stream, produceMs }
-        : { fate: 'delivered', schema, stream, produceMs }
+        : { fate, schema, stream, produceMs }
       if (sent) outcome.sent = sent
       this.#observe(outcome, context, index)
       outcomes.set(index, outcome)
@@ -320,9 +319,8 @@ export class EventGate {
       if (this.#tellsSent) sent = { event, destination }
       outcomes.book(index, this.#accounts.open(event, stream, context))
       handedOver = performance.now()
-      const produced = steps.produce(event, destination, context.deadline)
-      void produced.then(
-        () => end(),
+      void steps.produce(event, destination, context.deadline).then(
+        how => end(undefined, how === 'spooled' ? how : undefined),
         thrown => end(thrown instanceof GateError ? thrown : unknownFate(thrown)),
       )
     } catch (thrown) {
@@ -365,7 +363,6 @@ function asEvent(received: unknown): Event {
 /** A producer that rejects with anything but a GateError has a defect, and nothing is known of the event. */
 function unknownFate(thrown: unknown): GateError {
   const reason = thrown instanceof Error ? thrown.message : String(thrown)
-  return new GateError('produce_unknown', `the producer failed: ${reason}: the event may have been stored`, {
-    cause: thrown,
-  })
+  const message = `the producer failed: ${reason}: the event may have been stored`
+  return new GateError('produce_unknown', message, { cause: thrown })
 }

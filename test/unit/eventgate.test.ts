@@ -56,6 +56,18 @@ test('the events of a request share what explanations may cost, and those of ano
   assert.ok(one && one.left > 0)
 })
 
+test('an event that its producer has on disk is spooled; whatever else it answers is stored', async () => {
+  const answers: unknown[] = ['spooled', undefined, 'stored', { offset: 1 }]
+  const { gate, told } = observed({ produce: async () => answers.shift() })
+  const outcomes = await gate.process(numbered(4), context())
+  const fates = ['spooled', 'delivered', 'delivered', 'delivered']
+  assert.deepEqual(outcomes.map(codeOf), fates)
+  assert.deepEqual(
+    told.map(({ outcome }) => outcome.fate),
+    fates,
+  )
+})
+
 test('an event goes its way in the order of the steps, and is validated as it will be stored', async () => {
   const seen: string[] = []
   const gate = new EventGate(
@@ -263,7 +275,7 @@ test('an event under way at the deadline is of unknown fate, and the observer he
     produce: ({ n }) =>
       n === 0
         ? Promise.resolve()
-        : new Promise((resolve, reject) => {
+        : new Promise<void>((resolve, reject) => {
             ends.push(error => (error ? reject(error) : resolve()))
           }),
   })

@@ -3,6 +3,7 @@ import type { Context, Outcome } from '../eventgate.js'
 /** What became of an event: the gate's word for it, and the word of the development API and its page. */
 export const OUTCOMES = {
   delivered: 'accepted',
+  spooled: 'accepted',
   /** The sender made a mistake. */
   invalid: 'refused',
   not_stored: 'failed',

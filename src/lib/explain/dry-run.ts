@@ -79,7 +79,7 @@ export class DryRun {
 }
 
 function prospectOf(outcome: Outcome): Prospect['outcome'] {
-  if (outcome.fate === 'delivered') return 'accepted'
+  if (!('error' in outcome)) return 'accepted'
   return outcome.fate === 'invalid' ? 'refused' : 'failed'
 }
 

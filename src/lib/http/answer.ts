@@ -53,10 +53,12 @@ function* writeAnswer(
   const total = outcomes.length
   const kinds: Record<'invalid' | 'error', string[]> = { invalid: [], error: [] }
   let length = 0
+  let spooled = 0
   let isUnknown = false
   let isRetriable = true
   for (let index = 0; index < total; index++) {
-    const { error } = outcomes[index] as { error?: GateError }
+    const { error, fate } = outcomes[index] as { error?: GateError; fate: Outcome['fate'] }
+    if (fate === 'spooled') spooled++
     if (!error) continue
     const entry = entryOf(error, index, length, textOf)
     length += entry.length
@@ -69,6 +71,11 @@ function* writeAnswer(
   }
   const [invalid, errored] = [kinds.invalid.length, kinds.error.length]
   const failed = invalid + errored
+  if (failed === 0 && spooled > 0) {
+    const how = `${total - spooled} stored, ${spooled} spooled`
+    const reason = `${total} out of ${total} events were accepted: ${how}.`
+    return { status: 202, reason, body: '', retryAfter: false }
+  }
   if (failed === 0) return success(total, 'guaranteed')
 
   const accepted = total - failed

@@ -22,11 +22,11 @@ export interface Producer {
   /** Finds out anew whether what it writes to can be reached, for `state` to tell. Never rejects. */
   probe?(): Promise<void>
   /**
-   * Resolves once the event is stored. Rejects with a GateError: with one whose `fate` is `not_stored` only if
-   * the event surely is not stored and never will be. Serialises the event before it returns. Nobody waits
+   * Resolves once the event is stored; with 'spooled' if that is on disk, for Kafka to get it later. Rejects with a
+   * GateError: with one whose `fate` is `not_stored` only if the event surely is not stored and never will be. Serialises the event before it returns. Nobody waits
    * beyond `deadline`, milliseconds since the epoch.
    */
-  produce(event: Event, destination: Destination, deadline?: number): Promise<void>
+  produce(event: Event, destination: Destination, deadline?: number): Promise<unknown>
   /** From now on nothing waits for company; resolves when all that it has is settled. */
   flush?(): Promise<void>
   /** Takes nothing more; resolves when all that it had is settled, which it makes sure of after `graceMs`. */

@@ -12,17 +12,13 @@ export type Route = (event: Event, schema: Schema, stream: Stream, context: Cont
  */
 export function makeRoute(dtField: string | undefined): Route {
   const field = dtField === undefined ? undefined : new Field(dtField)
-  return (event, schema, stream, context) => {
-    const destination: Destination = {
-      topic: stream.topic,
-      key: stream.key && stream.key.length > 0 ? keyOf(event, stream.key) : null,
-      timestamp:
-        field && schema.declares(field.path) ? timestampOf(event, field, context) : context.receivedAt,
-      delivery: context.delivery,
-    }
-    if (stream.spool === false) destination.spool = false
-    return destination
-  }
+  return (event, schema, stream, context) => ({
+    topic: stream.topic,
+    key: stream.key && stream.key.length > 0 ? keyOf(event, stream.key) : null,
+    timestamp: field && schema.declares(field.path) ? timestampOf(event, field, context) : context.receivedAt,
+    delivery: context.delivery,
+    stream,
+  })
 }
 
 /** A JSON object in the order of the configuration, whatever the names (docs/contract.md 5). */

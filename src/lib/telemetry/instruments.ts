@@ -10,6 +10,7 @@ const BYTES = [256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 1
 /** The original EventGate's, which alerts ask for. */
 const REQUEST_SECONDS = [0.01, 0.05, 0.1, 0.3, 1, 10]
 
+/** Those that there are without a spool, too. */
 const FATES = ['delivered', 'invalid', 'not_stored', 'unknown'] as const satisfies readonly Outcome['fate'][]
 
 export type Instruments = ReturnType<typeof makeInstruments>
@@ -142,8 +143,16 @@ function byDelivery<T>(make: (delivery: Delivery) => T): Record<Delivery, T> {
   return { guaranteed: make('guaranteed'), hasty: make('hasty') }
 }
 
-function byFate<T>(make: (fate: Outcome['fate']) => T): Record<Outcome['fate'], T> {
-  return Object.fromEntries(FATES.map(fate => [fate, make(fate)])) as Record<Outcome['fate'], T>
+function byFate<T>(make: (fate: Outcome['fate']) => T): Readonly<Record<Outcome['fate'], T>> {
+  const all = Object.fromEntries(FATES.map(fate => [fate, make(fate)])) as Record<Outcome['fate'], T>
+  let spooled: T | undefined
+  Object.defineProperty(all, 'spooled', {
+    get() {
+      spooled ??= make('spooled')
+      return spooled
+    },
+  })
+  return all
 }
 
 function ofDelivery(histogram: CheapHistogram) {

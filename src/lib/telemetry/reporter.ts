@@ -22,7 +22,7 @@ const MAX_WARNINGS = 20
 const MAX_MESSAGE_LENGTH = 500
 const MAX_ID_LENGTH = 200
 
-type Failed = Exclude<Outcome, { fate: 'delivered' }>
+type Failed = Extract<Outcome, { error: GateError }>
 
 /** Reports what happens, by name: each method has the log line and the metrics of one occurrence. */
 export class Reporter implements RequestObserver {
@@ -68,7 +68,7 @@ export class Reporter implements RequestObserver {
   /** The outcome of an error event is known. */
   errorEvent(outcome: Outcome, context: Context, index: number): void {
     if (outcome.fate === 'delivered') this.#delivered(outcome)
-    else this.#errorEventFailed(outcome, context.requestIdOf?.(index) ?? context.requestId)
+    if ('error' in outcome) this.#errorEventFailed(outcome, context.requestIdOf?.(index) ?? context.requestId)
   }
 
   #errorEventFailed({ fate, error }: Failed, requestId: string): void {
@@ -91,10 +91,10 @@ export class Reporter implements RequestObserver {
   outcome(outcome: Outcome, context: Context, index: number): void {
     const { fate, produceMs } = outcome
     const { events, produceSeconds } = this.#instruments
-    events[context.delivery].inc(fate, fate === 'delivered' ? '' : outcome.error.code)
+    events[context.delivery].inc(fate, 'error' in outcome ? outcome.error.code : '')
     if (produceMs !== undefined) produceSeconds[context.delivery][fate].observe(produceMs / 1000)
     if (outcome.fate === 'delivered') this.#delivered(outcome)
-    else this.#failed(outcome, context, index)
+    if ('error' in outcome) this.#failed(outcome, context, index)
   }
 
   #delivered({ stream, schema }: Outcome): void {

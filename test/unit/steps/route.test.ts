@@ -40,15 +40,10 @@ function refusal(run: () => unknown): GateError {
 }
 
 test('the topic and the delivery are those of the stream and the request', () => {
-  const { topic, delivery } = route({}, schemaWith(), streamOf(), context)
+  const stream = streamOf()
+  const { topic, delivery, ...rest } = route({}, schemaWith(), stream, context)
   assert.deepEqual([topic, delivery], ['prefix.s', 'hasty'])
-})
-
-test('only a stream that refuses the spool says so', () => {
-  const spoolOf = (spool?: boolean) =>
-    route({}, schemaWith(), { ...streamOf(), ...(spool === undefined ? {} : { spool }) }, context)
-  assert.equal(spoolOf(false).spool, false)
-  for (const destination of [spoolOf(), spoolOf(true)]) assert.ok(!('spool' in destination))
+  assert.equal(rest.stream, stream)
 })
 
 test('a key is a JSON object in the order of the configuration, its values typed', () => {

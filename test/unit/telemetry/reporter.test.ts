@@ -28,6 +28,22 @@ function makeReporter() {
   return { reporter, lines, value }
 }
 
+test('an event on disk is spooled: not stored yet, and not lost', async () => {
+  const { reporter, value } = makeReporter()
+  const stream = { name: 's', topic: 's' }
+  const counted = (outcome: string) =>
+    value(`eventgate_events_total{service="my-gate",delivery="hasty",outcome="${outcome}",code=""}`)
+  const seconds = 'eventgate_produce_duration_seconds_count'
+  const labels = '{service="my-gate",delivery="hasty",outcome="spooled"}'
+  assert.deepEqual([await counted('spooled'), await value(`${seconds}${labels}`)], [undefined, undefined])
+  reporter.outcome({ fate: 'spooled', stream, schema, produceMs: 2 }, context('hasty'), 0)
+  assert.deepEqual([await counted('spooled'), await counted('delivered')], [1, 0])
+  assert.equal(await value(`${seconds}${labels}`), 1)
+  assert.equal(reporter.lost, 0)
+  const produced = 'eventgate_events_produced_total{service="my-gate",stream="s",schema_uri="/a/1.0.0"}'
+  assert.equal(await value(produced), undefined)
+})
+
 test('a stream that nobody configured has a label of its own once an event of it was stored', async () => {
   const { reporter, value } = makeReporter()
   const stream = { name: 'made.up', topic: 'made.up' }
