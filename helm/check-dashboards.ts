@@ -43,7 +43,11 @@ async function check(): Promise<string[]> {
   const metricsPort = await freePort()
   const service = await startService(
     context,
-    { ...trafficConf(streams), kafka: { conf: { 'metadata.broker.list': kafka.bootstrap } } },
+    {
+      ...trafficConf(streams),
+      kafka: { conf: { 'metadata.broker.list': kafka.bootstrap } },
+      spool: { directory: join(folder, 'spool') },
+    },
     { metrics: { type: 'prometheus', port: metricsPort } },
   )
 

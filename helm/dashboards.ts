@@ -232,6 +232,65 @@ const PRODUCERS: Row = {
   ],
 }
 
+/** Empty without a spool. */
+const SPOOL: Row = {
+  title: 'Spool',
+  panels: [
+    {
+      title: 'Spool, events that wait',
+      says: 'Written to disk and not yet in Kafka. Dead letters wait for an operator.',
+      unit: 'none',
+      queries: [
+        [`sum by (service) (eventgate_spool_waiting_events{${OWN}})`, 'waiting {{service}}'],
+        [`sum by (service) (eventgate_spool_dead_letter_events{${OWN}})`, 'dead letters {{service}}'],
+      ],
+    },
+    {
+      title: 'Spool, age of the oldest event',
+      says: 'Of the pod whose event has waited longest.',
+      unit: 's',
+      queries: [[worst(`eventgate_spool_oldest_age_seconds{${OWN}}`, 'service'), '{{service}}']],
+    },
+    {
+      title: 'Spool against its bound',
+      says: 'Of the pod with the fullest spool. At 1 events are refused again.',
+      unit: 'percentunit',
+      queries: [
+        [
+          worst(`eventgate_spool_bytes{${OWN}} / eventgate_spool_limit_bytes{${OWN}}`, 'service'),
+          '{{service}}',
+        ],
+      ],
+    },
+    {
+      title: 'Spool, in and out',
+      says: 'Drained events are in Kafka. Possibly twice: sent again where brokers may have forgotten.',
+      unit: 'cps',
+      queries: [
+        [rate(`eventgate_spool_written_total{${OWN}}`, 'delivery'), 'written {{delivery}}'],
+        [rate(`eventgate_spool_drained_total{${OWN}}`, 'service'), 'drained'],
+        [rate(`eventgate_spool_dead_letters_total{${OWN}}`, 'service'), 'dead letters'],
+        [rate(`eventgate_spool_possibly_twice_total{${OWN}}`, 'service'), 'possibly twice'],
+      ],
+    },
+    {
+      title: 'Spool, sync of the disk',
+      says: 'A guaranteed event that is spooled waits for one sync, or two.',
+      unit: 's',
+      queries: quantiles('eventgate_spool_sync_duration_seconds', OWN, 'service', '{{service}}'),
+    },
+    {
+      title: 'Spool, events not taken',
+      says: 'Answered as without a spool. Pods whose spool takes nothing: the log says why.',
+      unit: 'none',
+      queries: [
+        [rate(`eventgate_spool_refused_total{${OWN}}`, 'delivery, reason'), '{{delivery}} {{reason}}'],
+        [`sum by (service) (eventgate_spool_broken{${OWN}})`, 'pods without their spool'],
+      ],
+    },
+  ],
+}
+
 const KAFKA: Row = {
   title: 'Kafka',
   panels: [
@@ -562,7 +621,7 @@ function panelOf({ title, says, unit, queries, type = 'timeseries', stacked = fa
 
 /** Text by file name. */
 export function dashboards(): Record<string, string> {
-  const overview = [NOW, REQUESTS, OUTCOMES, STREAMS, PRODUCERS, KAFKA, SATURATION, SCHEMAS]
+  const overview = [NOW, REQUESTS, OUTCOMES, STREAMS, PRODUCERS, SPOOL, KAFKA, SATURATION, SCHEMAS]
   const made = {
     'overview.json': dashboard('eventgate-overview', 'EventGate', overview),
     'stream.json': dashboard('eventgate-stream', 'EventGate: a stream', STREAM),

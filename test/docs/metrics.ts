@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
+import type { SpoolState } from '#src/lib/spool/observer.js'
 import type { Health, HealthSources } from '#src/lib/telemetry/health.js'
 import { collectProcessMetrics, Reporter } from '#src/lib/telemetry/reporter.js'
 import { ROOT } from '../support/service.js'
@@ -24,6 +25,7 @@ export function ownMetrics(): Described[] {
   // Only looked at when metrics are asked for, which nobody does here.
   const sources = { configs: {}, schemas: { counts: {} } } as unknown as HealthSources
   reporter.watch(sources, {} as Health, '0')
+  reporter.ofSpool(() => ({}) as SpoolState)
   return described(registry)
 }
 

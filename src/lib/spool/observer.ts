@@ -14,7 +14,7 @@ export interface SpoolObserver {
   synced?(milliseconds: number): void
   refused?(delivery: Delivery, reason: SpoolRefusal): void
   /** Kafka acknowledged events of the spool. */
-  drained?(events: number): void
+  drained?(topic: string, events: number): void
   /** Events that Kafka refuses for good are kept as dead letters. */
   deadLetters?(topic: string, events: number, reason: string): void
   /** Events were sent again where brokers may have forgotten that they had stored them. */

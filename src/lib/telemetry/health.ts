@@ -3,6 +3,7 @@ import type { Admission } from '../http/admission.js'
 import type { Connections } from '../http/connections.js'
 import type { Producer, ProducerState } from '../producers/producer.js'
 import type { SchemaRepository } from '../schemas/repository.js'
+import type { SpoolState } from '../spool/observer.js'
 import type { StreamConfigs } from '../streams/config-source.js'
 
 /** The parts whose state is reported. */
@@ -13,6 +14,8 @@ export interface HealthSources {
   /** Undefined where any schema may go to any stream. */
   configs: StreamConfigs | undefined
   producers: Record<Delivery, Producer>
+  /** The state of the spool, where there is one. */
+  spool?: (() => SpoolState) | undefined
 }
 
 /** Why a service should not get requests. */
@@ -78,7 +81,7 @@ export class Health {
 
   /** The whole state, for people and for programs that watch. */
   report(): object {
-    const { connections, admission, schemas, configs, producers } = this.#sources
+    const { connections, admission, schemas, configs, producers, spool } = this.#sources
     const notReady = this.unreadiness
     const byDelivery = (of: (delivery: Delivery) => object) =>
       Object.fromEntries(DELIVERIES.map(delivery => [delivery, of(delivery)]))
@@ -93,6 +96,7 @@ export class Health {
         return { bytes, events, bounds: { bytes: maxBytes, events: maxEvents } }
       }),
       producers: byDelivery(delivery => producerReport(producers[delivery])),
+      spool: spool && spoolReport(spool()),
       schemas: { held: schemas.size, repositories: schemas.repositories },
       stream_configuration: configs && {
         streams: configs.table.size,
@@ -118,4 +122,10 @@ function producerReport({ name, state }: Producer): object {
   const since = msSinceStored === undefined ? undefined : Math.round(msSinceStored / 1000)
   const idempotence = { active: notIdempotent === undefined, reason: notIdempotent }
   return { name, queued: { ...queued, bounds }, seconds_since_stored: since, idempotence, brokers }
+}
+
+function spoolReport({ bytes, maxBytes, events, oldestAt, deadLetters, broken }: SpoolState): object {
+  const age = oldestAt === undefined ? undefined : Math.max(0, Math.round((Date.now() - oldestAt) / 1000))
+  const waiting = { events, oldest_age_seconds: age }
+  return { bytes, bound: maxBytes, waiting, dead_letters: deadLetters, problem: broken }
 }

@@ -3,6 +3,7 @@ import type { GateError } from '../errors.js'
 import type { Context, Delivery, Outcome, Stream } from '../eventgate.js'
 import type { RequestObserver } from '../http/observer.js'
 import type { SenderObserver } from '../kafka/observer.js'
+import type { SpoolObserver, SpoolState } from '../spool/observer.js'
 import type { StreamConfigObserver } from '../streams/config-source.js'
 import { registerGauges } from './gauges.js'
 import type { Health, HealthSources } from './health.js'
@@ -11,6 +12,7 @@ import { type Instruments, makeInstruments } from './instruments.js'
 import type { Log } from './log.js'
 import { MetricSet } from './metric-set.js'
 import { RepeatLog } from './repeat-log.js'
+import { makeSpoolMetrics } from './spool-metrics.js'
 
 /** Values of one label. Those that come after them are `unknown`, because clients choose them. */
 const MAX_LABEL_VALUES = 1000
@@ -139,6 +141,26 @@ export class Reporter implements RequestObserver {
       complain: message => this.#repeatLog.say('error', `kafka_complaint_${delivery}`, message, { delivery }),
       // Once for each topic at most, and each is to be named.
       warn: message => this.#log.warn({ code: `kafka_warning_${delivery}`, delivery }, message),
+    }
+  }
+
+  /** What a spool tells. Its metrics are there from this call on. */
+  ofSpool(state: () => SpoolState): SpoolObserver {
+    const counts = makeSpoolMetrics(this.#metrics, state)
+    return {
+      ...counts,
+      deadLetters: (topic, events, reason) => {
+        counts.deadLetters?.(topic, events, reason)
+        const message = `${events} spooled events of topic ${topic} are dead letters: ${reason.slice(0, MAX_MESSAGE_LENGTH)}`
+        this.#repeatLog.say('error', 'spool_dead_letters', message, { topic })
+      },
+      possiblyTwice: events => {
+        counts.possiblyTwice?.(events)
+        const message = `${events} spooled events may be stored twice: brokers may have forgotten the first attempt`
+        this.#repeatLog.say('warn', 'spool_possibly_twice', message, {})
+      },
+      trouble: message => this.#repeatLog.say('warn', 'spool_trouble', message, {}),
+      complain: message => this.#repeatLog.say('error', 'spool_complaint', message, {}),
     }
   }
 

@@ -40,3 +40,28 @@ test('only readiness probes: to look at the state asks nobody, and it is not ask
   for (let i = 0; i < 3; i++) assert.equal(away.notReady()?.code, 'not_ready')
   assert.equal(probes, 4)
 })
+
+test('the report has the spool where there is one', () => {
+  const reportWith = (spool: HealthSources['spool']) => {
+    const sources = {
+      connections: new Connections({ max: 1, maxAgeMs: 0 }),
+      admission: { inFlight: () => ({}), room: () => ({}) },
+      schemas: {},
+      producers: { guaranteed: { name: 'a' }, hasty: { name: 'b' } },
+      spool,
+    } as unknown as HealthSources
+    return new Health(sources, 0).report() as { spool?: object }
+  }
+  assert.equal(reportWith(undefined).spool, undefined)
+  const state = { bytes: 7, maxBytes: 70, deadLetters: 2, broken: undefined }
+  const idle = reportWith(() => ({ ...state, events: 0, oldestAt: undefined }))
+  assert.deepEqual(idle.spool, {
+    ...{ bytes: 7, bound: 70, dead_letters: 2, problem: undefined },
+    waiting: { events: 0, oldest_age_seconds: undefined },
+  })
+  const busy = reportWith(() => ({ ...state, events: 3, oldestAt: Date.now() - 5000, broken: 'read-only' }))
+  assert.deepEqual(busy.spool, {
+    ...{ bytes: 7, bound: 70, dead_letters: 2, problem: 'read-only' },
+    waiting: { events: 3, oldest_age_seconds: 5 },
+  })
+})
