@@ -58,6 +58,8 @@ export class Partition {
   notBefore = 0
   /** Whether it has failed since events without a key were last taken out. */
   #mayLose = false
+  /** What was out when another broker was found to lead. */
+  #misdirected: Attempt | undefined
   #lastSuccess = -Infinity
 
   constructor(
@@ -168,6 +170,7 @@ export class Partition {
     if (!this.epoch.isNews(epoch, from) || leader === this.leader) return false
     this.leader = leader
     this.notBefore = 0
+    this.#misdirected = this.queue.out
     this.breaker.unreachable()
     this.queue.release()
     return true
@@ -287,6 +290,7 @@ export class Partition {
         queue.fail(batch, error)
         break
     }
+    if (request === this.#misdirected) this.notBefore = 0
   }
 
   /** Its broker has closed the connection, which with acks 0 is all that it says of a failure. */
@@ -304,6 +308,7 @@ export class Partition {
     this.#failed(problem)
     this.listener.refresh(this)
     this.#backOff(batch, now)
+    if (request === this.#misdirected) this.notBefore = 0
   }
 
   #failed(problem: string): void {

@@ -5,8 +5,8 @@ import { QueueRoom, Share } from '#src/lib/kafka/share.js'
 import type { FakeClock } from '../../support/kafka-fake.js'
 import { eventOf, inOrder, SETTINGS, setUp, TIMEOUT } from '../../support/kafka-sender.js'
 
-/** A partition led by broker 0, whose sequence has an id. */
-function setUpPartition() {
+/** A partition led by broker 0, whose sequence has an id unless it is plain. */
+function setUpPartition(plain = false) {
   const outcomes = new Map<string, string>()
   const listener: PartitionListener = {
     settle: (record, error) => {
@@ -20,7 +20,7 @@ function setUpPartition() {
   }
   const share = new Share(new QueueRoom(1e6, 1e6), { bytes: 0, messages: 0 })
   const format = { plain: false, bare: false }
-  const partition = new Partition('t', 0, SETTINGS, listener, share, { plain: false }, format)
+  const partition = new Partition('t', 0, SETTINGS, listener, share, { plain }, format)
   partition.moved(0)
   partition.queue.sequence.identify({ producerId: 7, epoch: 0, issue: 0 })
   return { partition, outcomes }
@@ -74,6 +74,19 @@ test('what waits in line for longer than it should does not keep up, whatever ho
   const request = { sentAt: 1000 }
   partition.answered(partition.take(request, 1000), request, answer(0), 1010, 40, false)
   assert.ok(partition.keepsUp(1010))
+})
+
+test('what the old leader refused after another was found is sent to that at once', () => {
+  const { partition } = setUpPartition(true)
+  partition.append(eventOf('x', 0), 0)
+  const first = { sentAt: 0 }
+  const batch = partition.take(first, 0)
+  partition.moved(1)
+  partition.answered(batch, first, answer(6), 10, 40, false)
+  assert.equal(partition.queue.readyAt(false, partition.notBefore), 0)
+  const second = { sentAt: 10 }
+  partition.answered(partition.take(second, 10), second, answer(6), 20, 40, false)
+  assert.ok(partition.notBefore > 20)
 })
 
 test('leadership moved under a waiting request: what was appended and kept is stored once', async () => {
