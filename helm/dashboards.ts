@@ -271,6 +271,7 @@ const SPOOL: Row = {
         [rate(`eventgate_spool_drained_total{${OWN}}`, 'service'), 'drained'],
         [rate(`eventgate_spool_dead_letters_total{${OWN}}`, 'service'), 'dead letters'],
         [rate(`eventgate_spool_possibly_twice_total{${OWN}}`, 'service'), 'possibly twice'],
+        [rate(`eventgate_spool_damaged_total{${OWN}}`, 'service'), 'damaged'],
       ],
     },
     {

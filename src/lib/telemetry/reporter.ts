@@ -3,7 +3,7 @@ import type { GateError } from '../errors.js'
 import type { Context, Delivery, Outcome, Stream } from '../eventgate.js'
 import type { RequestObserver } from '../http/observer.js'
 import type { SenderObserver } from '../kafka/observer.js'
-import type { SpoolObserver, SpoolState } from '../spool/observer.js'
+import type { SpoolState } from '../spool/spool.js'
 import type { StreamConfigObserver } from '../streams/config-source.js'
 import { registerGauges } from './gauges.js'
 import type { Health, HealthSources } from './health.js'
@@ -12,7 +12,7 @@ import { type Instruments, makeInstruments } from './instruments.js'
 import type { Log } from './log.js'
 import { MetricSet } from './metric-set.js'
 import { RepeatLog } from './repeat-log.js'
-import { makeSpoolMetrics } from './spool-metrics.js'
+import { makeSpoolMetrics, type SpoolCounts } from './spool-metrics.js'
 
 /** Values of one label. Those that come after them are `unknown`, because clients choose them. */
 const MAX_LABEL_VALUES = 1000
@@ -25,6 +25,16 @@ const MAX_MESSAGE_LENGTH = 500
 const MAX_ID_LENGTH = 200
 
 type Failed = Extract<Outcome, { error: GateError }>
+
+/** What a spool and its drain tell. Each has its metric; what an operator must see has a line in the log. */
+export interface SpoolReports extends Omit<SpoolCounts, 'deadLetters' | 'damaged'> {
+  deadLetter(topic: string, reason: string): void
+  damaged(events: number, message: string): void
+  /** Something works less well, or again. This comes each time. */
+  trouble(message: string): void
+  /** Something is wrong until an operator acts: what is broken, where, and the next step. This comes each time. */
+  complain(message: string): void
+}
 
 /** Reports what happens, by name: each method has the log line and the metrics of one occurrence. */
 export class Reporter implements RequestObserver {
@@ -144,20 +154,19 @@ export class Reporter implements RequestObserver {
     }
   }
 
-  /** What a spool tells. Its metrics are there from this call on. */
-  ofSpool(state: () => SpoolState): SpoolObserver {
+  /** What a spool and its drain tell. Its metrics are there from this call on. */
+  ofSpool(state: () => SpoolState): SpoolReports {
     const counts = makeSpoolMetrics(this.#metrics, state)
     return {
       ...counts,
-      deadLetters: (topic, events, reason) => {
-        counts.deadLetters?.(topic, events, reason)
-        const message = `${events} spooled events of topic ${topic} are dead letters: ${reason.slice(0, MAX_MESSAGE_LENGTH)}`
-        this.#repeatLog.say('error', 'spool_dead_letters', message, { topic })
+      deadLetter: (topic, reason) => {
+        counts.deadLetters(1)
+        const message = `a spooled event of topic ${topic} is a dead letter: ${reason.slice(0, MAX_MESSAGE_LENGTH)}`
+        this.#repeatLog.say('error', 'spool_dead_letter', message, { topic })
       },
-      possiblyTwice: events => {
-        counts.possiblyTwice?.(events)
-        const message = `${events} spooled events may be stored twice: brokers may have forgotten the first attempt`
-        this.#repeatLog.say('warn', 'spool_possibly_twice', message, {})
+      damaged: (events, message) => {
+        counts.damaged(events)
+        this.#repeatLog.say('error', 'spool_damaged', message, { events })
       },
       trouble: message => this.#repeatLog.say('warn', 'spool_trouble', message, {}),
       complain: message => this.#repeatLog.say('error', 'spool_complaint', message, {}),

@@ -1,15 +1,32 @@
-import { DELIVERIES } from '../eventgate.js'
-import type { SpoolObserver, SpoolRefusal, SpoolState } from '../spool/observer.js'
+import { DELIVERIES, type Delivery } from '../eventgate.js'
+import type { SpoolState } from '../spool/spool.js'
 import type { MetricSet } from './metric-set.js'
 
 const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
-const REFUSALS = ['full', 'hasty_share', 'disk', 'broken'] as const satisfies readonly SpoolRefusal[]
 
-/** Declares the metrics of a spool. `state` is read when metrics are asked for. Counts what the observer is told. */
-export function makeSpoolMetrics(
-  metrics: MetricSet,
-  state: () => SpoolState,
-): Omit<SpoolObserver, 'trouble' | 'complain'> {
+/** Why the spool does not take an event. `disk`: this write or sync failed. `broken`: it takes none at all. */
+const REFUSALS = ['full', 'disk', 'broken'] as const
+export type SpoolRefusal = (typeof REFUSALS)[number]
+
+/** Counts what happens in a spool. */
+export interface SpoolCounts {
+  /** Events are on disk. */
+  spooled(delivery: Delivery, events: number): void
+  /** One sync of the disk took this long. */
+  synced(milliseconds: number): void
+  refused(delivery: Delivery, reason: SpoolRefusal): void
+  /** Kafka acknowledged events of the spool. */
+  drained(events: number): void
+  /** Events were sent again where brokers may have forgotten that they had stored them. */
+  possiblyTwice(events: number): void
+  /** Kafka refused events of the spool for good. */
+  deadLetters(events: number): void
+  /** Events were on disk, and cannot be read any more. */
+  damaged(events: number): void
+}
+
+/** Declares the metrics of a spool. `state` is read when metrics are asked for. */
+export function makeSpoolMetrics(metrics: MetricSet, state: () => SpoolState): SpoolCounts {
   const gauge = (name: string, help: string, read: (state: SpoolState) => number) =>
     metrics.gauge(name, help, [], () => [[{}, read(state())]])
   gauge('eventgate_spool_bytes', 'Size of everything in the directory of the spool', ({ bytes }) => bytes)
@@ -36,35 +53,31 @@ export function makeSpoolMetrics(
     'Events that the spool did not take, by reason',
     ['delivery', 'reason'],
   )
-  const drained = metrics.counter(
-    'eventgate_spool_drained_total',
-    'Events of the spool that Kafka acknowledged',
-    [],
-  )
-  const deadLetters = metrics.counter(
-    'eventgate_spool_dead_letters_total',
-    'Events of the spool that Kafka refused for good',
-    [],
-  )
-  const possiblyTwice = metrics.counter(
-    'eventgate_spool_possibly_twice_total',
-    'Events of the spool that were sent again, and that brokers may have stored before without remembering it',
-    [],
-  )
-  const syncSeconds = metrics
-    .histogram('eventgate_spool_sync_duration_seconds', 'Time of one sync of the disk', [], SYNC_SECONDS)
-    .of({})
   for (const delivery of DELIVERIES) {
     spooled.inc({ delivery }, 0)
     for (const reason of REFUSALS) refused.inc({ delivery, reason }, 0)
   }
-  for (const counter of [drained, deadLetters, possiblyTwice]) counter.inc({}, 0)
+  const counter = (name: string, help: string) => {
+    const counter = metrics.counter(name, help, [])
+    counter.inc({}, 0)
+    return (events: number) => counter.inc({}, events)
+  }
+  const syncSeconds = metrics
+    .histogram('eventgate_spool_sync_duration_seconds', 'Time of one sync of the disk', [], SYNC_SECONDS)
+    .of({})
   return {
     spooled: (delivery, events) => spooled.inc({ delivery }, events),
     synced: milliseconds => syncSeconds.observe(milliseconds / 1000),
     refused: (delivery, reason) => refused.inc({ delivery, reason }),
-    drained: (_topic, events) => drained.inc({}, events),
-    deadLetters: (_topic, events) => deadLetters.inc({}, events),
-    possiblyTwice: events => possiblyTwice.inc({}, events),
+    drained: counter('eventgate_spool_drained_total', 'Events of the spool that Kafka acknowledged'),
+    possiblyTwice: counter(
+      'eventgate_spool_possibly_twice_total',
+      'Events of the spool that were sent again, and that brokers may have stored before without remembering it',
+    ),
+    deadLetters: counter(
+      'eventgate_spool_dead_letters_total',
+      'Events of the spool that Kafka refused for good',
+    ),
+    damaged: counter('eventgate_spool_damaged_total', 'Events of the spool that cannot be read any more'),
   }
 }

@@ -53,7 +53,7 @@ test('the report has the spool where there is one', () => {
     return new Health(sources, 0).report() as { spool?: object }
   }
   assert.equal(reportWith(undefined).spool, undefined)
-  const state = { bytes: 7, maxBytes: 70, deadLetters: 2, broken: undefined }
+  const state = { bytes: 7, maxBytes: 70, streams: new Map(), deadLetters: 2, broken: undefined }
   const idle = reportWith(() => ({ ...state, events: 0, oldestAt: undefined }))
   assert.deepEqual(idle.spool, {
     ...{ bytes: 7, bound: 70, dead_letters: 2, problem: undefined },

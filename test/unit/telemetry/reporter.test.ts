@@ -122,19 +122,21 @@ test('metrics of the process have no gauge that is called a total', async () => 
 test('a spool has its metrics, and dead letters are named in the log', async () => {
   const { reporter, lines, value } = makeReporter()
   assert.equal(await value('eventgate_spool_bytes{service="my-gate"}'), undefined)
-  const state = { bytes: 7, maxBytes: 70, events: 0, oldestAt: undefined, deadLetters: 0, broken: undefined }
-  const spool = reporter.ofSpool(() => state)
-  spool.deadLetters?.('gone', 2, 'there is no topic "gone"')
-  spool.possiblyTwice?.(3)
-  spool.complain?.('directory /spool: another process has it')
+  const state = { bytes: 7, maxBytes: 70, events: 0, oldestAt: undefined, streams: new Map(), deadLetters: 0 }
+  const spool = reporter.ofSpool(() => ({ ...state, broken: undefined }))
+  spool.deadLetter('gone', 'there is no topic "gone"')
+  spool.damaged(3, 'segment 7 has 3 events that cannot be read')
+  spool.trouble('the disk is full')
+  spool.complain('directory /spool: another process has it')
   assert.equal(await value('eventgate_spool_bytes{service="my-gate"}'), 7)
-  assert.equal(await value('eventgate_spool_dead_letters_total{service="my-gate"}'), 2)
-  assert.equal(await value('eventgate_spool_possibly_twice_total{service="my-gate"}'), 3)
+  assert.equal(await value('eventgate_spool_dead_letters_total{service="my-gate"}'), 1)
+  assert.equal(await value('eventgate_spool_damaged_total{service="my-gate"}'), 3)
   assert.deepEqual(
     lines.map(({ level, msg }) => [level, msg]),
     [
-      [50, '2 spooled events of topic gone are dead letters: there is no topic "gone"'],
-      [40, '3 spooled events may be stored twice: brokers may have forgotten the first attempt'],
+      [50, 'a spooled event of topic gone is a dead letter: there is no topic "gone"'],
+      [50, 'segment 7 has 3 events that cannot be read'],
+      [40, 'the disk is full'],
       [50, 'directory /spool: another process has it'],
     ],
   )

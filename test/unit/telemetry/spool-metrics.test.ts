@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Registry } from 'prom-client'
-import type { SpoolState } from '#src/lib/spool/observer.js'
+import type { SpoolState } from '#src/lib/spool/spool.js'
 import { MetricSet } from '#src/lib/telemetry/metric-set.js'
 import { makeSpoolMetrics } from '#src/lib/telemetry/spool-metrics.js'
 
@@ -12,6 +12,7 @@ function makeMetrics(state: Partial<SpoolState> = {}) {
     maxBytes: 1000,
     events: 0,
     oldestAt: undefined,
+    streams: new Map<string, number>(),
     deadLetters: 0,
     broken: undefined,
   }
@@ -30,10 +31,10 @@ test('every counter starts at zero, and a spool without events has no age', asyn
   const samples = await makeMetrics().samples()
   for (const delivery of ['guaranteed', 'hasty']) {
     assert.equal(samples[`eventgate_spool_written_total{delivery="${delivery}"}`], 0)
-    for (const reason of ['full', 'hasty_share', 'disk', 'broken'])
+    for (const reason of ['full', 'disk', 'broken'])
       assert.equal(samples[`eventgate_spool_refused_total{delivery="${delivery}",reason="${reason}"}`], 0)
   }
-  for (const name of ['drained', 'dead_letters', 'possibly_twice'])
+  for (const name of ['drained', 'dead_letters', 'possibly_twice', 'damaged'])
     assert.equal(samples[`eventgate_spool_${name}_total`], 0)
   assert.equal(samples.eventgate_spool_oldest_age_seconds, 0)
   assert.equal(samples.eventgate_spool_broken, 0)
@@ -57,20 +58,22 @@ test('a clock that is set back makes no negative age', async () => {
 
 test('what happens is counted', async () => {
   const { counts, samples } = makeMetrics()
-  counts.spooled?.('guaranteed', 3)
-  counts.spooled?.('hasty', 2)
-  counts.refused?.('hasty', 'hasty_share')
-  counts.synced?.(3)
-  counts.drained?.('t', 4)
-  counts.deadLetters?.('t', 5, 'no topic')
-  counts.possiblyTwice?.(6)
+  counts.spooled('guaranteed', 3)
+  counts.spooled('hasty', 2)
+  counts.refused('hasty', 'full')
+  counts.synced(3)
+  counts.drained(4)
+  counts.deadLetters(5)
+  counts.possiblyTwice(6)
+  counts.damaged(7)
   const found = await samples()
   assert.equal(found['eventgate_spool_written_total{delivery="guaranteed"}'], 3)
   assert.equal(found['eventgate_spool_written_total{delivery="hasty"}'], 2)
-  assert.equal(found['eventgate_spool_refused_total{delivery="hasty",reason="hasty_share"}'], 1)
+  assert.equal(found['eventgate_spool_refused_total{delivery="hasty",reason="full"}'], 1)
   assert.equal(found['eventgate_spool_sync_duration_seconds_bucket{le="0.0025"}'], 0)
   assert.equal(found['eventgate_spool_sync_duration_seconds_bucket{le="0.005"}'], 1)
   assert.equal(found.eventgate_spool_drained_total, 4)
   assert.equal(found.eventgate_spool_dead_letters_total, 5)
   assert.equal(found.eventgate_spool_possibly_twice_total, 6)
+  assert.equal(found.eventgate_spool_damaged_total, 7)
 })
