@@ -1,43 +1,22 @@
 /** The Grafana dashboards of the chart, from what differs between panels. `npm run docs` writes them. */
 import { join } from 'node:path'
 import { ROOT } from '../test/support/service.js'
+import {
+  DATASOURCE,
+  EVENTS,
+  heightOf,
+  ONLY_OURS,
+  OWN,
+  panelOf,
+  quantiles,
+  type Row,
+  rate,
+  stat,
+  worst,
+} from './panels.js'
+import { ACCOUNTS, SERVICE_LEVELS, STATES, STREAM } from './stream-panels.js'
 
 export const FOLDER = join(ROOT, 'helm/eventgate/dashboards')
-
-type Query = [expr: string, legend: string]
-
-interface Panel {
-  title: string
-  /** What a person should know to read it. */
-  says: string
-  unit: string
-  queries: Query[]
-  type?: 'timeseries' | 'stat'
-  /** Width in columns, of 24. */
-  width?: number
-  stacked?: boolean
-}
-
-interface Row {
-  title: string
-  panels: Panel[]
-}
-
-/** Labels of every metric that the service defines. */
-const OWN = 'namespace=~"$namespace", service=~"$service"'
-const EVENTS = `${OWN}, path=~"v[12]/events"`
-/** For metrics of the process, which have no label `service`. */
-const ONLY_OURS = `and on (job, instance) eventgate_build_info{${OWN}}`
-
-const rate = (selector: string, by: string) => `sum by (${by}) (rate(${selector}[$__rate_interval]))`
-const quantiles = (histogram: string, matchers: string, by: string, legend: string): Query[] =>
-  [0.5, 0.9, 0.99].map(
-    (q): Query => [
-      `histogram_quantile(${q}, ${rate(`${histogram}_bucket{${matchers}}`, `${by}, le`)})`,
-      `p${q * 100} ${legend}`,
-    ],
-  )
-const worst = (expr: string, by: string) => `max by (${by}) (${expr})`
 
 const requests = `express_router_request_duration_seconds`
 
@@ -455,93 +434,6 @@ const SCHEMAS: Row = {
   ],
 }
 
-const ONE = `${OWN}, stream=~"$stream"`
-const STREAM: Row[] = [
-  {
-    title: 'Now',
-    panels: [
-      stat(
-        'Events stored',
-        'Acknowledged by Kafka.',
-        'cps',
-        rate(`eventgate_events_produced_total{${ONE}}`, ''),
-        8,
-      ),
-      stat(
-        'Events refused',
-        'As invalid: the clients’ mistakes.',
-        'cps',
-        rate(`eventgate_validation_errors_total{${ONE}}`, ''),
-        8,
-      ),
-      stat(
-        'Share refused',
-        'Of all that came.',
-        'percentunit',
-        `sum(rate(eventgate_validation_errors_total{${ONE}}[$__rate_interval])) / (sum(rate(eventgate_validation_errors_total{${ONE}}[$__rate_interval])) + sum(rate(eventgate_events_produced_total{${ONE}}[$__rate_interval])))`,
-        8,
-      ),
-    ],
-  },
-  {
-    title: 'Stored',
-    panels: [
-      {
-        title: 'By schema',
-        says: 'A new version appears when its first event is stored.',
-        unit: 'cps',
-        queries: [
-          [
-            rate(`eventgate_events_produced_total{${ONE}}`, 'stream, schema_uri'),
-            '{{stream}} {{schema_uri}}',
-          ],
-        ],
-        stacked: true,
-        width: 12,
-      },
-      {
-        title: 'By service',
-        says: 'Which cluster stores it.',
-        unit: 'cps',
-        queries: [
-          [
-            rate(`eventgate_events_produced_total{${ONE}}`, 'namespace, service'),
-            '{{namespace}} {{service}}',
-          ],
-        ],
-        width: 12,
-      },
-    ],
-  },
-  {
-    title: 'Refused',
-    panels: [
-      {
-        title: 'By reason',
-        says: 'docs/operations.md says what each means.',
-        unit: 'cps',
-        queries: [[rate(`eventgate_validation_errors_total{${ONE}}`, 'error_type'), '{{error_type}}']],
-        width: 12,
-      },
-      {
-        title: 'By schema',
-        says: 'Events of which version are rejected.',
-        unit: 'cps',
-        queries: [[rate(`eventgate_validation_errors_total{${ONE}}`, 'schema_uri'), '{{schema_uri}}']],
-        width: 12,
-      },
-    ],
-  },
-]
-
-function stat(title: string, says: string, unit: string, expr: string, width = 4): Panel {
-  // An aggregation without labels covers everything.
-  return { title, says, unit, type: 'stat', width, queries: [[expr.replaceAll(' by ()', ''), '']] }
-}
-
-// biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own variable
-const DATASOURCE = { type: 'prometheus', uid: '${datasource}' }
-
 function variable(name: string, query: string): object {
   return {
     ...{ name, label: name, type: 'query', datasource: DATASOURCE, definition: query },
@@ -564,12 +456,13 @@ function dashboard(uid: string, title: string, rows: readonly Row[]): object {
     let height = 0
     for (const panel of row.panels) {
       const w = panel.width ?? 8
-      const h = panel.type === 'stat' ? 4 : 8
+      const h = heightOf(panel)
       if (x + w > 24) {
         x = 0
         y += height
+        height = 0
       }
-      height = h
+      height = Math.max(height, h)
       panels.push({ id: panels.length + 1, gridPos: { x, y, w, h }, ...panelOf(panel) })
       x += w
     }
@@ -583,7 +476,7 @@ function dashboard(uid: string, title: string, rows: readonly Row[]): object {
         { name: 'datasource', label: 'data source', type: 'datasource', query: 'prometheus', current: {} },
         variable('namespace', 'label_values(eventgate_build_info, namespace)'),
         variable('service', 'label_values(eventgate_build_info{namespace=~"$namespace"}, service)'),
-        variable('stream', `label_values(eventgate_events_produced_total{${OWN}}, stream)`),
+        variable('stream', `label_values(eventgate_stream_last_stored_timestamp_seconds{${OWN}}, stream)`),
       ],
     },
     annotations: { list: [] },
@@ -594,35 +487,12 @@ function dashboard(uid: string, title: string, rows: readonly Row[]): object {
   }
 }
 
-function panelOf({ title, says, unit, queries, type = 'timeseries', stacked = false }: Panel): object {
-  return {
-    ...{ type, title, description: says, datasource: DATASOURCE },
-    targets: queries.map(([expr, legendFormat], i) => ({
-      ...{ refId: String.fromCharCode(65 + i), datasource: DATASOURCE, expr, legendFormat },
-      ...(type === 'stat' ? { instant: true } : {}),
-    })),
-    fieldConfig: {
-      defaults: {
-        unit,
-        ...(type === 'stat'
-          ? {}
-          : {
-              min: 0,
-              custom: stacked ? { fillOpacity: 20, stacking: { mode: 'normal' } } : { fillOpacity: 0 },
-            }),
-      },
-      overrides: [],
-    },
-    options:
-      type === 'stat'
-        ? { reduceOptions: { calcs: ['lastNotNull'] }, colorMode: 'none', graphMode: 'none' }
-        : { legend: { displayMode: 'table', placement: 'bottom', calcs: ['lastNotNull', 'max'] } },
-  }
-}
-
 /** Text by file name. */
 export function dashboards(): Record<string, string> {
-  const overview = [NOW, REQUESTS, OUTCOMES, STREAMS, PRODUCERS, SPOOL, KAFKA, SATURATION, SCHEMAS]
+  const overview = [
+    ...[NOW, SERVICE_LEVELS, STATES, REQUESTS, OUTCOMES, STREAMS, ACCOUNTS],
+    ...[PRODUCERS, SPOOL, KAFKA, SATURATION, SCHEMAS],
+  ]
   const made = {
     'overview.json': dashboard('eventgate-overview', 'EventGate', overview),
     'stream.json': dashboard('eventgate-stream', 'EventGate: a stream', STREAM),

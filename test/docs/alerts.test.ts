@@ -7,6 +7,7 @@ import { dashboards, FOLDER, queries } from '../../helm/dashboards.js'
 import { metricsIn } from '../../helm/names.js'
 import { ROOT } from '../support/service.js'
 import { alertRules, yamlsIn } from './alerts.js'
+import { blocksOf } from './documents.js'
 import { ownMetrics } from './metrics.js'
 
 interface AlertTest {
@@ -35,6 +36,28 @@ test('every section of the runbook is of an alert, and its links lead somewhere'
       sections.some(name => name?.toLowerCase() === anchor),
       anchor,
     )
+})
+
+test("the inhibition in the runbook is one of Alertmanager's, and of alerts that exist", () => {
+  const [block, ...others] = blocksOf(runbook)
+  assert.deepEqual(others, [])
+  const { inhibit_rules } = load(block?.text ?? '') as { inhibit_rules: Record<string, string[]>[] }
+  const names = alertRules.map(({ alert }) => alert)
+  for (const { source_matchers = [], target_matchers = [], equal, ...rest } of inhibit_rules) {
+    assert.deepEqual(rest, {})
+    assert.deepEqual(equal, ['namespace', 'service'])
+    const [silencing, silenced] = [source_matchers, target_matchers].map(([matcher = '']) => {
+      const [, expression = ''] = /^alertname =~ "(.+)"$/.exec(matcher) ?? []
+      return names.filter(name => new RegExp(`^(?:${expression})$`).test(name))
+    })
+    assert.equal(silencing?.length, 3)
+    assert.deepEqual(silenced?.toSorted(), [
+      'EventGateClassErrorBudgetFast',
+      'EventGateClassErrorBudgetSlow',
+      'EventGateStreamFailing',
+      'EventGateStreamQuiet',
+    ])
+  }
 })
 
 test('every panel that the runbook names is on a dashboard', () => {

@@ -24,6 +24,7 @@ const READ_BY: Record<string, string> = {
   // How the modules call each other, and where they are: nothing to be run.
   'architecture.md': 'architecture.test.ts',
   'migration.md': 'docs/documents.test.ts',
+  'runbook.md': 'docs/alerts.test.ts',
   'spool.md': 'docs/documents.test.ts',
 }
 

@@ -16,18 +16,14 @@ const env = { ...process.env, PATH: [join(TOOLS, 'bin'), process.env.PATH].join(
 
 /** What Helm makes of values. */
 function render(t: TestContext, values: string, ...more: string[]) {
+  return renderTemplate(t, 'configmap', values, more)
+}
+
+function renderTemplate(t: TestContext, name: string, values: string, more: string[] = []) {
   const file = join(temporary(t), 'values.yaml')
   writeFileSync(file, values)
-  const args = [
-    'template',
-    'check',
-    CHART,
-    '--show-only',
-    'templates/configmap.yaml',
-    '--values',
-    file,
-    ...more,
-  ]
+  const only = ['--show-only', `templates/${name}.yaml`]
+  const args = ['template', 'check', CHART, ...only, '--values', file, ...more]
   const { status, stdout, stderr, error } = spawnSync('helm', args, { env, encoding: 'utf8' })
   assert.equal(error, undefined, 'helm is missing: helm/tools.sh installs it')
   return { status, stdout, stderr }
@@ -123,4 +119,28 @@ test('a text that is no map of streams, or that the test event cannot be added t
     assert.equal(status, 1, values)
     assert.match(stderr, said)
   }
+})
+
+test('the thresholds of alerts are those of the values, and without values those of the rules', t => {
+  const rulesOf = (values: string) => {
+    const { status, stdout, stderr } = renderTemplate(
+      t,
+      'prometheusrule',
+      `alerts: { enabled: always${values} }`,
+    )
+    assert.equal(status, 0, stderr)
+    const { spec } = load(stdout) as { spec: { groups: { rules: { alert?: string; expr: string }[] }[] } }
+    return spec.groups.flatMap(({ rules }) => rules)
+  }
+  const refusing = (values: string) =>
+    rulesOf(values)
+      .find(({ alert }) => alert === 'EventGateStreamRefusing')
+      ?.expr.trim()
+  assert.match(refusing('') ?? '', /> 0\.01$/)
+  assert.match(refusing(', refusedShare: 0.05') ?? '', /> 0\.05$/)
+  assert.match(refusing(', refusedShare: 0') ?? '', /> 0$/)
+  const levels = (values: string) =>
+    rulesOf(values).filter(({ expr }) => expr.includes(`1 - 0.999${values ? 5 : ''}\n`))
+  assert.equal(levels('').length, 7)
+  assert.equal(levels(', serviceLevel: 0.9995').length, 7)
 })
