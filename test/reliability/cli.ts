@@ -8,6 +8,9 @@
  * - `--kafka 1.1.1`: brokers of that version are killed and stopped
  * - `--kafka 3.3.2 --upgrade 3.9.1`: brokers are upgraded one after the other, and downgraded again. All events that
  *   have 19 s must be stored.
+ *
+ * `spool` and `spool-topic` take `--outage 600`, which is how long Kafka or the topic is away (s), and `spool` takes
+ * `--kill-every 60`. The result says how long it was.
  */
 import { parseArgs } from 'node:util'
 import { publish, type Result } from './report.js'
@@ -20,6 +23,8 @@ const { values } = parseArgs({
     conf: { type: 'string', default: '{}' },
     kafka: { type: 'string' },
     upgrade: { type: 'string' },
+    outage: { type: 'string' },
+    'kill-every': { type: 'string' },
   },
 })
 const { only, short, naive, kafka, upgrade } = values
@@ -29,15 +34,21 @@ const conf = JSON.parse(values.conf) as Record<string, unknown>
 const isFull = !short && !naive && values.conf === '{}' && kafka === undefined
 const say = (line: string) => process.stderr.write(`${line}\n`)
 
+const spoolTimes = {
+  ...(values.outage !== undefined && { outageS: Number(values.outage) }),
+  ...(values['kill-every'] !== undefined && { killEveryS: Number(values['kill-every']) }),
+}
+const faults = async (spool: boolean) =>
+  (await import('./faults.js')).run(say, {
+    ...{ short, naive, conf, spool, upgrade },
+    brokersOnly: kafka !== undefined,
+  })
+
 const parts = {
-  faults: async () =>
-    (await import('./faults.js')).run(say, {
-      short,
-      naive,
-      conf,
-      brokersOnly: kafka !== undefined,
-      upgrade,
-    }),
+  faults: () => faults(false),
+  spool: async () => (await import('./spool.js')).run(say, { ...spoolTimes, short }),
+  'spool-topic': async () => (await import('./spool.js')).runTopic(say, spoolTimes),
+  'spool-faults': () => faults(true),
   outage: async () => (await import('./outage.js')).run(say),
   isolation: async () => (await import('./isolation.js')).run(say),
   overload: async () => (await import('./overload.js')).run(say),

@@ -1,15 +1,18 @@
 /** The ledger's part `faults`: brokers, the network and the gate itself fail, one after the other, under load. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePorts, type KafkaCluster, readRecords, startKafka } from '../support/kafka.js'
 import { KAFKA_VERSION } from '../support/kafka-jars.js'
 import { blackhole, startToxiproxy, type Toxic, type Toxiproxy } from '../support/toxiproxy.js'
+import { Gates, type Start } from './gates.js'
 import {
   balance,
   createLedgerTopics,
   type Disturbance,
   type LedgerReport,
-  type Life,
   SETTLED_MS,
   seconds,
   table,
@@ -18,7 +21,7 @@ import {
 import { offer } from './load.js'
 import { createNeighbourTopics, measureNeighbours, type NeighbourReport } from './neighbours.js'
 import type { Result } from './report.js'
-import { type Started, startEventGate, startNaive } from './service.js'
+import { type How, type Started, startEventGate, startNaive } from './service.js'
 
 /** One thing that is done, and for how long, in ms. Without a number, the broker is one that leads a partition. */
 export type Fault =
@@ -129,7 +132,8 @@ export const SHORT: Schedule = {
 /** After the last fault's 15 s, for there must be something sent then. */
 const TAIL_MS = 5_000
 const START_MS = 1_000
-const SCRAPE_MS = 500
+/** What is held, in memory or in a spool, is settled within this time: well above any deadline. */
+const DRAIN_MS = 60_000
 /** Production's; what a kill -9 costs. */
 const HASTY_LINGER_MS = 1000
 
@@ -141,8 +145,7 @@ export const TOPICS: readonly string[] = [...LASTING, FLEETING]
 const STREAMS = [...LASTING, ...LASTING, ...LASTING, ...LASTING, LASTING[0], FLEETING]
 
 export interface LedgerOptions extends Schedule {
-  /** Starts a gate that listens on a port, and serves its metrics on another. */
-  start: (port: number, metricsPort: number) => Promise<Started>
+  start: Start
   /** The service's `request_timeout_ms`. */
   deadlineMs: number
   /** What an answer may take beyond it, for a machine that is busy. */
@@ -175,7 +178,7 @@ export async function runLedger(kafka: KafkaCluster, options: LedgerOptions): Pr
     const answered = await load
     loop.disable()
     say(`${seconds(run.clock())}: ${answered.length} events are answered; ending the service`)
-    await gates.whenNothingIsHeld(deadlineMs)
+    await gates.whenNothingIsHeld(DRAIN_MS)
     await gates.end()
     await kafka.whenInSync([...TOPICS])
     const stored = await storedIds(kafka)
@@ -301,95 +304,6 @@ class Run {
   }
 }
 
-/** One gate after the other on the same port, and what is known of each. */
-class Gates {
-  readonly lives: Life[] = []
-  readonly url: string
-  /** The load's; until it begins it is 0. */
-  clock = () => 0
-  readonly #start: LedgerOptions['start']
-  readonly #port: number
-  readonly #metricsPort: number
-  #service: Started | undefined
-  #started = 0
-  #from = 0
-  #counted: number | undefined
-  #scraping: NodeJS.Timeout | undefined
-
-  constructor(start: LedgerOptions['start'], ports: readonly number[]) {
-    const [port = 0, metricsPort = 0] = ports
-    this.#start = start
-    this.#port = port
-    this.#metricsPort = metricsPort
-    this.url = `http://127.0.0.1:${port}/v1/events`
-  }
-
-  async start(): Promise<void> {
-    this.#started = this.clock()
-    this.#service = await this.#start(this.#port, this.#metricsPort)
-    this.#from = this.clock()
-    this.#counted = undefined
-    this.#scraping = setInterval(() => void this.#scrape(), SCRAPE_MS)
-  }
-
-  async end(): Promise<void> {
-    await this.#scrape()
-    const service = this.#over('SIGTERM')
-    await service?.close()
-    const life = this.lives.at(-1)
-    if (service && life) life.exitCode = service.process.exitCode
-  }
-
-  async kill(): Promise<void> {
-    await this.#over('kill -9')?.kill9()
-  }
-
-  #over(ended: Life['ended']): Started | undefined {
-    clearInterval(this.#scraping)
-    const service = this.#service
-    this.#service = undefined
-    if (service)
-      this.lives.push({
-        started: this.#started,
-        from: this.#from,
-        to: this.clock(),
-        ended,
-        counted: this.#counted,
-      })
-    return service
-  }
-
-  /** What was accepted hastily is settled, so that all that is lost of it is counted. */
-  async whenNothingIsHeld(timeoutMs: number): Promise<void> {
-    for (const end = this.clock() + timeoutMs; this.clock() < end; await sleep(SCRAPE_MS)) {
-      const metrics = await this.#scrape()
-      if (metrics === undefined || sum(metrics, 'eventgate_in_flight_events') === 0) return
-    }
-  }
-
-  /** Undefined where there are none: the gate is gone, or has no such thing. */
-  async #scrape(): Promise<string | undefined> {
-    const service = this.#service
-    try {
-      const response = await fetch(`http://127.0.0.1:${this.#metricsPort}/metrics`)
-      const metrics = await response.text()
-      if (service === this.#service) this.#counted = sum(metrics, 'eventgate_hasty_events_lost_total')
-      return metrics
-    } catch {
-      return undefined
-    }
-  }
-}
-
-/** All values of one metric of a text in Prometheus' format, added up. */
-function sum(metrics: string, name: string): number {
-  const values = metrics
-    .split('\n')
-    .filter(line => line.startsWith(`${name}{`) || line.startsWith(`${name} `))
-    .map(line => Number(line.slice(line.lastIndexOf(' '))))
-  return values.reduce((a, b) => a + b, 0)
-}
-
 export interface FaultsOptions {
   short?: boolean
   naive?: boolean
@@ -398,17 +312,20 @@ export interface FaultsOptions {
   deadlineMs?: number
   /** The network is well. */
   brokersOnly?: boolean
+  /** With a spool, of which each gate drains what the one before left. */
+  spool?: boolean
   /** To which version brokers are upgraded, which is then all that happens. */
   upgrade?: string | undefined
 }
 
 /** The part as a whole, with the measure of what a stopped follower costs partitions that it does not follow. */
 export async function run(say: (line: string) => void, options: FaultsOptions = {}): Promise<Result> {
-  const { short = false, naive = false, brokersOnly = false, upgrade } = options
+  const { short = false, naive = false, brokersOnly = false, spool = false, upgrade } = options
   const { deadlineMs = upgrade ? 19_000 : 9000 } = options
   const schedule = upgrade ? upgradeOf(KAFKA_VERSION, upgrade) : short ? SHORT : brokersOnly ? BROKERS : FULL
   const network = schedule === FULL ? await startToxiproxy() : undefined
   let kafka: KafkaCluster | undefined
+  const directory = spool ? await mkdtemp(join(tmpdir(), 'eventgate-spool-')) : undefined
   try {
     say('starting three brokers')
     kafka = await startKafka({
@@ -416,7 +333,11 @@ export async function run(say: (line: string) => void, options: FaultsOptions = 
       ...(network && { through: (_, address) => network.before(address) }),
     })
     const bootstrap = network ? kafka.bootstrapThrough : kafka.bootstrap
-    const conf = { request_timeout_ms: deadlineMs, shutdown_timeout_ms: 10_000, ...options.conf }
+    const conf = {
+      ...{ request_timeout_ms: deadlineMs, shutdown_timeout_ms: 10_000 },
+      ...(directory !== undefined && { spool: { directory } }),
+      ...options.conf,
+    }
     const start = (port: number, metricsPort?: number) =>
       naive ? startNaive(bootstrap, port) : startGate(bootstrap, { port, ...conf }, metricsPort)
     await createLedgerTopics(kafka, TOPICS)
@@ -433,10 +354,11 @@ export async function run(say: (line: string) => void, options: FaultsOptions = 
       ...(network && { network }),
     })
     const least = upgrade ? 1 : short ? 0.6 : 0.9
-    return resultOf(report, neighbours, deadlineMs, least, network !== undefined)
+    return resultOf(report, neighbours, { deadlineMs, least, spool, hasNetwork: network !== undefined })
   } finally {
     await kafka?.close()
     await network?.close()
+    if (directory !== undefined) await rm(directory, { recursive: true, force: true })
   }
 }
 
@@ -445,30 +367,36 @@ export function startGate(
   bootstrap: string,
   conf: Record<string, unknown>,
   metricsPort?: number,
+  how: How = {},
 ): Promise<Started> {
   const kafka = {
     conf: { 'metadata.broker.list': bootstrap },
     hasty: { conf: { 'queue.buffering.max.ms': HASTY_LINGER_MS } },
   }
-  return startEventGate(bootstrap, { kafka, ...conf }, { metricsPort })
+  return startEventGate(bootstrap, { kafka, ...conf }, { metricsPort, ...how })
+}
+
+interface ResultOptions {
+  deadlineMs: number
+  least: number
+  spool: boolean
+  hasNetwork: boolean
 }
 
 function resultOf(
   report: LedgerReport,
   neighbours: NeighbourReport,
-  deadlineMs: number,
-  least: number,
-  hasNetwork: boolean,
+  { deadlineMs, least, spool, hasNetwork }: ResultOptions,
 ): Result {
   const figures = ({ count, p50, p99 }: { count: number; p50: number; p99: number }) =>
     `p50 ${p50.toFixed(1)} ms, p99 ${p99.toFixed(1)} ms (${count} events)`
   // The short form is little but faults.
-  const broken = violations(report, least)
+  const broken = violations(report, least, spool)
   // Or as slow as before: on a machine that is busy with other things.
   const { healthy, healthyBefore } = neighbours
   if (!(healthy.p50 < Math.max(50, healthyBefore.p50)))
     broken.push('healthy partitions wait for a stopped follower of others')
-  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION}, replication 3, \`min.insync.replicas\` 2, \`request_timeout_ms\` ${deadlineMs}, \`shutdown_timeout_ms\` 10000. Events arrive at a steady rate; none is sent twice. A tenth of the requests is an array of five. A quarter is hasty, with \`queue.buffering.max.ms\` ${HASTY_LINGER_MS}.${hasNetwork ? ' Toxiproxy runs between gate and brokers.' : ''}
+  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION}, replication 3, \`min.insync.replicas\` 2, \`request_timeout_ms\` ${deadlineMs}, \`shutdown_timeout_ms\` 10000. Events arrive at a steady rate; none is sent twice. A tenth of the requests is an array of five. A quarter is hasty, with \`queue.buffering.max.ms\` ${HASTY_LINGER_MS}.${hasNetwork ? ' Toxiproxy runs between gate and brokers.' : ''}${spool ? ' Each gate has the spool that the one before left. "Answered 201" includes guaranteed events that were answered 202: they are in Kafka or on disk.' : ''}
 
 ${table(report)}
 

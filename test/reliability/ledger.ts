@@ -106,6 +106,8 @@ export interface LedgerReport {
   /** Guaranteed events that were offered to a living gate, and the share of them that was answered 201. */
   offered: number
   shareStored: number
+  /** Those of them that were said to be not stored. */
+  refused: number
   /** Events sent later than 15 s after one fault's end, and before the next. */
   settled: { sent: number; shareStored: number; p50: number; hasty: number; hastyRefused: number }
   faults: FaultReport[]
@@ -139,6 +141,7 @@ export function balance(
 ): LedgerReport {
   const verdicts: Record<Verdict, number> = {
     stored: 0,
+    spooled: 0,
     accepted: 0,
     not_stored: 0,
     unknown: 0,
@@ -175,7 +178,7 @@ export function balance(
     event.verdict === 'unexplained' ||
     (!gates.wasGone(event) && ['no_answer', 'never_sent'].includes(event.verdict)) ||
     isLate(event) ||
-    (isSettled(event, history.faults) && !['stored', 'accepted'].includes(event.verdict))
+    (isSettled(event, history.faults) && !['stored', 'spooled', 'accepted'].includes(event.verdict))
   const ids = new Set(answered.map(event => event.id))
   const storedAt = answered.filter(isStored).map(answeredAt)
   storedAt.sort((a, b) => a - b)
@@ -209,6 +212,7 @@ export function balance(
     longestGap: longestGap(storedAt, 0),
     offered: offered.length,
     shareStored: share(offered),
+    refused: offered.filter(({ verdict }) => verdict === 'not_stored').length,
     settled: {
       sent: settledGuaranteed.length,
       shareStored: share(settledGuaranteed),
@@ -244,7 +248,8 @@ export function balance(
 /** `Math.max` takes no hundred thousand arguments. */
 const largest = (values: readonly number[]) => values.reduce((a, b) => Math.max(a, b), 0)
 const answeredAt = (event: Answered) => event.sentAt + event.latency
-const isStored = (event: Answered) => event.verdict === 'stored'
+/** It was promised to be in Kafka, or on disk and later in Kafka. */
+const isStored = ({ verdict }: Answered) => verdict === 'stored' || verdict === 'spooled'
 const share = (events: readonly Answered[]) => events.filter(isStored).length / events.length
 
 /** Between times in their order, the first of which is `since`. */
@@ -320,9 +325,10 @@ function hastyBooks(
  * What the report holds against the service, in words; empty if every promise was kept.
  *
  * @param least the share of guaranteed events that is to be answered 201; less than 90 % in a run that is little
- *   but faults
+ *   but faults.
+ * @param spool whether there is a spool: then none may be refused
  */
-export function violations(report: LedgerReport, least = 0.9): string[] {
+export function violations(report: LedgerReport, least = 0.9, spool = false): string[] {
   const { verdicts, settled, hasty } = report
   const found: string[] = []
   const none = (count: number, what: string) => {
@@ -338,6 +344,7 @@ export function violations(report: LedgerReport, least = 0.9): string[] {
   none(verdicts.unexplained, 'failed with no word about their fate')
   none(hasty.uncounted, 'were answered 202 and lost, and no metric counts them')
   none(settled.hastyRefused, 'were hasty, and not accepted later than 15 s after a fault')
+  if (spool) none(report.refused, 'were refused (503), though there is a spool')
   if (report.gaveUp > 0) found.push(`${report.gaveUp} gates did not end with 0 on SIGTERM`)
   if (!(report.shareStored >= least)) {
     found.push(`only ${percent(report.shareStored)} of what a living gate was offered were answered 201`)
@@ -364,11 +371,12 @@ export function table(report: LedgerReport): string {
     ({ what, from, to, sent, shareStored, p99, longestGap }) =>
       `| ${what} | ${seconds(from)} to ${seconds(to)} | ${sent} | ${percent(shareStored)} | ${seconds(p99)} | ${seconds(longestGap)} |`,
   )
-  const rows: [string, string | number][] = [
+  const rows: (readonly [string, string | number])[] = [
     ['sent', `${report.sent} in ${report.seconds.toFixed(1)} s`],
     ['statuses (events)', listed(report.statuses)],
     ['codes', listed(report.codes)],
     ['said to be stored (201)', verdicts.stored],
+    ...(verdicts.spooled > 0 ? [['said to be in Kafka or on disk (202)', verdicts.spooled] as const] : []),
     ['stored once, whatever was said', report.storedOnce],
     ['**stored more than once**', report.storedTwice],
     ['**answered 201, missing**', report.promisedButMissing],

@@ -6,12 +6,14 @@ import { type Code, GateError } from '#src/lib/errors.js'
 import type { Delivery } from '#src/lib/eventgate.js'
 
 /**
- * What an answer says of one event. `stored` and `not_stored` are promises that Kafka's records can break.
+ * What an answer says of one event. `stored`, `spooled` and `not_stored` are promises that Kafka's records can break.
+ * `spooled`: 202 for a guaranteed event, which is in Kafka or on disk.
  * `unexplained` is a failure whose body does not tell what became of the event, which is a defect by itself.
  * `never_sent`: the port was closed.
  */
 export type Verdict =
   | 'stored'
+  | 'spooled'
   | 'accepted'
   | 'not_stored'
   | 'unknown'
@@ -108,9 +110,11 @@ export function verdictsOf(
   status: number,
   body: string,
   events: number,
+  delivery: Delivery = 'hasty',
 ): { verdict: Verdict; code?: string }[] {
+  const kept: Verdict = delivery === 'hasty' ? 'accepted' : 'spooled'
   if (status === 201) return Array.from({ length: events }, () => ({ verdict: 'stored' }))
-  if (status === 202) return Array.from({ length: events }, () => ({ verdict: 'accepted' }))
+  if (status === 202) return Array.from({ length: events }, () => ({ verdict: kept }))
   // In a 207, events without an entry are the stored ones; in any other failure every event has its entry.
   const silent: Verdict = status === 207 ? 'stored' : 'unexplained'
   const verdicts: { verdict: Verdict; code?: string }[] = Array.from({ length: events }, () => ({
@@ -147,7 +151,8 @@ interface Reply {
   error?: string
 }
 
-function post(agent: Agent, url: string, body: string, giveUpMs: number): Promise<Reply> {
+/** Posts once. Never rejects. */
+export function post(agent: Agent, url: string, body: string, giveUpMs: number): Promise<Reply> {
   return new Promise(resolve => {
     const none = (error: NodeJS.ErrnoException) =>
       resolve({ status: 0, body: '', error: error.code ?? error.message })
@@ -195,7 +200,7 @@ export async function offer(load: Load): Promise<Answered[]> {
     const to = delivery === 'hasty' ? `${url}?hasty=true` : url
     const { status, body, error } = await post(agent, to, text, giveUpMs)
     const latency = elapsed() - sentAt
-    const verdicts = error === undefined ? verdictsOf(status, body, size) : unanswered(error, size)
+    const verdicts = error === undefined ? verdictsOf(status, body, size, delivery) : unanswered(error, size)
     for (const [i, { id, stream }] of events.entries()) {
       const { verdict, code } = { code: undefined, ...(verdicts[i] ?? { verdict: 'unexplained' as const }) }
       answered.push({ id, stream, delivery, sentAt, latency, status, code, verdict })

@@ -44,7 +44,7 @@ const MAX_CONNECTIONS = 2500
 /** Memory is read so often. */
 const SAMPLE_MS = 1000
 /** Marks the records that found out that Kafka is back. */
-const MARK = 'is Kafka back?'
+export const MARK = 'is Kafka back?'
 
 export async function run(
   say: (line: string) => void,
@@ -121,8 +121,8 @@ export async function run(
   }
 }
 
-/** When each partition has taken a record of a client that is new to it. */
-async function whenServing(kafka: KafkaCluster): Promise<number> {
+/** When each partition of the topics, which have six, has taken a record of a client that is new to it. */
+export async function whenServing(kafka: KafkaCluster, topics: readonly string[] = TOPICS): Promise<number> {
   const partitions = [0, 1, 2, 3, 4, 5]
   for (;;) {
     const client = new kafkajs.Kafka({
@@ -136,7 +136,7 @@ async function whenServing(kafka: KafkaCluster): Promise<number> {
     try {
       await producer.connect()
       const messages = partitions.map(partition => ({ partition, value: MARK }))
-      await producer.sendBatch({ acks: -1, topicMessages: TOPICS.map(topic => ({ topic, messages })) })
+      await producer.sendBatch({ acks: -1, topicMessages: topics.map(topic => ({ topic, messages })) })
       return Date.now()
     } catch {
       await sleep(50)

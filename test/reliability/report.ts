@@ -12,6 +12,9 @@ export interface Result {
 /** The document's sections, in its order. Each is written by one measurement, and only by it. */
 export const SECTIONS = {
   faults: 'Brokers, networks and the gate itself fail: `npm run ledger -- --only faults`',
+  spool: 'Ten minutes without Kafka, with a spool: `npm run ledger -- --only spool`',
+  'spool-topic': 'One topic without a leader, with a spool: `npm run ledger -- --only spool-topic`',
+  'spool-faults': 'The same faults with a spool: `npm run ledger -- --only spool-faults`',
   isolation: 'Beside what is sick: `npm run ledger -- --only isolation`',
   outage: 'Three minutes without Kafka: `npm run ledger -- --only outage`',
   overload: 'More than it can take: `npm run ledger -- --only overload`',

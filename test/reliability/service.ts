@@ -23,7 +23,7 @@ export function nodeOptions(heapMb = CHART.heapLimitMb): string {
 }
 
 /** How a process is started. */
-interface How {
+export interface How {
   env?: NodeJS.ProcessEnv
   /** Put before `node …`: `['taskset', '-c', '0']`. It must exec, not fork: signals go to its pid. */
   prefix?: readonly string[]
