@@ -324,9 +324,8 @@ function hastyBooks(
 /**
  * What the report holds against the service, in words; empty if every promise was kept.
  *
- * @param least the share of guaranteed events that is to be answered 201; less than 90 % in a run that is little
- *   but faults.
- * @param spool whether there is a spool: then none may be refused
+ * `least` is the share of guaranteed events that must be answered 201. It is less than 90 % in a run that is little but
+ * faults. With a `spool`, none may be refused.
  */
 export function violations(report: LedgerReport, least = 0.9, spool = false): string[] {
   const { verdicts, settled, hasty } = report
