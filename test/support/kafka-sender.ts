@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { GateError } from '#src/lib/errors.js'
 import type { Trace } from '#src/lib/eventgate.js'
-import type { Pending } from '#src/lib/kafka/batch.js'
+import type { Origin, Pending } from '#src/lib/kafka/batch.js'
 import { PARTITIONERS } from '#src/lib/kafka/partitioner.js'
 import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
 import { type BatchFault, FakeClock, FakeCluster, randomFrom } from './kafka-fake.js'
@@ -31,6 +31,7 @@ export const SETTINGS: SenderSettings = {
 
 export interface Answer {
   at: number
+  how?: 'spooled' | undefined
   error?: GateError
 }
 
@@ -46,6 +47,7 @@ interface SendOptions {
   timestamp?: number
   timeoutMs?: number
   trace?: Trace
+  origin?: Origin
 }
 
 /** A sender and its cluster, with topic `t` of one partition led by broker 0. */
@@ -91,20 +93,22 @@ export function setUp(
       timestamp = 1,
       timeoutMs = Infinity,
       trace,
+      origin,
     }: SendOptions = {},
   ) => {
-    sender.send(topic, key === null ? null : Buffer.from(key), value, timestamp, timeoutMs, trace).then(
-      () => answers.set(value, { at: clock.time }),
+    const keyBytes = key === null ? null : Buffer.from(key)
+    sender.send(topic, keyBytes, value, timestamp, timeoutMs, trace, origin).then(
+      how => answers.set(value, { at: clock.time, how }),
       error => {
         assert.ok(error instanceof GateError)
         answers.set(value, { at: clock.time, error })
       },
     )
   }
-  /** How an event ended: `stored`, or its error's code. */
+  /** How an event ended: `stored`, `spooled`, or its error's code. */
   const outcome = (value: string) => {
     const answer = answers.get(value)
-    return answer && (answer.error?.code ?? 'stored')
+    return answer && (answer.error?.code ?? answer.how ?? 'stored')
   }
   return { clock, cluster, sender, send, answers, outcome, seen }
 }
@@ -115,17 +119,14 @@ export function inOrder(...faults: (BatchFault | undefined)[]): { batch: () => B
 }
 
 /** A sender whose cluster is away from 1 s on until `back`: no connection, no metadata. */
-export function setUpAway(back: number) {
+export function setUpAway(back: number, settings: Partial<SenderSettings> = {}) {
   let clock: FakeClock | undefined
   const away = () => clock !== undefined && clock.time >= 1000 && clock.time < back
-  const made = setUp(
-    {},
-    {
-      connect: () => (away() ? 'refused' : undefined),
-      request: () => (away() ? 'lost' : undefined),
-      metadata: () => (away() ? 'fails' : undefined),
-    },
-  )
+  const made = setUp(settings, {
+    connect: () => (away() ? 'refused' : undefined),
+    request: () => (away() ? 'lost' : undefined),
+    metadata: () => (away() ? 'fails' : undefined),
+  })
   clock = made.clock
   return made
 }

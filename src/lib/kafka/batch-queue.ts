@@ -49,6 +49,10 @@ export class BatchQueue {
     return this.#batches[0]
   }
 
+  get second(): Batch | undefined {
+    return this.#batches[1]
+  }
+
   get #last(): Batch | undefined {
     return this.#batches[this.#batches.length - 1]
   }

@@ -4,12 +4,21 @@ import type { Share } from './share.js'
 import type { Encoded } from './transport.js'
 import { BATCH_OVERHEAD, type Identity, RECORD_OVERHEAD, type RecordData } from './wire/records.js'
 
+/** What an event is for those who send it. */
+export interface Origin {
+  /** Where it goes, as long as its topic has that partition. */
+  readonly partition?: number
+  /** False if it stays here until it is stored, or refused. */
+  readonly spool?: boolean | undefined
+}
+
 /** One event, from its acceptance to its outcome. */
 export interface Pending extends RecordData {
   /** When it is answered at the latest, by the sender's clock. Not in the order of acceptance: requests have their own. */
   deadline: number
   /** Of the request that it came with. */
   readonly trace?: Trace | undefined
+  readonly origin?: Origin | undefined
   /** What it takes of a batch, at most. */
   readonly size: number
   /** What it holds room of until it has its outcome. */
@@ -18,7 +27,7 @@ export interface Pending extends RecordData {
   readonly patience: number
   /** Whether it has its outcome. It may still be part of a batch that is on its way. */
   settled: boolean
-  resolve: () => void
+  resolve: (how?: 'spooled') => void
   reject: (error: GateError) => void
 }
 

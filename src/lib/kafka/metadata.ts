@@ -83,6 +83,11 @@ export class Metadata {
     this.#refreshedAt = clock.now()
   }
 
+  /** Topics that events may wait for. */
+  get unknown(): Iterable<Topic> {
+    return this.#unknown
+  }
+
   get(name: string): Topic | undefined {
     return this.#topics.get(name)
   }
@@ -257,7 +262,7 @@ export class Metadata {
       else if (asNew || topic.goneSince === undefined) topic.goneSince = now
       this.#unknown.delete(topic)
       for (const record of [...topic.takeWaiting(), ...topic.takeStranded()])
-        this.host.place(topic.choose(record.key, now), record)
+        this.host.place(topic.placeOf(record, now), record)
     } else if (asNew) {
       topic.breaker.problem = answer.code === 0 ? 'it has no partitions yet' : describe(answer.code)
       topic.askAt = now + backoffMs(topic.asked++, PAUSE_MS, MAX_PAUSE_MS)

@@ -83,6 +83,11 @@ export class PartitionQueue extends BatchQueue {
     return this.first !== undefined && this.first.open > 0
   }
 
+  /** The first batch that surely is not stored, nor on its way. */
+  get unsent(): Batch | undefined {
+    return this.isOpen ? this.second : this.first
+  }
+
   /** When the first batch may be sent, if none is out. */
   readyAt(lingering: boolean, notBefore: number): number {
     const batch = this.first

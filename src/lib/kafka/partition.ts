@@ -53,14 +53,14 @@ export class Partition {
   readonly pace = new Pace()
   /** How long the latest successful request took, and the lesser of the latest two: one slow answer tells little. */
   #lastMs = 0
-  #latencyMs = 0
+  latencyMs = 0
   /** No attempt is made before this time. */
   notBefore = 0
   /** Whether it has failed since events without a key were last taken out. */
   #mayLose = false
   /** What was out when another broker was found to lead. */
   #misdirected: Attempt | undefined
-  #lastSuccess = -Infinity
+  lastSuccess = -Infinity
 
   constructor(
     readonly topic: string,
@@ -84,7 +84,7 @@ export class Partition {
 
   /** Whether nothing is wrong with it, so that an event that may go anywhere may go here. */
   get isWell(): boolean {
-    return this.leader !== undefined && this.breaker.isWell && !this.pace.isSlow && this.#latencyMs < SLOW_MS
+    return this.leader !== undefined && this.breaker.isWell && !this.pace.isSlow && this.latencyMs < SLOW_MS
   }
 
   /** Well, and no event waits for long: behind a quota or a busy broker it may turn out to be otherwise. */
@@ -108,7 +108,7 @@ export class Partition {
 
   /** For how long an event has always waited, and none was stored. */
   #stalledMs(now: number): number {
-    return this.empty ? 0 : now - Math.max(this.#lastSuccess, this.queue.since)
+    return this.empty ? 0 : now - Math.max(this.lastSuccess, this.queue.since)
   }
 
   /** Whether it refuses an event now. */
@@ -124,22 +124,20 @@ export class Partition {
 
   /** Takes an event. Answers whether a batch need not linger: it is full, or a client waits for what a probe finds. */
   append(record: Pending, now: number): boolean {
-    const { isClosed } = this.breaker
-    if (!isClosed) {
-      const { out } = this.queue
-      const until = this.hasYoungProbe(now) && out ? out.sentAt + YOUNG_MS : now + PROBE_ANSWER_MS
-      record.deadline = Math.min(record.deadline, until)
-    }
-    return this.queue.add(record, now, !isClosed)
+    if (this.breaker.isClosed) return this.queue.add(record, now, false)
+    const { out } = this.queue
+    const until = this.hasYoungProbe(now) && out ? out.sentAt + YOUNG_MS : now + PROBE_ANSWER_MS
+    record.deadline = Math.min(record.deadline, until)
+    return this.queue.add(record, now, true)
   }
 
   /** When an event that is accepted now can have its answer, as far as what is out shows; else 0. */
   foreseen(now: number): number {
     const { out, length, grows } = this.queue
-    if (this.#latencyMs < SLOW_MS || !out) return 0
-    const ahead = Math.max(now, out.sentAt + this.#latencyMs)
+    if (this.latencyMs < SLOW_MS || !out) return 0
+    const ahead = Math.max(now, out.sentAt + this.latencyMs)
     const batches = length - (length > 1 && grows ? 1 : 0)
-    return ahead + batches * this.#latencyMs + SLACK * (this.settings.timeoutMs - this.#latencyMs)
+    return ahead + batches * this.latencyMs + SLACK * (this.settings.timeoutMs - this.latencyMs)
   }
 
   /** The first batch, frozen, to be sent by `request`: an attempt is open from here on. */
@@ -147,7 +145,7 @@ export class Partition {
     const batch = this.queue.first as Batch
     // Something else has shown that the partition is well.
     if (this.breaker.isClosed) batch.probe = false
-    if (!batch.identity && this.#latencyMs >= SLOW_MS) {
+    if (!batch.identity && this.latencyMs >= SLOW_MS) {
       this.queue.merge(batch)
       this.#refuseLate(batch, now)
     }
@@ -156,11 +154,11 @@ export class Partition {
 
   /** Answers events whose answer would most likely come too late, unless that is all of them. */
   #refuseLate(batch: Batch, now: number): void {
-    const needed = now + this.#latencyMs
+    const needed = now + this.latencyMs
     if (batch.latest <= needed) return
     const late = batch.takeDue(needed)
     if (late.length === 0) return
-    const problem = `it takes Kafka ${Math.round(this.#latencyMs)} ms`
+    const problem = `it takes Kafka ${Math.round(this.latencyMs)} ms`
     const error = queueError('deadline_not_stored', this, problem)
     for (const record of late) this.listener.settle(record, error)
   }
@@ -340,7 +338,7 @@ export class Partition {
     const code = batch.open > 0 ? 'deadline_unknown' : 'deadline_not_stored'
     const error = queueError(code, this, this.breaker.problem)
     for (const record of due) {
-      if (isWhole(record, timeoutMs) && this.#lastSuccess < record.deadline - timeoutMs) this.#trip()
+      if (isWhole(record, timeoutMs) && this.lastSuccess < record.deadline - timeoutMs) this.#trip()
       this.listener.settle(record, error)
     }
     return true
@@ -354,11 +352,11 @@ export class Partition {
 
   #stored(batch: Batch, now: number, tookMs: number, quickMs: number): void {
     this.pace.stored(now, tookMs, quickMs, batch.attempts === 1)
-    this.#latencyMs = Math.min(this.#lastMs, tookMs)
+    this.latencyMs = Math.min(this.#lastMs, tookMs)
     this.#lastMs = tookMs
     this.breaker.succeed()
     this.notBefore = 0
-    this.#lastSuccess = now
+    this.lastSuccess = now
     this.queue.stored(batch)
   }
 

@@ -55,13 +55,14 @@ export class KafkaProducer implements Producer {
     return this.#probing
   }
 
-  produce(event: Event, { topic, key, timestamp, trace }: Destination, deadline = Infinity): Promise<void> {
+  produce(event: Event, destination: Destination, deadline = Infinity): Promise<'spooled' | undefined> {
+    const { topic, key, timestamp, trace, stream } = destination
     const value = JSON.stringify(event)
     const keyBytes = key === null ? null : Buffer.from(key)
     // Sooner than its request, so that it is known whether it was stored when that is answered.
     const left = Math.max(0, deadline - Date.now())
     const timeoutMs = left - Math.min(ANSWER_MARGIN_MS, left / 10)
-    return this.#sender.send(topic, keyBytes, value, timestamp, timeoutMs, trace)
+    return this.#sender.send(topic, keyBytes, value, timestamp, timeoutMs, trace, stream)
   }
 
   /** Asks all brokers: rejects if none answers in the time that a connection has. For a start that must fail without Kafka. */

@@ -1,6 +1,7 @@
 import { GateError } from '../errors.js'
 import type { Trace } from '../eventgate.js'
-import { type Pending, sizeOf } from './batch.js'
+import { Alarm } from './alarm.js'
+import { type Origin, type Pending, sizeOf } from './batch.js'
 import type { Channel } from './channel.js'
 import { Dispatcher, type DispatcherSettings } from './dispatcher.js'
 import type { Lanes } from './lanes.js'
@@ -9,11 +10,12 @@ import type { SenderObserver } from './observer.js'
 import type { Partition, PartitionListener } from './partition.js'
 import { NO_LEADER, Prober } from './prober.js'
 import { type ProducerIdSettings, ProducerIds } from './producer-ids.js'
+import { unavailability, unfitness } from './refusals.js'
 import { QueueRoom, type Share } from './share.js'
+import { type Overflow, recover, Spill } from './spill.js'
 import { Topic, type TopicSettings } from './topic.js'
 import type { Clock, Transport } from './transport.js'
 import { headersOf } from './wire/headers.js'
-import { BATCH_OVERHEAD } from './wire/records.js'
 
 export interface SenderSettings
   extends TopicSettings,
@@ -27,8 +29,14 @@ export interface SenderSettings
   readonly maxQueuedBytes: number
   /** What the service lets in at one time, where that may be less. */
   readonly maxInFlight?: { readonly messages: number; readonly bytes: number } | undefined
+  /** Where events go that Kafka does not take soon. */
+  readonly overflow?: Overflow | undefined
+  /** Whether nothing new is sent to a partition for now. */
+  readonly holds?: ((topic: string, partition: number) => boolean) | undefined
 }
 
+/** Whether a partition is still held is asked again after this long. */
+const HELD_MS = 20
 /** Brokers to which connections are made before they are needed. */
 const MAX_PREPARED = 20
 /**
@@ -46,11 +54,11 @@ export class Sender {
   readonly #producerIds: ProducerIds
   readonly #dispatcher: Dispatcher
   readonly #prober: Prober
+  readonly #spill: Spill | undefined
   /** Partitions with something to send, those that were served longest ago first. */
   readonly #active = new Set<Partition>()
-  #isWoken = false
-  #wakeAt = Infinity
-  #cancelWake: (() => void) | undefined
+  /** Has everything looked at. */
+  readonly #alarm: Alarm
   #state: 'open' | 'closing' | 'closed' = 'open'
   #lingers = true
   #onEmpty: (() => void)[] = []
@@ -67,7 +75,8 @@ export class Sender {
       Math.min(maxQueuedBytes, maxInFlight?.bytes ?? Infinity),
       Math.min(maxQueuedMessages, maxInFlight?.messages ?? Infinity),
     )
-    const wake = (time?: number) => this.#wake(time)
+    this.#alarm = new Alarm(clock, now => this.#dispatchReady(now))
+    const wake = (time?: number) => this.#alarm.set(time)
     const listener: PartitionListener = {
       settle: (record, error) => this.#settle(record, error),
       refresh: ({ topic, leader }) => this.#metadata.refresh(topic, leader),
@@ -77,7 +86,7 @@ export class Sender {
     }
     this.#metadata = new Metadata(settings, transport.control, clock, {
       make: name => new Topic(name, settings, listener, random, room, this.#producerIds),
-      place: (partition, record) => this.#append(partition, record, clock.now()),
+      place: (partition, record) => this.#place(partition, record),
       forgotten: () => this.#producerIds.renew(),
       trouble: (message, misfit) => (misfit ? observer.complain : observer.trouble)?.(message),
       wake,
@@ -88,11 +97,13 @@ export class Sender {
       served: partition => this.#moveToBack(partition),
     })
     this.#prober = new Prober(this.#metadata, this.#dispatcher, clock, { wake })
+    this.#spill = settings.overflow && new Spill(settings.overflow, record => this.#leave(record))
   }
 
   /**
-   * Takes an event. Resolves when it is stored. Rejects with a GateError, whose `fate` is `not_stored` only if the
-   * event surely is not stored and never will be. `timeoutMs` counts if it is less than the settings'.
+   * Takes an event. Resolves when it is stored; with 'spooled' if the overflow has it. Rejects with a GateError, whose
+   * `fate` is `not_stored` only if the event surely is not stored and never will be. `timeoutMs` counts if it is less
+   * than the settings'.
    */
   send(
     topicName: string,
@@ -101,44 +112,35 @@ export class Sender {
     timestamp: number,
     timeoutMs = Infinity,
     trace?: Trace,
-  ): Promise<void> {
-    const { settings, queuedMessages, queuedBytes } = this
+    origin?: Origin,
+  ): Promise<'spooled' | undefined> {
+    const { settings } = this
     const now = this.clock.now()
     const patience = Math.min(settings.timeoutMs, timeoutMs)
     const valueBytes = Buffer.byteLength(value)
     const headers = trace && headersOf(trace)
     const size = sizeOf(valueBytes, key, headers)
-    if (this.#state !== 'open') return refused('draining', 'the service is shutting down')
-    if (!(timestamp >= 0 && timestamp <= MAX_TIMESTAMP && Number.isInteger(timestamp)))
-      return refused('timestamp_unparsable', `${timestamp} is no time that Kafka can store`)
-    if (BATCH_OVERHEAD + size > settings.maxRequestBytes)
-      return refused(
-        'event_too_large',
-        `the event has ${valueBytes + (key?.length ?? 0)} bytes, and message.max.bytes is ${settings.maxRequestBytes}`,
-      )
-    if (queuedMessages >= settings.maxQueuedMessages || queuedBytes + size > settings.maxQueuedBytes)
-      return refused(
-        'producer_full',
-        `Kafka does not keep up: ${queuedMessages} events, ${queuedBytes} bytes wait for it`,
-      )
-    const topic = this.#metadata.topic(topicName)
-    if (!topic) return refused('producer_full', 'too many topics that Kafka does not know are waited for')
-    topic.used = now
-    const partition = topic.known ? topic.choose(key, now) : undefined
-    const holder = partition ?? topic
-    this.#prober.tripEarly(topic, partition, now)
-    if (holder.rejects && !partition?.hasYoungProbe(now))
-      return unavailable(
-        holder,
-        `nothing could be stored for ${settings.timeoutMs} ms (${holder.breaker.problem})`,
-      )
-    if (!holder.hasRoom(size, now))
-      return unavailable(holder, `too many events wait for it already (${holder.breaker.problem})`)
-    if (partition && partition.foreseen(now) > now + patience)
-      return unavailable(
-        holder,
-        `Kafka is too slow for the event to be stored within ${Math.round(patience)} ms`,
-      )
+    if (this.#state !== 'open')
+      return Promise.reject(new GateError('draining', 'the service is shutting down'))
+    const unfit = unfitness(timestamp, valueBytes + (key?.length ?? 0), size, settings.maxRequestBytes)
+    if (unfit) return Promise.reject(unfit)
+    const isFull =
+      this.queuedMessages >= settings.maxQueuedMessages || this.queuedBytes + size > settings.maxQueuedBytes
+    const topic = isFull ? this.#metadata.get(topicName) : this.#metadata.topic(topicName)
+    const partition = topic?.known ? topic.choose(key, now) : undefined
+    let refusal: GateError | undefined
+    if (isFull || !topic) refusal = this.#fullness(isFull)
+    else {
+      topic.used = now
+      this.#prober.tripEarly(topic, partition, now)
+      refusal = unavailability(topic, partition, size, patience, now)
+    }
+    if (this.#spill && (refusal || this.#spill.isDue(topicName, partition ?? topic))) {
+      const event = { key, value, valueBytes, timestamp, headers, origin, deadline: now + patience }
+      const spooled = this.#spill.take(event, topicName, partition ?? topic)
+      if (spooled) return spooled
+    }
+    if (refusal || !topic) return Promise.reject(refusal)
     this.queuedMessages++
     this.queuedBytes += size
     return new Promise((resolve, reject) => {
@@ -149,6 +151,7 @@ export class Sender {
         timestamp,
         headers,
         trace,
+        origin,
         size,
         deadline: now + patience,
         patience,
@@ -161,10 +164,18 @@ export class Sender {
       else {
         this.#hold(record, topic.share)
         this.#metadata.await(topic, record)
-        this.#wake(record.deadline)
-        this.#wake()
+        this.#alarm.set(record.deadline)
+        this.#alarm.set()
       }
     })
+  }
+
+  #fullness(isFull: boolean): GateError {
+    const { queuedMessages, queuedBytes } = this
+    const message = isFull
+      ? `Kafka does not keep up: ${queuedMessages} events, ${queuedBytes} bytes wait for it`
+      : 'too many topics that Kafka does not know are waited for'
+    return new GateError('producer_full', message)
   }
 
   /** When an event was last stored, by the clock; undefined before the first. */
@@ -186,10 +197,25 @@ export class Sender {
     await Promise.all(brokers.slice(0, MAX_PREPARED).map(id => this.#dispatcher.lanes(id).prepare()))
   }
 
+  /** Another producer stores events of this topic. */
+  recover(topicName: string): void {
+    const topic = this.#metadata.get(topicName)
+    if (!topic) return
+    recover(topic)
+    this.#metadata.refresh(topicName)
+    this.#alarm.set()
+  }
+
+  /** Whether no event is on its way to a partition that has no outcome yet. */
+  isSettled(topic: string, index: number): boolean {
+    const queue = this.#metadata.get(topic)?.partitions[index]?.queue
+    return !queue?.isOpen || queue.first?.deadline === Infinity
+  }
+
   /** From now on nothing lingers, what still comes neither; resolves once every event that it has is answered. */
   async flush(): Promise<void> {
     this.#lingers = false
-    this.#wake()
+    this.#alarm.set()
     await this.#empty()
   }
 
@@ -198,13 +224,13 @@ export class Sender {
     if (this.#state !== 'open') return this.#empty()
     this.#state = 'closing'
     this.#lingers = false
-    this.#wake()
+    this.#alarm.set()
     // What is late may lie in the socket: it is read first.
     const cancel = this.clock.at(this.clock.now() + graceMs, () => this.clock.soon(() => this.#abandon()))
     await this.#empty()
     cancel()
     this.#state = 'closed'
-    this.#cancelWake?.()
+    this.#alarm.stop()
     this.#dispatcher.close()
   }
 
@@ -212,25 +238,36 @@ export class Sender {
     if (partition.empty) this.#active.add(partition)
     this.#hold(record, partition.share)
     const full = partition.append(record, now)
-    this.#wake(record.deadline)
-    if (this.#isWoken || partition.queue.out) return
+    this.#alarm.set(record.deadline)
+    if (this.#alarm.isSet || partition.queue.out) return
     // While its broker is busy there is nothing to do; the broker's answer wakes it.
     if (
       partition.leader !== undefined &&
       this.#dispatcher.lanes(partition.leader).channelFor(partition, now).busy
     )
       return
-    if (full || this.settings.lingerMs === 0 || !this.#lingers) this.#wake()
-    else this.#wake(partition.queue.readyAt(true, partition.notBefore))
+    if (full || this.settings.lingerMs === 0 || !this.#lingers) this.#alarm.set()
+    else this.#alarm.set(partition.queue.readyAt(true, partition.notBefore))
+  }
+
+  /** Of an event that has waited for its topic to be known. */
+  #place(partition: Partition, record: Pending): void {
+    this.#append(partition, record, this.clock.now())
+    if (this.#spill?.isDue(partition.topic, partition)) this.#spill.spill(partition)
   }
 
   #settle(record: Pending, error: GateError | undefined): void {
+    if (error) record.reject(error)
+    else record.resolve()
+    this.#leave(record)
+  }
+
+  /** An event has its outcome, or will have it without the sender. */
+  #leave(record: Pending): void {
     record.settled = true
     this.queuedMessages--
     this.queuedBytes -= record.size
     this.#hold(record, undefined)
-    if (error) record.reject(error)
-    else record.resolve()
     if (this.queuedMessages === 0) for (const waiter of this.#onEmpty.splice(0)) waiter()
   }
 
@@ -255,32 +292,12 @@ export class Sender {
   }
 
   #abandon(): void {
+    if (this.#spill) {
+      for (const topic of this.#metadata.unknown) this.#spill.spill(topic)
+      for (const partition of this.#active) this.#spill.spill(partition)
+    }
     this.#metadata.abandon()
     for (const partition of this.#active) partition.queue.abandon('deadline_not_stored')
-  }
-
-  /** Looks at everything soon, or at `time`: after the sockets are read, which may have the answers after a stall. */
-  #wake(time?: number): void {
-    if (this.#state === 'closed') return
-    if (time === undefined) {
-      if (this.#isWoken) return
-      this.#isWoken = true
-      this.clock.soon(this.#beginDispatch)
-    } else if (time < this.#wakeAt) {
-      this.#cancelWake?.()
-      this.#wakeAt = time
-      this.#cancelWake = this.clock.at(time, this.#wakeNow)
-    }
-  }
-
-  readonly #wakeNow = () => {
-    this.#wakeAt = Infinity
-    this.#wake()
-  }
-
-  readonly #beginDispatch = () => {
-    this.#isWoken = false
-    if (this.#state !== 'closed') this.#dispatchReady(this.clock.now())
   }
 
   #dispatchReady(now: number): void {
@@ -298,16 +315,20 @@ export class Sender {
         continue
       }
       partition.updateShare(now)
-      this.#wake(partition.queue.deadline)
+      this.#alarm.set(partition.queue.deadline)
       if (partition.queue.out) {
         // It may be out for long at a broker that leads no more.
         if (partition.breaker.failures > 0) this.#metadata.refreshIdle(partition.topic, partition.leader)
         continue
       }
       if (partition.mayLose) this.#placeAnew(partition, now)
+      if (this.#isHeld(partition)) {
+        this.#alarm.set(now + HELD_MS)
+        continue
+      }
       const readyAt = partition.queue.readyAt(this.#lingers, partition.notBefore)
       if (readyAt > now) {
-        this.#wake(readyAt)
+        this.#alarm.set(readyAt)
         continue
       }
       if (partition.leader === undefined) {
@@ -341,8 +362,17 @@ export class Sender {
     for (const [channel, { lanes, partitions }] of ready)
       this.#dispatcher.dispatch(lanes, channel, partitions, now)
     if (needsId.length > 0) this.#identify(needsId, now)
+    if (this.#spill) {
+      for (const topic of this.#metadata.unknown) this.#alarm.set(this.#spill.check(topic, now))
+      for (const partition of this.#active) this.#alarm.set(this.#spill.check(partition, now))
+    }
     if (this.#state === 'open') this.#prober.probe(now)
     this.#metadata.learn(now)
+  }
+
+  #isHeld({ topic, index, queue }: Partition): boolean {
+    const { holds } = this.settings
+    return holds !== undefined && !queue.isOpen && holds(topic, index)
   }
 
   /** Events without a key leave a partition that fails for one that is well. */
@@ -364,14 +394,3 @@ export class Sender {
     if (refused) this.observer.complain?.(`no producer id can be had: ${problem}`)
   }
 }
-
-function refused(...why: ConstructorParameters<typeof GateError>): Promise<never> {
-  return Promise.reject(new GateError(...why))
-}
-
-function unavailable(holder: Partition | Topic, problem: string): Promise<never> {
-  return refused('partition_unavailable', `${holder}: ${problem}`)
-}
-
-/** 9999-12-31; far below 2^52, up to which the differences of times are exact. */
-const MAX_TIMESTAMP = 253_402_300_799_999

@@ -46,7 +46,7 @@ export class Topic {
   /** How often it was asked about while it stayed unknown. */
   asked = 0
   /** Since when there has always been an event that waits. */
-  #waitingSince = 0
+  waitingSince = 0
   /** How many partitions it has: fewer than are kept here where it was made anew with fewer. */
   #count = 0
   readonly format: TopicFormat = { plain: false, bare: false }
@@ -76,7 +76,7 @@ export class Topic {
 
   /** As a partition's. A new topic is known within a moment. */
   hasRoom(bytes: number, now: number): boolean {
-    const waited = this.waiting.length > 0 ? now - this.#waitingSince : 0
+    const waited = this.waiting.length > 0 ? now - this.waitingSince : 0
     return this.share.update(waited < NEW_MS) || this.share.hasPlace(bytes, waited >= LONG_MS, false)
   }
 
@@ -105,6 +105,14 @@ export class Topic {
     this.#sticky = this.#any(now)
     this.#stickyUntil = now + settings.stickyMs
     return this.#sticky
+  }
+
+  /** Where an event goes that has waited, or comes from the spool. */
+  placeOf({ key, origin }: Pending, now: number): Partition {
+    const { partition = -1 } = origin ?? {}
+    return partition >= 0 && partition < this.#count
+      ? (this.partitions[partition] as Partition)
+      : this.choose(key, now)
   }
 
   /** One at random that is well. Now and then an empty one that is not, which shows whether it is well again. */
@@ -190,7 +198,7 @@ export class Topic {
   wait(record: Pending, now: number): void {
     // As a partition's probe.
     if (!this.breaker.isClosed) record.deadline = Math.min(record.deadline, now + PROBE_ANSWER_MS)
-    if (this.waiting.length === 0) this.#waitingSince = now
+    if (this.waiting.length === 0) this.waitingSince = now
     this.#keep(record)
   }
 
@@ -207,16 +215,22 @@ export class Topic {
     return waiting
   }
 
+  /** Takes out some of the waiting events. */
+  takeOut(isWanted: (record: Pending) => boolean): Pending[] {
+    const taken: Pending[] = []
+    for (const record of this.takeWaiting()) {
+      if (isWanted(record)) taken.push(record)
+      else this.#keep(record)
+    }
+    return taken
+  }
+
   /** Answers the waiting events whose deadline has come. */
   expire(now: number): void {
     if (this.deadline > now) return
-    const due: Pending[] = []
-    for (const record of this.takeWaiting()) {
-      if (record.deadline <= now) due.push(record)
-      else this.#keep(record)
-    }
+    const due = this.takeOut(({ deadline }) => deadline <= now)
     const { timeoutMs } = this.settings
-    const waited = now - this.#waitingSince >= timeoutMs || due.some(record => isWhole(record, timeoutMs))
+    const waited = now - this.waitingSince >= timeoutMs || due.some(record => isWhole(record, timeoutMs))
     // A probe found out nothing: a broker must be heard before the next.
     this.breaker.unreachable()
     if (waited) {
