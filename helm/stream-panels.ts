@@ -306,7 +306,7 @@ const STREAM_EVENTS: Row = {
       unit: 's',
       queries: [
         [`time() - stream:eventgate_last_stored_timestamp_seconds:max{${ONE}}`, 'last stored, {{stream}}'],
-        [`stream:eventgate_quiet_after_seconds:max{${ONE}}`, 'may be quiet for, {{stream}}'],
+        [`max by (stream) (eventgate_stream_quiet_after_seconds{${ONE}})`, 'may be quiet for, {{stream}}'],
         [
           `time() - min by (stream) (eventgate_stream_watched_since_timestamp_seconds{${ONE}})`,
           'watched since, {{stream}}',

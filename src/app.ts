@@ -24,6 +24,7 @@ import { mount } from './routes/mount.js'
 import { rootRoutes } from './routes/root.js'
 import { streamRoutes } from './routes/streams.js'
 import {
+  accountOptions,
   knownTo,
   logOf,
   makeAdmission,
@@ -60,6 +61,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const info = readInfo()
   const log = logOf(conf.logging, name)
   const reporter = new Reporter(register, log, serviceLabel(conf.metrics, name))
+  const accounts = reporter.keepAccounts(accountOptions(config))
   const tracing = Tracing.open(info.version)
   const schemas = makeSchemas(config, info, {
     warn: message => log.warn(message),
@@ -75,7 +77,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     producers[destination.delivery].produce(event, destination, deadline),
   )
   const steps = await applyFactory(config.eventgate_factory_module, { conf, log, steps: own })
-  const errorEvents = makeErrorEvents(config, info, schemas, steps, reporter)
+  const errorEvents = makeErrorEvents(config, info, schemas, steps, reporter, accounts)
   const explainer = new Explainer(steps, knownTo(config, schemas, configs))
   const dev = config.dev_ui ? makeDev(config, schemas, explainer, steps) : undefined
   const observe: Observer = (outcome, context, index) => {
@@ -84,11 +86,11 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     dev?.recording.outcome(outcome, context, index)
   }
   const pause = ({ delivery }: Context) => scheduler.resume(delivery)
-  const gate = new EventGate(steps, observe, pause, dev !== undefined)
+  const gate = new EventGate(steps, observe, pause, dev !== undefined, accounts)
 
   const admission = makeAdmission(config)
   const connections = new Connections({ max: config.max_connections, maxAgeMs: config.connection_max_age_ms })
-  const watched = { connections, admission, schemas, configs, producers }
+  const watched = { connections, admission, schemas, configs, producers, accounts }
   const health = new Health(watched, config.unready_without_kafka_ms)
   reporter.watch(watched, health, info.version)
   const { cors, csp, request_timeout_ms: readTimeoutMs } = config

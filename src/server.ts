@@ -9,6 +9,7 @@ import { readConf } from './lib/config/config.js'
 import { type ConfigFile, type MetricsEndpoint, readConfigFile } from './lib/config/file.js'
 import { ConfigError } from './lib/config/problems.js'
 import { tuneCollector } from './lib/runtime/gc.js'
+import { exposition } from './lib/telemetry/exposition.js'
 import { type Log, LogStream, makeLog } from './lib/telemetry/log.js'
 import { collectProcessMetrics } from './lib/telemetry/reporter.js'
 import { type Exporting, startTracing } from './lib/telemetry/tracing.js'
@@ -165,8 +166,10 @@ async function serveMetrics(endpoint: MetricsEndpoint, log: Log): Promise<Server
     if (req.method !== 'GET' && req.method !== 'HEAD')
       return void res.writeHead(405, { allow: 'GET, HEAD' }).end()
     try {
-      const text = await register.metrics()
-      res.writeHead(200, { 'content-type': register.contentType }).end(text)
+      const pieces = await exposition(register)
+      res.writeHead(200, { 'content-type': register.contentType })
+      for (const piece of pieces) res.write(piece)
+      res.end()
     } catch (error) {
       log.error({ err: error }, 'metrics could not be collected')
       res.writeHead(500).end()

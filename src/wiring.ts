@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Config } from './lib/config/config.js'
 import type { Logging } from './lib/config/file.js'
 import type { GateError } from './lib/errors.js'
-import { type Delivery, EventGate, type Steps } from './lib/eventgate.js'
+import { type Accounts, type Delivery, EventGate, type Observer, type Steps } from './lib/eventgate.js'
 import type { GateFields } from './lib/evolution/comparison.js'
 import type { Known } from './lib/explain/gate-refusals.js'
 import { Admission } from './lib/http/admission.js'
@@ -23,6 +23,7 @@ import { makeRoute } from './lib/steps/route.js'
 import { makeTransforms } from './lib/steps/transforms.js'
 import { type StreamConfigObserver, StreamConfigs } from './lib/streams/config-source.js'
 import { Streams } from './lib/streams/streams.js'
+import type { AccountOptions } from './lib/telemetry/accounts.js'
 import { type Log, LogStream, makeLog } from './lib/telemetry/log.js'
 import type { Reporter } from './lib/telemetry/reporter.js'
 import type { Tracing } from './lib/telemetry/tracing.js'
@@ -188,6 +189,19 @@ export function makeAdmission(config: Config): Admission {
   })
 }
 
+/** What the accounts of streams need to know. */
+export function accountOptions(config: Config): AccountOptions {
+  return {
+    streamField: config.stream_field ?? undefined,
+    eventTimeField: config.event_time_field ?? undefined,
+    quietAfter: config.quiet_after,
+    classes: config.stream_classes,
+    destination: config.destination_event_service ?? undefined,
+    errorStream: config.error_stream ?? undefined,
+    countsExperiments: config.transforms.includes('testKitchen'),
+  }
+}
+
 /** What reads the head and the body of requests for events. */
 export function makeRequestReaders(
   config: Config,
@@ -253,11 +267,13 @@ export function makeErrorEvents(
   schemas: SchemaRepository,
   steps: Steps,
   reporter: Reporter,
+  accounts: Accounts,
 ): ErrorEvents | undefined {
   const { error_stream: stream, error_schema_uri: schemaUri } = config
   if (stream === null) return undefined
   // A gate of their own, whose failures only the metrics report, so that there is no loop.
-  const gate = new EventGate(steps, (outcome, context, index) => reporter.errorEvent(outcome, context, index))
+  const observe: Observer = (outcome, context, index) => reporter.errorEvent(outcome, context, index)
+  const gate = new EventGate(steps, observe, undefined, false, accounts)
   return new ErrorEvents(
     {
       ...{ stream, schemaUri, emitterId: userAgentOf(config, info), maxPending: config.max_error_events },

@@ -14,6 +14,12 @@ export const FAULTS: readonly { code: Code; fate: ErrorRow['fate'] }[] = CODES.f
   ERRORS[code].kind === 'error' ? { code, fate: ERRORS[code].fate } : [],
 )
 
+/** The outcome of an event with this code. */
+export function outcomeOf(code: Code): 'invalid' | ErrorRow['fate'] {
+  const { kind, fate } = ERRORS[code]
+  return kind === 'invalid' ? kind : fate
+}
+
 /** A violation of an event's schema, in the format of Ajv 6, which clients parse (docs/contract.md 1.2). */
 export interface SchemaError {
   keyword: string

@@ -151,8 +151,10 @@ export type Observer = (outcome: Outcome, context: Context, index: number) => vo
 
 /** Books each event: that it came, and what its request was answered. */
 export interface Accounts {
-  /** `event` may be anything, and undefined where it was never read. `stream` is undefined if it has none yet. */
-  open(event: unknown, stream: Stream | undefined, context: Context): Account
+  /** The event is about to be produced. */
+  open(event: Event, stream: Stream, context: Context): Account
+  /** It never will be. Undefined if it was not even read. */
+  openRefused(received: unknown, stream: Stream | undefined, context: Context): Account
 }
 
 /** Where an event is booked. Events share it. */
@@ -161,7 +163,8 @@ export interface Account {
   settle(answered: Outcome, context: Context): void
 }
 
-const NO_ACCOUNTS: Accounts = { open: () => ({ settle() {} }) }
+const NO_ACCOUNT: Account = { settle() {} }
+const NO_ACCOUNTS: Accounts = { open: () => NO_ACCOUNT, openRefused: () => NO_ACCOUNT }
 
 /** Work on the events of one request that is done without letting other requests in between, milliseconds. */
 const SLICE_MS: Record<Delivery, number> = { guaranteed: 2, hasty: 0.5 }
@@ -225,7 +228,7 @@ export class EventGate {
     for (let i = outcomes.begun; i < all.length; i++) {
       const outcome = all[i] as Outcome
       this.#observe(outcome, context, i)
-      this.#accounts.open(undefined, undefined, context).settle(outcome, context)
+      this.#accounts.openRefused(undefined, undefined, context).settle(outcome, context)
     }
     return all
   }
@@ -324,7 +327,8 @@ export class EventGate {
         thrown => end(thrown instanceof GateError ? thrown : unknownFate(thrown)),
       )
     } catch (thrown) {
-      if (handedOver === undefined) outcomes.book(index, this.#accounts.open(received, stream, context))
+      if (handedOver === undefined)
+        outcomes.book(index, this.#accounts.openRefused(received, stream, context))
       end(GateError.from(thrown))
     }
   }

@@ -60,3 +60,11 @@ export function looseTimeOf(text: string): number {
   if (typeof time === 'number') return time
   return Date.parse(NAMED_ZONE.test(text) ? text : `${text} UTC`)
 }
+
+const UNIT_SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 }
+
+/** Seconds of a duration such as `90s`, `15m`, `2h` or `7d`; undefined if it is anything else. */
+export function secondsOf(text: unknown): number | undefined {
+  const [, count, unit] = /^([1-9]\d{0,5})([smhd])$/.exec(String(text)) ?? []
+  return unit === undefined ? undefined : Number(count) * UNIT_SECONDS[unit as keyof typeof UNIT_SECONDS]
+}

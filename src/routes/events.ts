@@ -91,6 +91,7 @@ export class EventsRoute {
     const body = await intake.read(incoming)
     if (!body) return
     const context = intake.begin(body)
+    if (incoming) context.kind = 'test'
     const { begun, outcomes } = this.#options.gate.start(body, context)
     await begun
     intake.forget(context)
@@ -105,6 +106,7 @@ export class EventsRoute {
       throw new GateError('body_not_events', 'the body has no JSON object: send at least one event')
     intake.answer(success(body.length, 'hasty'))
     const context = intake.begin(body)
+    if (incoming) context.kind = 'test'
     const { begun, outcomes } = this.#options.gate.start(body, context)
     void begun.then(() => intake.forget(context))
     intake.handOver(outcomes, body)
@@ -133,6 +135,7 @@ function counted(take: Take): Handler {
   }
 }
 
+/** Undefined where a client sends the events. */
 type IncomingBody = Parameters<Intake['read']>[0]
 
 function prospects(results: readonly Prospect[]): Answer {

@@ -16,6 +16,7 @@ const READ_BY: Record<string, string> = {
   'tutorial.md': 'docs/documents.test.ts',
   'how-to.md': 'docs/documents.test.ts',
   'configuration.md': 'docs/documents.test.ts',
+  'accounts.md': 'contract/accounts.test.ts',
   'library.md': 'unit/index.test.ts',
   'schema-ci.md': 'docs/schema-documents.test.ts',
   'types.md': 'docs/schema-documents.test.ts',

@@ -40,7 +40,7 @@ test('a service that is well', async t => {
     const reply = await send(`${service.url}/_info/health`)
     assert.equal(reply.status, 200)
     assert.equal(reply.headers['cache-control'], 'no-store')
-    const { status, connections, in_flight, producers, schemas, ...rest } = reply.json()
+    const { status, connections, in_flight, events, producers, schemas, ...rest } = reply.json()
     assert.equal(status, 'ready')
     assert.deepEqual(connections, { open: 1, bound: 77 })
     const empty = { bytes: 0, events: 0 }
@@ -48,6 +48,7 @@ test('a service that is well', async t => {
       guaranteed: { ...empty, bounds: { bytes: 32 * 1024 ** 2, events: 50_000 } },
       hasty: { ...empty, bounds: { bytes: 16 * 1024 ** 2, events: 20_000 } },
     })
+    assert.deepEqual(events, { guaranteed: { received: 1, in_flight: 0, delivered: 1, invalid: 0 } })
     assert.match(producers.guaranteed.name, /^file /)
     assert.equal(schemas.held, 1)
     const [missing, shipped, ...others] = schemas.repositories

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { formats } from '#src/lib/schemas/formats.js'
-import { looseTimeOf, timeOf } from '#src/lib/time.js'
+import { looseTimeOf, secondsOf, timeOf } from '#src/lib/time.js'
 
 const ZONES = ['UTC', 'America/New_York', 'Asia/Kolkata', 'Pacific/Apia']
 const isDateTime = formats['date-time'] as (text: string) => boolean
@@ -147,4 +147,10 @@ test('what was probably meant is told the same in any time zone', () => {
     assert.equal(looseTimeOf('Fri, 02 Jan 2026 03:04:05 +0100'), Date.UTC(2026, 0, 2, 2, 4, 5))
     assert.ok(Number.isNaN(looseTimeOf('nothing of the kind')))
   })
+})
+
+test('a duration is a number with a unit', () => {
+  assert.deepEqual(['90s', '15m', '2h', '7d'].map(secondsOf), [90, 900, 7200, 604_800])
+  for (const wrong of ['15', 'm', '0m', '1.5h', '-1m', '1w', ' 1m', '15 m', 15, undefined, ['1m', '2m']])
+    assert.equal(secondsOf(wrong), undefined)
 })

@@ -196,6 +196,7 @@ export class Intake {
       schemaUri,
       stream,
       delivery,
+      kind: undefined,
       trace: this.#span?.trace,
       lookups: delivery === 'hasty' ? new HastyLookups(this.#options.connections) : { left: MAX_LOOKUPS },
       clientIp: addressOf(this.#options.clientAddress, this.#req),

@@ -141,6 +141,7 @@ export class ErrorEvents {
       schemaUri: this.#options.schemaUri,
       stream: this.#options.stream,
       delivery: 'hasty',
+      kind: 'error',
       requestIdOf: index => requestIds[index] ?? '',
       clientIp: () => undefined,
       textOf: index => JSON.stringify(events[index]),

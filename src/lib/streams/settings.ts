@@ -1,16 +1,23 @@
 import { quote } from '../errors.js'
 import { isObject, type Stream } from '../eventgate.js'
 import { Field } from '../field.js'
+import { secondsOf } from '../time.js'
 
 /** The settings of one stream, as the configuration has them. */
 export type Settings = Readonly<Record<string, unknown>>
+
+/** The name of a class of streams. */
+export const CLASS = /^[A-Za-z0-9_.-]{1,40}$/
 
 interface Setting {
   /** Dotted path in the settings of a stream. */
   path: string
   description: string
-  /** Makes what EventGate uses of the value, which may be anything. Adds to the problems if it is wrong. */
-  read(value: unknown, problems: Set<string>): unknown
+  /**
+   * Makes what EventGate uses of the value, which may be anything. Adds to the problems if it is wrong, so that the
+   * stream takes no events. What only watches the stream adds to the warnings.
+   */
+  read(value: unknown, problems: Set<string>, warnings: Set<string>): unknown
 }
 
 /** All settings of a stream except those of transforms. docs/configuration.md is generated from this table. */
@@ -45,6 +52,24 @@ export const SETTINGS = {
       'Whether events may wait in the [spool](spool.md), if there is one (default: true). `false`: they are in Kafka, or refused.',
     read: readSpool,
   },
+  quietAfter: {
+    path: 'producers.eventgate.quiet_after',
+    description:
+      'How long the stream may store no event before an alert names it: `15m`, `2h`, `1d`. `false`: as long as it likes (default: the option `quiet_after`).',
+    read: readQuietAfter,
+  },
+  streamClass: {
+    path: 'producers.eventgate.class',
+    description:
+      'Class of the stream in metrics and service levels (default: the option `stream_classes`). It is read with the first event of the stream.',
+    read: readClass,
+  },
+  histograms: {
+    path: 'producers.eventgate.histograms',
+    description:
+      'Whether the stream has series of its own in the histograms of skew and of the time to storage (default: false). At most 100 streams have.',
+    read: value => value === true,
+  },
 } satisfies Record<string, Setting>
 
 /** What EventGate uses of a stream's settings. */
@@ -53,14 +78,19 @@ export type StreamSettings = {
 }
 
 /** Reads all settings, with a sentence about each one that is wrong. */
-export function readSettings(settings: Settings): { values: StreamSettings; problems: string[] } {
+export function readSettings(settings: Settings): {
+  values: StreamSettings
+  problems: string[]
+  warnings: string[]
+} {
   const problems = new Set<string>()
+  const warnings = new Set<string>()
   const values = Object.fromEntries(
     Object.entries<Setting>(SETTINGS).map(([name, { path, read }]) => {
-      return [name, read(valueAt(settings, path, problems), problems)]
+      return [name, read(valueAt(settings, path, problems), problems, warnings)]
     }),
   )
-  return { values: values as StreamSettings, problems: [...problems] }
+  return { values: values as StreamSettings, problems: [...problems], warnings: [...warnings] }
 }
 
 function valueAt(settings: Settings, path: string, problems: Set<string>): unknown {
@@ -95,6 +125,26 @@ function readHeaders(value: unknown, problems: Set<string>): Stream['headers'] {
 function readSpool(value: unknown, problems: Set<string>): Stream['spool'] {
   if (typeof value === 'boolean') return value
   if (value !== undefined && value !== null) problems.add(`spool must be true or false, not ${quote(value)}`)
+  return undefined
+}
+
+/** Seconds, or false for ever. */
+function readQuietAfter(
+  value: unknown,
+  _problems: Set<string>,
+  warnings: Set<string>,
+): number | false | undefined {
+  if (value === undefined || value === null || value === false) return value ?? undefined
+  const seconds = secondsOf(value)
+  if (seconds === undefined)
+    warnings.add(`quiet_after must be a duration such as 15m, or false, not ${quote(value)}: it is ignored`)
+  return seconds
+}
+
+function readClass(value: unknown, _problems: Set<string>, warnings: Set<string>): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value === 'string' && CLASS.test(value)) return value
+  warnings.add(`class must be a name of at most 40 of A-Z a-z 0-9 _ . -, not ${quote(value)}: it is ignored`)
   return undefined
 }
 

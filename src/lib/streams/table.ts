@@ -18,6 +18,8 @@ export type ConfiguredStream = Stream &
   StreamSettings & {
     /** Why it takes no events: no topic can have its name, or its settings are wrong. */
     problem: { code: 'stream_name_illegal' | 'stream_misconfigured'; message: string } | undefined
+    /** About settings that are ignored. */
+    warnings: readonly string[]
   }
 
 const BOUNDS = { maxValues: 1_000_000, maxDepth: 200 }
@@ -34,7 +36,8 @@ export class StreamTable {
   readonly isIncomplete: boolean
   readonly #prefix: string
   readonly #streams = new Map<string, ConfiguredStream>()
-  readonly #expressions: { expression: RegExp; name: string; settings: Settings }[] = []
+  readonly #expressions: { expression: RegExp; name: string; settings: Settings; values: StreamSettings }[] =
+    []
   readonly #matched = new Map<string, ConfiguredStream | undefined>()
   /** The streams that have a topic, by the topic's name in Kafka's metrics. */
   readonly #owners = new Map<string, string>()
@@ -60,13 +63,16 @@ export class StreamTable {
       if (isExpression(name)) {
         try {
           const expression = provenFast(name.slice(1, -1), inspection)
-          this.#expressions.push({ expression, name, settings: own })
+          const { values, warnings: more } = readSettings(own)
+          this.#expressions.push({ expression, name, settings: own, values })
+          warnings.push(...more.map(warning => `stream ${quote(name)}: ${warning}`))
         } catch (error) {
           warnings.push(`stream ${quote(name)} is left out: ${(error as Error).message}`)
         }
         continue
       }
       const stream = this.#configure(name, name, own)
+      warnings.push(...stream.warnings.map(warning => `stream ${quote(name)}: ${warning}`))
       if (stream.problem) warnings.push(`stream ${quote(name)} takes no events: ${stream.problem.message}`)
       this.#streams.set(name, stream)
     }
@@ -124,6 +130,12 @@ export class StreamTable {
     return Object.hasOwn(this.settings, name) ? this.settings[name] : this.find(name)?.settings
   }
 
+  /** Each name and expression that is configured, with its settings. */
+  *configured(): Iterable<readonly [configuredAs: string, StreamSettings]> {
+    yield* this.#streams
+    for (const { name, values } of this.#expressions) yield [name, values]
+  }
+
   /** Whether this stream has its topic. */
   isOwner(name: string): boolean {
     return this.#owners.get(metricName(topicOf(name, this.#prefix))) === name
@@ -137,7 +149,7 @@ export class StreamTable {
   /** `configuredAs` is the key of the settings, which may be an expression. */
   #configure(name: string, configuredAs: string, settings: Settings): ConfiguredStream {
     const topic = topicOf(name, this.#prefix)
-    const { values, problems } = readSettings(settings)
+    const { values, problems, warnings } = readSettings(settings)
     const nameProblem = this.#nameProblem(name, topic)
     return {
       name,
@@ -145,6 +157,7 @@ export class StreamTable {
       configuredAs,
       settings,
       ...values,
+      warnings,
       problem: nameProblem
         ? { code: 'stream_name_illegal', message: nameProblem }
         : problems.length > 0

@@ -5,6 +5,7 @@ import type { Producer, ProducerState } from '../producers/producer.js'
 import type { SchemaRepository } from '../schemas/repository.js'
 import type { SpoolState } from '../spool/spool.js'
 import type { StreamConfigs } from '../streams/config-source.js'
+import type { StreamAccounts } from './accounts.js'
 
 /** The parts whose state is reported. */
 export interface HealthSources {
@@ -16,6 +17,7 @@ export interface HealthSources {
   producers: Record<Delivery, Producer>
   /** The state of the spool, where there is one. */
   spool?: (() => SpoolState) | undefined
+  accounts: Pick<StreamAccounts, 'totals'>
 }
 
 /** Why a service should not get requests. */
@@ -81,7 +83,7 @@ export class Health {
 
   /** The whole state, for people and for programs that watch. */
   report(): object {
-    const { connections, admission, schemas, configs, producers, spool } = this.#sources
+    const { connections, admission, schemas, configs, producers, accounts, spool } = this.#sources
     const notReady = this.unreadiness
     const byDelivery = (of: (delivery: Delivery) => object) =>
       Object.fromEntries(DELIVERIES.map(delivery => [delivery, of(delivery)]))
@@ -95,6 +97,7 @@ export class Health {
         const { maxBytes, maxEvents } = admission.room(delivery)
         return { bytes, events, bounds: { bytes: maxBytes, events: maxEvents } }
       }),
+      events: accounts.totals(),
       producers: byDelivery(delivery => producerReport(producers[delivery])),
       spool: spool && spoolReport(spool()),
       schemas: { held: schemas.size, repositories: schemas.repositories },

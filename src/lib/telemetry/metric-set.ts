@@ -1,4 +1,4 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Counter, type Metric, type Registry } from 'prom-client'
 import { CheapHistogram } from './histogram.js'
 
 export type Labels = Readonly<Record<string, string>>
@@ -24,25 +24,32 @@ export class MetricSet {
 
   /** A counter that is read off something else. */
   readCounter(name: string, help: string, labels: readonly string[], read: () => Iterable<Reading>): void {
-    const service = this.#service
-    new Counter({
-      ...this.#options(name, help, labels),
-      collect() {
-        this.reset()
-        for (const [own, value] of read()) this.inc({ ...service, ...own }, value)
-      },
-    })
+    this.#register('counter', name, help, labels, read)
   }
 
   gauge(name: string, help: string, labels: readonly string[], read: () => Iterable<Reading>): void {
+    this.#register('gauge', name, help, labels, read)
+  }
+
+  #register(
+    type: 'counter' | 'gauge',
+    name: string,
+    help: string,
+    labels: readonly string[],
+    read: () => Iterable<Reading>,
+  ): void {
     const service = this.#service
-    new Gauge({
-      ...this.#options(name, help, labels),
-      collect() {
-        this.reset()
-        for (const [own, value] of read()) this.set({ ...service, ...own }, value)
+    const { labelNames } = this.#options(name, help, labels)
+    // Those of prom-client make a key of the labels of each value: too slow for thousands of streams.
+    const metric = {
+      ...{ name, help, type, labelNames, aggregator: 'sum' },
+      async get() {
+        const values = Array.from(read(), ([own, value]) => ({ labels: { ...service, ...own }, value }))
+        return { ...{ name, help, type, aggregator: 'sum' }, values }
       },
-    })
+      reset() {},
+    }
+    this.#registry.registerMetric(metric as unknown as Metric)
   }
 
   histogram(
@@ -91,6 +98,10 @@ export class PairCounter {
       this.#counts.set(first, counts)
     }
     counts.set(second, (counts.get(second) ?? 0) + by)
+  }
+
+  has(first: string, second: string): boolean {
+    return this.#counts.get(first)?.has(second) === true
   }
 
   /** Each pair of labels with its count. */

@@ -1,10 +1,12 @@
 import { collectDefaultMetrics, type Registry } from 'prom-client'
 import type { GateError } from '../errors.js'
-import type { Context, Delivery, Outcome, Stream } from '../eventgate.js'
+import type { Context, Delivery, Outcome } from '../eventgate.js'
 import type { RequestObserver } from '../http/observer.js'
 import type { SenderObserver } from '../kafka/observer.js'
 import type { SpoolState } from '../spool/spool.js'
 import type { StreamConfigObserver } from '../streams/config-source.js'
+import { keepAccounts } from './account-metrics.js'
+import type { AccountOptions, StreamAccounts } from './accounts.js'
 import { registerGauges } from './gauges.js'
 import type { Health, HealthSources } from './health.js'
 import type { Distribution } from './histogram.js'
@@ -13,9 +15,8 @@ import type { Log } from './log.js'
 import { MetricSet } from './metric-set.js'
 import { RepeatLog } from './repeat-log.js'
 import { makeSpoolMetrics, type SpoolCounts } from './spool-metrics.js'
+import { StreamLabels } from './stream-labels.js'
 
-/** Values of one label. Those that come after them are `unknown`, because clients choose them. */
-const MAX_LABEL_VALUES = 1000
 /** Methods that have a label of their own. */
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 /** Lines about one stream configuration. */
@@ -44,7 +45,8 @@ export class Reporter implements RequestObserver {
   readonly #repeatLog: RepeatLog
   readonly #metrics: MetricSet
   readonly #instruments: Instruments
-  readonly #streams = new Set<string>()
+  readonly #streams = new StreamLabels()
+  #accounts: StreamAccounts | undefined
   readonly #durations = new Map<string, Distribution>()
 
   /** `serviceName` is the label that tells services apart; null where Prometheus adds it by itself. */
@@ -60,10 +62,18 @@ export class Reporter implements RequestObserver {
     registerGauges(this.#metrics, sources, health, version)
   }
 
+  /** Keeps an account of each stream. To be called once, before the stream configuration is fetched. */
+  keepAccounts(options: AccountOptions): StreamAccounts {
+    this.#accounts = keepAccounts(this.#metrics, options, this.#streams)
+    return this.#accounts
+  }
+
   /** What becomes of fetches of the stream configuration. */
   ofStreamConfigs(): StreamConfigObserver {
     return {
-      fetched: ({ size, warnings }) => {
+      fetched: table => {
+        const { size, warnings } = table
+        this.#accounts?.configure(table)
         this.#log.info({ streams: size }, `stream configuration with ${size} streams is in force`)
         for (const warning of warnings.slice(0, MAX_WARNINGS))
           this.#log.warn(`stream configuration: ${warning.slice(0, MAX_MESSAGE_LENGTH)}`)
@@ -110,13 +120,13 @@ export class Reporter implements RequestObserver {
   }
 
   #delivered({ stream, schema }: Outcome): void {
-    this.#instruments.eventsProduced.inc(this.#streamLabel(stream, true), schema?.uri ?? 'unknown')
+    this.#instruments.eventsProduced.inc(this.#streams.ofStored(stream), schema?.uri ?? 'unknown')
   }
 
   #failed(outcome: Failed, context: Context, index: number): void {
     const { error, stream, schema } = outcome
     const { validationErrors, hastyLost } = this.#instruments
-    const labels = { stream: this.#streamLabel(stream, false), schema_uri: schema?.uri ?? 'unknown' }
+    const labels = { stream: this.#streams.of(stream), schema_uri: schema?.uri ?? 'unknown' }
     if (error.kind === 'invalid') validationErrors.inc({ ...labels, error_type: error.code })
     else if (context.delivery === 'hasty') this.lost++
     if (context.delivery === 'hasty') hastyLost.inc({ reason: error.code })
@@ -199,20 +209,6 @@ export class Reporter implements RequestObserver {
       this.#durations.set(key, durations)
     }
     durations.observe(milliseconds / 1000)
-  }
-
-  /**
-   * A configured stream has the name that it is configured by. Any other has its own once an event of it was stored,
-   * because clients make up names.
-   */
-  #streamLabel(stream: Stream | undefined, isStored: boolean): string {
-    if (stream === undefined) return 'unknown'
-    if (stream.configuredAs !== undefined) return stream.configuredAs
-    const { name } = stream
-    if (this.#streams.has(name)) return name
-    if (!isStored || this.#streams.size === MAX_LABEL_VALUES) return 'unknown'
-    this.#streams.add(name)
-    return name
   }
 }
 

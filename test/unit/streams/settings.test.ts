@@ -6,12 +6,13 @@ const read = (settings: Record<string, unknown>) => readSettings(settings)
 
 test('settings that are not there have their defaults', () => {
   const { values, problems } = read({ other: 1 })
+  const unset = { schemaTitle: undefined, services: undefined, headers: undefined, spool: undefined }
   assert.deepEqual(values, {
-    schemaTitle: undefined,
+    ...unset,
     key: [],
-    services: undefined,
-    headers: undefined,
-    spool: undefined,
+    quietAfter: undefined,
+    streamClass: undefined,
+    histograms: false,
   })
   assert.deepEqual(problems, [])
 })
@@ -50,6 +51,26 @@ test('an empty list stands for an empty map, and a list of services for several'
   })
   assert.deepEqual([values.key, values.headers, problems], [[], undefined, []])
   assert.deepEqual(values.services, ['a', 'b'])
+})
+
+test('what only watches a stream is ignored with a warning where it is wrong', () => {
+  const own = (settings: object) => read({ producers: { eventgate: settings } })
+  const good = own({ quiet_after: '15m', class: 'jobs', histograms: true })
+  assert.deepEqual(
+    [good.values.quietAfter, good.values.streamClass, good.values.histograms, good.warnings],
+    [900, 'jobs', true, []],
+  )
+  assert.equal(own({ quiet_after: false }).values.quietAfter, false)
+  const bad = own({ quiet_after: 'soon', class: 'a b', histograms: 'yes' })
+  assert.deepEqual(bad.problems, [])
+  assert.deepEqual(
+    [bad.values.quietAfter, bad.values.streamClass, bad.values.histograms],
+    [undefined, undefined, false],
+  )
+  assert.deepEqual(bad.warnings, [
+    'quiet_after must be a duration such as 15m, or false, not "soon": it is ignored',
+    'class must be a name of at most 40 of A-Z a-z 0-9 _ . -, not "a b": it is ignored',
+  ])
 })
 
 const WRONG: [Record<string, unknown>, RegExp][] = [

@@ -85,3 +85,21 @@ test('a stream may be named error, and a warning of the source is passed on', ()
   const { warnings } = tableOf({ warnings: { main: 'old' }, streams: { a: ONE } }, { objectPath: 'streams' })
   assert.match(String(warnings[0]), /its source warns: .*old/)
 })
+
+test('each name and expression is told with its settings, and one that is ignored is a warning', () => {
+  const own = (quiet_after: unknown) => ({ producers: { eventgate: { quiet_after } } })
+  const table = tableOf({ plain: {}, own: own('1h'), wrong: own('soon'), '/^by[.]/': own(7) })
+  assert.deepEqual(
+    [...table.configured()].map(([name, { quietAfter }]) => [name, quietAfter]),
+    [
+      ['plain', undefined],
+      ['own', 3600],
+      ['wrong', undefined],
+      ['/^by[.]/', undefined],
+    ],
+  )
+  const ignored = table.warnings.filter(warning => warning.includes('quiet_after'))
+  assert.equal(ignored.length, 2)
+  assert.match(String(ignored[0]), /^stream "wrong": quiet_after must be/)
+  assert.equal(table.find('wrong')?.problem, undefined)
+})

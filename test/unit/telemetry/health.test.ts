@@ -48,6 +48,7 @@ test('the report has the spool where there is one', () => {
       admission: { inFlight: () => ({}), room: () => ({}) },
       schemas: {},
       producers: { guaranteed: { name: 'a' }, hasty: { name: 'b' } },
+      accounts: { totals: () => ({}) },
       spool,
     } as unknown as HealthSources
     return new Health(sources, 0).report() as { spool?: object }
