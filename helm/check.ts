@@ -9,7 +9,7 @@ import { homedir, tmpdir } from 'node:os'
 import { basename, delimiter, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { dump, load, loadAll } from 'js-yaml'
-import { readConf } from '#src/lib/config/config.js'
+import { type Config, readConf } from '#src/lib/config/config.js'
 import { readConfigFile } from '#src/lib/config/file.js'
 import { ConfigError } from '#src/lib/config/problems.js'
 import { testAuthority } from '../test/support/kafka-certs.js'
@@ -76,6 +76,22 @@ const WRONG: [set: string[], said: RegExp][] = [
     /minReplicas: is 11, more than maxReplicas, 10/,
   ],
   [['autoscaling.enabled=true', 'resources.requests=null'], /resources\.requests\.cpu: .* not set/],
+  [['spool.storage=memory'], /spool/],
+  [['spool.storage=emptyDir', 'spool.size=300Mi'], /spool\.size: is 300Mi, and must be at least 320Mi/],
+  [['spool.storage=emptyDir', 'config.kafka=null'], /spool\.storage: a spool is for Kafka/],
+  [
+    ['spool.storage=emptyDir', 'config.spool.directory=/tmp'],
+    /config\.spool: directory and persistent follow from spool\.storage/,
+  ],
+  [
+    ['spool.storage=emptyDir', 'spool.size=1Gi', 'config.spool.max_bytes=900000000'],
+    /config\.spool\.max_bytes: is 900000000, more than 80% of spool\.size, which is 858993459/,
+  ],
+  [['spool.storage=emptyDir', 'config.spool.max_bytes=1gb'], /config\.spool\.max_bytes: must be a number/],
+  [
+    ['spool.storage=persistent', 'autoscaling.enabled=true'],
+    /autoscaling\.enabled: .* not with spool\.storage persistent/,
+  ],
   [['ingress.enabled=true'], /ingress\.hosts: /],
   [['httpRoute.enabled=true'], /httpRoute\.parentRefs: /],
 ]
@@ -100,12 +116,12 @@ const REACHED: [set: string[], ports: number[]][] = [
   [otlp('OTEL_SERVICE_NAME', 'http://otel:4318'), []],
 ]
 
-/** Time that production gives a pod: for preStop, and in all (s). */
+/** Time that production gives a pod: for preStop, and in all (s). A spool that ends with the pod has a minute more. */
 const ENDS: Record<string, [preStop: number, grace: number]> = {
   'main.yaml': [63, 65],
-  'analytics.yaml': [11, 13],
-  'analytics-external.yaml': [11, 13],
-  'logging-external.yaml': [11, 13],
+  'analytics.yaml': [11, 73],
+  'analytics-external.yaml': [11, 73],
+  'logging-external.yaml': [11, 73],
 }
 
 interface Rendered {
@@ -173,28 +189,43 @@ function checkValues(file: string | null): void {
     checkConfiguration(objects)
     // A remote stream configuration is not available here.
     if (!filesOf(objects).config.includes('stream_config_uri: http')) checkTestEvents(objects)
-    checkEnd(one(objects, 'Deployment').spec.template.spec, file === null ? undefined : ENDS[basename(file)])
+    checkEnd(podOf(objects), file === null ? undefined : ENDS[basename(file)])
     checkMonitoring(objects, cluster.length > 0, runbookOf(file))
   }
 }
 
 /** The service accepts the configuration, and the pod gives it the configured time. */
 function checkConfiguration(objects: Rendered[]): void {
-  const pod = one(objects, 'Deployment').spec.template.spec
+  const pod = podOf(objects)
   const { config, streams } = filesOf(objects)
   const env = environmentOf(pod)
   try {
     const { conf } = readConfigFile(config, env).services[0] as { conf: Record<string, unknown> }
-    const { request_timeout_ms, shutdown_timeout_ms, stream_config_uri } = readConf(conf)
+    const { request_timeout_ms, shutdown_timeout_ms, stream_config_uri, spool } = readConf(conf)
     const preStopMs = pod.containers[0].lifecycle.preStop.sleep.seconds * 1000
     const graceMs = pod.terminationGracePeriodSeconds * 1000
     if (request_timeout_ms >= preStopMs) fail(`a request may take longer than preStop, ${preStopMs} ms`)
+    checkSpool(pod, spool)
     if (preStopMs + shutdown_timeout_ms > graceMs) fail(`preStop and shutdown do not fit into ${graceMs} ms`)
     if (streams !== undefined && !(load(streams) && stream_config_uri)) fail('streams are not taken')
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error
     fail(`the service refuses config.yaml:\n${error.message}`)
   }
+}
+
+/** The spool is on a volume of the pod. An emptyDir, with which it ends, has room for all that it may hold. */
+function checkSpool(pod: Rendered, spool: Config['spool']): void {
+  const mounts: { name: string; mountPath: string }[] = pod.containers[0].volumeMounts
+  const mount = mounts.find(({ name }) => name === 'spool')
+  if ((spool === null) !== (mount === undefined)) fail('a spool and its volume go together')
+  if (spool === null) return
+  if (!spool.directory.startsWith(`${mount?.mountPath}/`)) fail(`${spool.directory} is on no volume`)
+  const volume = pod.volumes.find(({ name }: { name: string }) => name === 'spool')
+  if ((volume === undefined) !== spool.persistent)
+    fail('the service must know whether its spool is persistent')
+  const [, gib] = /^(\d+)Gi$/.exec(volume?.emptyDir.sizeLimit ?? '') ?? []
+  if (volume && !(spool.maxBytes <= 0.8 * Number(gib) * 1024 ** 3)) fail('the kubelet would evict the pod')
 }
 
 /** What `helm test` and NOTES.txt send is accepted. */
@@ -209,7 +240,7 @@ function checkTestEvents(objects: Rendered[]): void {
     process.execPath,
     [join(ROOT, 'dist/cli.js'), 'validate', '-c', file, '--schemas', join(ROOT, 'schemas'), '-'],
     events,
-    environmentOf(one(objects, 'Deployment').spec.template.spec),
+    environmentOf(podOf(objects)),
   )
   if (status !== 0) fail(`the service would not accept the chart's test event:\n${stdout}${stderr}`)
 }
@@ -258,6 +289,12 @@ function objectsOf(manifest: string): Rendered[] {
 function checkEnd(pod: Rendered, expected: [number, number] | undefined): void {
   const end = [pod.containers[0].lifecycle.preStop.sleep.seconds, pod.terminationGracePeriodSeconds]
   if (expected && end.join() !== expected.join()) fail(`preStop and grace are ${end}, not ${expected}`)
+}
+
+/** The pods of the one workload. */
+function podOf(objects: Rendered[]): Rendered {
+  const isStateful = objects.some(({ kind }) => kind === 'StatefulSet')
+  return one(objects, isStateful ? 'StatefulSet' : 'Deployment').spec.template.spec
 }
 
 function runbookOf(file: string | null): string {

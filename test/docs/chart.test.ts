@@ -143,6 +143,14 @@ test("production's clusters have their figures", () => {
   assert.deepEqual(figuresOf('logging-external'), [4, 10, 200, small, 9000])
 })
 
+test('events that must arrive have a volume of their own, and what else production spools ends with its pod', () => {
+  const storageOf = (name: string) => (valuesOf(name).spool as { storage: string } | undefined)?.storage
+  assert.equal((defaults().spool as { storage: string }).storage, 'none')
+  assert.equal(storageOf('main.yaml'), 'persistent')
+  for (const name of ['analytics', 'analytics-external', 'logging-external'])
+    assert.equal(storageOf(`${name}.yaml`), 'emptyDir', name)
+})
+
 const clusters = join(WIKIMEDIA, 'clusters')
 
 /** What is another in every datacentre, and what the chart itself fills in. */

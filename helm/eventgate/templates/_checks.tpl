@@ -84,8 +84,31 @@
 {{- if ge $requestMs $clientMs -}}
 {{- $problems = append $problems (printf "config.request_timeout_ms: is %d, not below clientTimeoutSeconds, %d: clients would be gone before the answer" $requestMs (int $v.clientTimeoutSeconds)) -}}
 {{- end -}}
-{{- if gt (int $config.shutdown_timeout_ms) (mul (int $v.drainSeconds) 1000 | int) -}}
-{{- $problems = append $problems (printf "config.shutdown_timeout_ms: is %d, more than drainSeconds, %d: the process would be killed before" (int $config.shutdown_timeout_ms) (int $v.drainSeconds)) -}}
+{{- $drainSeconds := include "eventgate.drainSeconds" . | int -}}
+{{- if gt (int $config.shutdown_timeout_ms) (mul $drainSeconds 1000 | int) -}}
+{{- $problems = append $problems (printf "config.shutdown_timeout_ms: is %d, more than drainSeconds, %d: the process would be killed before" (int $config.shutdown_timeout_ms) $drainSeconds) -}}
+{{- end -}}
+{{- $spool := $config.spool | default dict -}}
+{{- if ne $v.spool.storage "none" -}}
+{{- if not $kafka -}}
+{{- $problems = append $problems "spool.storage: a spool is for Kafka, and events do not go there" -}}
+{{- end -}}
+{{- if or (hasKey $spool "directory") (hasKey $spool "persistent") -}}
+{{- $problems = append $problems "config.spool: directory and persistent follow from spool.storage: set neither" -}}
+{{- end -}}
+{{- $most := div (mul (include "eventgate.spoolBytes" . | int64) 8) 10 -}}
+{{- if lt $most 268435456 -}}
+{{- $problems = append $problems (printf "spool.size: is %s, and must be at least 320Mi" $v.spool.size) -}}
+{{- end -}}
+{{- if and (regexMatch "^[0-9.]+$" (toString $spool.max_bytes)) (gt (int64 $spool.max_bytes) (int64 $most)) -}}
+{{- $problems = append $problems (printf "config.spool.max_bytes: is %d, more than 80%% of spool.size, which is %d" (int64 $spool.max_bytes) (int64 $most)) -}}
+{{- end -}}
+{{- if kindIs "string" $spool.max_bytes -}}
+{{- $problems = append $problems "config.spool.max_bytes: must be a number beside spool.storage (default: 80% of spool.size)" -}}
+{{- end -}}
+{{- if and (eq $v.spool.storage "persistent") $v.autoscaling.enabled -}}
+{{- $problems = append $problems "autoscaling.enabled: a pod that is scaled down would leave events on its volume: not with spool.storage persistent" -}}
+{{- end -}}
 {{- end -}}
 {{- if eq (include "eventgate.port" .) (toString (int $v.metrics.port)) -}}
 {{- $problems = append $problems (printf "metrics.port: is %d, and so is config.port" (int $v.metrics.port)) -}}

@@ -73,11 +73,17 @@ seccompProfile:
 {{- $_ := set $conf "port" (include "eventgate.port" . | int) -}}
 {{- if not (hasKey $conf "shutdown_timeout_ms") -}}
 {{- /* The time until the kill, less what the process needs to end. */ -}}
-{{- $_ := set $conf "shutdown_timeout_ms" (sub (mul (int .Values.drainSeconds) 1000) 200) -}}
+{{- $_ := set $conf "shutdown_timeout_ms" (sub (mul (include "eventgate.drainSeconds" . | int) 1000) 200) -}}
 {{- end -}}
 {{- if not (hasKey $conf "test_events") -}}
 {{- $stream := include "eventgate.testStream" . -}}
 {{- $_ := set $conf "test_events" (list (dict "$schema" "/test/event/1.0.0" "meta" (dict "stream" $stream))) -}}
+{{- end -}}
+{{- if ne .Values.spool.storage "none" -}}
+{{- $spool := dict "directory" "/var/lib/eventgate/spool" "persistent" (eq .Values.spool.storage "persistent") -}}
+{{- /* The kubelet evicts a pod whose emptyDir is above its limit, and a file system needs some room too. */ -}}
+{{- $_ := set $spool "max_bytes" (div (mul (include "eventgate.spoolBytes" . | int64) 8) 10) -}}
+{{- $_ := set $conf "spool" (merge (deepCopy ($conf.spool | default dict)) $spool) -}}
 {{- end -}}
 {{- if and .Values.schemasVolume (not (hasKey $conf "schema_base_uris")) -}}
 {{- $_ := set $conf "schema_base_uris" (list "/srv/schemas") -}}
@@ -100,6 +106,17 @@ seccompProfile:
 {{- end -}}
 {{- end -}}
 {{- toYaml $conf -}}
+{{- end -}}
+
+{{/* Bytes of spool.size. */}}
+{{- define "eventgate.spoolBytes" -}}
+{{- $units := dict "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- mul (regexFind "^[0-9]+" .Values.spool.size | int64) (index $units (regexFind "[MGT]i$" .Values.spool.size) | int64) -}}
+{{- end -}}
+
+{{/* Time from SIGTERM to the kill. A spool that ends with the pod must be drained by then. */}}
+{{- define "eventgate.drainSeconds" -}}
+{{- add (int .Values.drainSeconds) (eq .Values.spool.storage "emptyDir" | ternary (int .Values.spool.drainSeconds) 0) -}}
 {{- end -}}
 
 {{/* The values' streams as a map; it has an "Error" if a text is not a map. Only for checks, because Helm sorts maps. */}}
