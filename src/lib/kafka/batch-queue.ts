@@ -114,6 +114,14 @@ export class BatchQueue {
     this.#batches.length = kept
   }
 
+  /** A partition is well again: what was not sent yet need not be answered as soon as a probe. */
+  prolong(): void {
+    this.replace(batch => {
+      if (batch.probe && !batch.identity) batch.prolong()
+      return batch
+    })
+  }
+
   /** Empties itself. */
   takeAll(): Batch[] {
     return this.#batches.splice(0)

@@ -90,6 +90,13 @@ export class Batch {
     this.latest = Math.max(this.latest, record.deadline)
   }
 
+  /** Gives its events the time that their clients have; beside a probe that failed they would have had little. */
+  prolong(): void {
+    for (const record of this.records)
+      record.deadline = Math.max(record.deadline, this.since + record.patience)
+    this.#keep(this.records)
+  }
+
   /** The events whose deadline has come; they must be answered. They leave a batch that is not frozen. */
   takeDue(now: number): Pending[] {
     if (this.deadline > now) return []

@@ -147,6 +147,7 @@ export class PartitionQueue extends BatchQueue {
       this.out = undefined
       if (!batch.plain) this.sequence.advance(batch.records.length)
     }
+    if (this.first?.probe) this.prolong()
     if (batch.bare && !this.format.bare) this.demote({ ...this.format, bare: true }, 'headers')
     let late = 0
     for (const record of batch.records) {

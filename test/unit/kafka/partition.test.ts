@@ -65,6 +65,16 @@ test('a probe that was overtaken by a success is sent again like any event', () 
   assert.equal(outcomes.get('probe'), 'stored')
 })
 
+test('what came beside a probe that was stored has its own time again', () => {
+  const { partition } = setUpProbe()
+  const request = { sentAt: TIMEOUT }
+  const probe = partition.take(request, TIMEOUT)
+  partition.append(eventOf('beside', TIMEOUT + 50), TIMEOUT + 50)
+  assert.equal(partition.queue.deadline, TIMEOUT + 100)
+  partition.answered(probe, request, answer(0), TIMEOUT + 60, 40, false)
+  assert.equal(partition.queue.deadline, TIMEOUT + 50 + TIMEOUT)
+})
+
 test('what waits in line for longer than it should does not keep up, whatever holds it back', () => {
   const { partition } = setUpPartition()
   assert.ok(partition.keepsUp(0))
