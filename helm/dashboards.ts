@@ -374,6 +374,18 @@ const SATURATION: Row = {
       ],
     },
     {
+      title: 'Workers',
+      says: 'Only where `num_workers` is set: workers that serve, and how often others were started again.',
+      unit: 'none',
+      queries: [
+        [`sum by (instance) (eventgate_worker_up{${OWN}})`, 'serve {{instance}}'],
+        [
+          `sum by (instance) (increase(eventgate_worker_restarts_total{${OWN}}[$__range]))`,
+          'restarts {{instance}}',
+        ],
+      ],
+    },
+    {
       title: 'Versions',
       says: 'Pods by version: two versions mean a rollout.',
       unit: 'none',

@@ -16,8 +16,11 @@ import { Shutdown } from './lib/http/shutdown.js'
 import { Scheduler } from './lib/runtime/scheduler.js'
 import type { StreamConfigs } from './lib/streams/config-source.js'
 import { Health } from './lib/telemetry/health.js'
+import { serviceLabel } from './lib/telemetry/metric-set.js'
 import { Reporter } from './lib/telemetry/reporter.js'
 import { Tracing } from './lib/telemetry/tracing.js'
+import { Member } from './lib/workers/member.js'
+import { readSelf } from './lib/workers/self.js'
 import { EventsRoute } from './routes/events.js'
 import { type Info, infoRoutes } from './routes/info.js'
 import { mount } from './routes/mount.js'
@@ -37,7 +40,6 @@ import {
   precache,
   readInfo,
   readSpec,
-  serviceLabel,
 } from './wiring.js'
 import { type Dev, makeDev } from './wiring-dev.js'
 
@@ -57,7 +59,7 @@ export interface App {
 
 /** The entry for service-runner: wires everything, top to bottom, and listens. Resolves once it is ready for events. */
 export async function app({ name, config: conf }: AppOptions): Promise<App> {
-  const config = readConf(conf)
+  const config = readConf(conf, undefined, readSelf()?.count)
   const info = readInfo()
   const log = logOf(conf.logging, name)
   const reporter = new Reporter(register, log, serviceLabel(conf.metrics, name))
@@ -93,6 +95,10 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const watched = { connections, admission, schemas, configs, producers, accounts }
   const health = new Health(watched, config.unready_without_kafka_ms)
   reporter.watch(watched, health, info.version)
+  const member = Member.join({
+    condition: () => health.condition,
+    metrics: () => register.getMetricsAsJSON(),
+  })
   const { cors, csp, request_timeout_ms: readTimeoutMs } = config
   const responder = new Responder({ cors, csp, readTimeoutMs }, connections)
   const events = new EventsRoute({
@@ -110,7 +116,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     refusalOf: dev && (req => dev.hostCheck.refusalOf(req)),
   })
   const web = initApp(responder, reporter)
-  loadRoutes(web, { events, info, health, responder, configs, dev })
+  loadRoutes(web, { events, info, health, member, responder, configs, dev })
   const server = createServer(
     {
       // Express calls this for a request that no route takes, not even the last.
@@ -151,6 +157,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     async close() {
       const lostBefore = reporter.lost
       const isFinished = await new Shutdown(parts, config.shutdown).run()
+      await member?.leave()
       const lost = reporter.lost - lostBefore
       if (lost > 0) throw new Error(`${lost} events are lost that could not be stored before the end`)
       if (!isFinished) throw new Error('some of what was in flight could not be finished in time')
@@ -182,19 +189,20 @@ interface Parts {
   events: EventsRoute
   info: Info
   health: Health
+  member: Member | undefined
   responder: Responder
   configs: StreamConfigs | undefined
   dev: Dev | undefined
 }
 
-function loadRoutes(web: Express, { events, info, health, responder, configs, dev }: Parts): void {
+function loadRoutes(web: Express, { events, info, health, member, responder, configs, dev }: Parts): void {
   const routes = [
     ...events.routes(),
     ...streamRoutes({
       all: () => configs?.table.settings ?? {},
       of: name => configs?.table.settingsOf(name),
     }),
-    ...infoRoutes(info, health, responder),
+    ...infoRoutes(info, health, responder, member),
   ]
   if (dev) {
     web.use(dev.page.router())

@@ -19,9 +19,6 @@ async function main(): Promise<void> {
   const [command, ...files] = positionals
   if (values.help) return void process.stdout.write(USAGE)
   if (values.version) return void process.stdout.write(`${readInfo().version}\n`)
-  const workers = values['num-workers'] ?? '0'
-  if (workers !== '0')
-    throw new UsageError(`--num-workers must be 0, not ${workers}: one process serves; run more of them`)
   if (values.dev && command !== 'serve') throw new UsageError('--dev is for serve')
   switch (command) {
     case 'validate':
@@ -40,7 +37,7 @@ async function main(): Promise<void> {
     case undefined:
       if (values.config === undefined && !process.env.APP_CONFIG_PATH)
         throw new UsageError('name a command (serve, validate, check, types) or a configuration (-c FILE)')
-      await startServer(values.config)
+      await startServer(values.config, values['num-workers'])
       break
     default:
       throw new UsageError(`there is no command ${JSON.stringify(command)}`)
@@ -58,18 +55,22 @@ function parse() {
 async function serve({
   config,
   dev,
+  'num-workers': workers,
 }: {
   config?: string | undefined
   dev?: boolean | undefined
+  'num-workers'?: string | undefined
 }): Promise<void> {
   if (dev && config !== undefined) throw new UsageError('--dev is a configuration: use it or -c')
   // server.ts prefers the variable to its flag.
   if (dev || config !== undefined) delete process.env.APP_CONFIG_PATH
-  await startServer(dev ? packaged('config.dev.yaml') : config)
+  await startServer(dev ? packaged('config.dev.yaml') : config, workers)
 }
 
 /** server.ts reads the command line. */
-async function startServer(file: string | undefined): Promise<void> {
-  process.argv.splice(2, Infinity, ...(file === undefined ? [] : ['-c', file]))
+async function startServer(file: string | undefined, workers?: string): Promise<void> {
+  const flags = { '-c': file, '-n': workers }
+  const given = Object.entries(flags).flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]))
+  process.argv.splice(2, Infinity, ...given)
   await import('./server.js')
 }

@@ -167,12 +167,6 @@ export function logOf(logging: unknown, name: string): Log {
   return stream instanceof LogStream ? stream.log : makeLog((logging ?? {}) as Logging, name)
 }
 
-/** The value of the label `service`. Null if the environment says that Prometheus adds it by itself. */
-export function serviceLabel(metrics: unknown, name: string): string | null {
-  if (process.env.METRICS_SERVICE_LABEL_ENABLED === 'false') return null
-  return (metrics as { name?: string }[] | undefined)?.[0]?.name ?? name
-}
-
 /** What a request weighs beside its body, in bytes: its head, its answer, what is remembered of it. */
 const REQUEST_BYTES = 4096
 
@@ -238,7 +232,7 @@ export async function openProducers(
   tracing: Tracing | undefined,
   scheduler: Scheduler,
 ): Promise<Record<Delivery, Producer>> {
-  const { producer, kafka, output_path, should_pretty_print } = config
+  const { producer, kafka, output_path, should_pretty_print, workers } = config
   if (producer === 'kafka' && kafka) {
     const open = (delivery: Delivery, soon: (callback: () => void) => void) =>
       new KafkaProducer(
@@ -257,7 +251,7 @@ export async function openProducers(
   const made =
     producer === 'memory'
       ? new MemoryProducer()
-      : await FileProducer.open(output_path, { pretty: should_pretty_print })
+      : await FileProducer.open(output_path, { pretty: should_pretty_print, isShared: workers > 1 })
   return { guaranteed: made, hasty: made }
 }
 

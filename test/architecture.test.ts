@@ -15,7 +15,7 @@ const sources = all.filter(file => /(?<!\.d)\.ts$/.test(file))
  */
 const LAYERS = [
   ['core'],
-  ['regexp', 'runtime', 'remote'],
+  ['regexp', 'runtime', 'remote', 'workers'],
   ['producers'],
   ['steps', 'schemas', 'streams', 'kafka', 'spool'],
   ['explain'],
@@ -28,6 +28,7 @@ const LAYERS = [
   ['wiring.ts'],
   ['wiring-dev.ts'],
   ['app.ts', 'cli/'],
+  ['primary.ts'],
   ['index.ts', 'server.ts'],
   ['cli.ts'],
 ]
@@ -44,7 +45,7 @@ const PACKAGES: [RegExp, RegExp][] = [
   [/^kafkajs/, /^lib\/kafka\/kafkajs\.ts$/],
   [/^service-runner$/, /^server\.ts$/],
   [/^pino$/, /^lib\/telemetry\/log\.ts$/],
-  [/^prom-client$/, /^(server|app|lib\/telemetry\/[\w-]+)\.ts$/],
+  [/^prom-client$/, /^(server|primary|app|lib\/telemetry\/[\w-]+)\.ts$/],
   [/^@opentelemetry\//, /^lib\/telemetry\/tracing\.ts$/],
 ]
 
@@ -85,7 +86,7 @@ function fault(from: string, to: string): string | undefined {
   if (from === 'lib/error-codes.ts') return 'the codes know nothing'
   if (from.startsWith('lib/') && boxOf(to) === 'config' && !/^lib\/(config\/|telemetry\/log\.ts)/.test(from))
     return 'parts take what they need, not the configuration'
-  if (from === 'server.ts' && !/^(app\.ts|lib\/(runtime|config|telemetry)\/)/.test(to))
+  if (from === 'server.ts' && !/^((app|primary)\.ts|lib\/(runtime|config|telemetry|workers)\/)/.test(to))
     return 'the process knows the service as a whole'
   const [, parent = ''] = /^(lib\/[\w-]+\/)[\w-]+\//.exec(to) ?? []
   return from.startsWith(parent) ? undefined : 'a folder in a folder is known to its parent'

@@ -35,7 +35,7 @@ serve       runs the service until SIGTERM or Ctrl-C
                       http://localhost:8192/ that shows which events arrive and why some are refused
 
 -c FILE     without a command runs the service too, with the flags and rules of service-runner: the variable
-            APP_CONFIG_PATH overrides FILE, --num-workers (-n) must be 0, and --verbose has no effect
+            APP_CONFIG_PATH overrides FILE, --num-workers (-n) overrides num_workers, and --verbose has no effect
 
 validate    says what would become of events: JSON (an object or an array) or NDJSON, from files or stdin (-)
   -c, --config FILE   configuration of the service that would receive the events

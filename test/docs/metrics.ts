@@ -5,7 +5,9 @@ import { Registry } from 'prom-client'
 import type { SpoolState } from '#src/lib/spool/spool.js'
 import { ByPattern } from '#src/lib/streams/by-pattern.js'
 import type { Health, HealthSources } from '#src/lib/telemetry/health.js'
+import { MetricSet } from '#src/lib/telemetry/metric-set.js'
 import { collectProcessMetrics, Reporter } from '#src/lib/telemetry/reporter.js'
+import { registerWorkerGauges } from '#src/lib/telemetry/worker-gauges.js'
 import { ROOT } from '../support/service.js'
 import { withTables } from './tables.js'
 
@@ -31,6 +33,7 @@ export function ownMetrics(): Described[] {
   const sources = { configs: {}, schemas: { counts: {} } } as unknown as HealthSources
   reporter.watch(sources, {} as Health, '0')
   reporter.ofSpool(() => ({}) as SpoolState)
+  registerWorkerGauges(new MetricSet(registry, { service: 'eventgate' }), () => [])
   return described(registry)
 }
 

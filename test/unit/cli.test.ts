@@ -69,9 +69,9 @@ test('without a command it serves, as charts made for service-runner start it: o
     assert.equal((await send(`${url}/_info`)).status, 200, args.join(' '))
     assert.equal(await stop(), 0)
   }
-  const alone = eventgate(['-n', '4', '-c', file])
-  assert.equal(alone.status, 2)
-  assert.match(alone.stderr, /--num-workers must be 0, not 4: one process serves; run more of them/)
+  const wrong = eventgate(['-n', 'all', '-c', file])
+  assert.equal(wrong.status, 78)
+  assert.match(wrong.stderr, /num_workers must be a number of workers, or an expression/)
   const nothing = eventgate([], { env: { APP_CONFIG_PATH: '' } })
   assert.match(nothing.stderr, /or a configuration \(-c FILE\)/)
 })

@@ -17,7 +17,6 @@ import {
   precache,
   readInfo,
   readSpec,
-  serviceLabel,
   userAgentOf,
 } from '#src/wiring.js'
 import { recordedLog } from '../support/recorded-log.js'
@@ -39,16 +38,6 @@ test("the log is the server's if there is one, else one of its own", () => {
   assert.equal(logOf({ streams: [{ stream: new LogStream(log) }] }, 'x'), log)
   assert.equal(logOf({ level: 'error' }, 'x').level, 'error')
   assert.equal(logOf(undefined, 'x').level, 'info')
-})
-
-test('the label `service` is the name of the metrics, else of the service, unless Prometheus adds one', t => {
-  t.after(() => {
-    delete process.env.METRICS_SERVICE_LABEL_ENABLED
-  })
-  assert.equal(serviceLabel([{ name: 'my-metrics' }], 'my-gate'), 'my-metrics')
-  assert.equal(serviceLabel(undefined, 'my-gate'), 'my-gate')
-  process.env.METRICS_SERVICE_LABEL_ENABLED = 'false'
-  assert.equal(serviceLabel([{ name: 'my-metrics' }], 'my-gate'), null)
 })
 
 test('a room has as many requests as fit into its bytes at 4 KiB each', () => {

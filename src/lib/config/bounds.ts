@@ -11,14 +11,15 @@ export function fitToMemory(
   options: Options,
   conf: Conf,
   limit: number | undefined,
+  processes: number,
 ): { bounds: Partial<Bounds>; memory: string | null; warnings: Problem[] } {
   if (limit === undefined) return { bounds: {}, memory: null, warnings: [] }
-  const fitting = Object.entries(boundsWithin(limit, options, options.max_body_size))
+  const fitting = Object.entries(boundsWithin(limit, options, options.max_body_size, processes))
   const changed = fitting.filter(
     ([name, bound]) => conf[name] === undefined && bound !== options[name as keyof Bounds],
   )
   const bounds: Partial<Bounds> = Object.fromEntries(changed)
-  const needed = memoryAt({ ...options, ...bounds })
+  const needed = memoryAt({ ...options, ...bounds }, processes)
   const list = changed.map(([name, bound]) => `${name} ${name.includes('events') ? bound : inMiB(bound)}`)
   const message = `and hasty_max_bytes need ${inMiB(needed)} of memory, and the limit is ${inMiB(limit)}: lower them and max_body_size, which is a minimum for both, or raise the limit`
   return {

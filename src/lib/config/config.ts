@@ -5,6 +5,7 @@ import { fitToMemory, fitToQueue } from './bounds.js'
 import { OPTIONS, type Options, readOptions } from './options/options.js'
 import { ConfigError, checker, type Problem } from './problems.js'
 import { RULES } from './rules.js'
+import { raisedFor, shareOf, tooSmallToShare } from './share.js'
 
 /** The options, parsed and complete, and what follows from them. */
 export interface Config extends Omit<Options, 'producer' | 'kafka'> {
@@ -12,6 +13,8 @@ export interface Config extends Omit<Options, 'producer' | 'kafka'> {
   readonly kafka: KafkaSettings | null
   readonly shutdown: ShutdownTimes
   readonly max_error_events: number
+  /** How many workers share the host's bounds. 1 in a process that serves alone. */
+  readonly workers: number
   /** Problems that do not prevent the start. */
   readonly warnings: readonly Problem[]
   /** Which bounds a memory limit lowered, for the log. */
@@ -23,25 +26,33 @@ const checkConf = checker({ type: 'object', additionalProperties: false, propert
 /** What service-runner adds to the options of a service. */
 const ADDED_BY_SERVICE_RUNNER = ['worker_id', 'logging', 'metrics', 'num_workers']
 
-/** Reads a service's options for a process with this memory limit. Throws a ConfigError with all that is wrong. */
-export function readConf(conf: Readonly<Record<string, unknown>>, limit = memoryLimit()): Config {
-  const { config, problems } = evaluate(conf, 'conf', limit)
+/**
+ * Reads a service's options for one of so many workers, on a host with this memory limit. Throws a ConfigError with
+ * all that is wrong.
+ */
+export function readConf(
+  conf: Readonly<Record<string, unknown>>,
+  limit = memoryLimit(),
+  workers = 1,
+): Config {
+  const { config, problems } = evaluate(conf, 'conf', limit, workers)
   if (!config || problems.length > 0) throw new ConfigError(problems)
-  return config
+  return shareOf(config, workers)
 }
 
-/** Reads options, and finds all that is wrong with them. Options of wrong types make no config. */
+/** Reads the options of a host, and finds all that is wrong with them. Options of wrong types make no config. */
 export function evaluate(
   conf: Readonly<Record<string, unknown>>,
   at: string,
   limit = memoryLimit(),
+  workers = 1,
 ): { config?: Config; problems: Problem[] } {
   const given = Object.entries(conf).filter(([name]) => !ADDED_BY_SERVICE_RUNNER.includes(name))
   const problems = checkConf(Object.fromEntries(given), at)
   if (problems.length > 0) return { problems }
   const report = (path: string, message: string) => problems.push({ path: `${at}.${path}`, message })
-  const configured = readOptions(conf, report)
-  const memory = fitToMemory(configured, conf, limit)
+  const configured = raisedFor(readOptions(conf, report), conf, workers)
+  const memory = fitToMemory(configured, conf, limit, Math.max(1, workers))
   const options = { ...configured, ...memory.bounds }
   const kafka = readKafka(options, report)
   const queue = fitToQueue(options, conf, kafka.settings)
@@ -52,12 +63,16 @@ export function evaluate(
     kafka: kafka.settings,
     shutdown: shutdownTimes(conf.shutdown_timeout_ms === undefined ? undefined : options.shutdown_timeout_ms),
     memory: memory.memory,
+    workers: Math.max(1, workers),
     warnings: [...kafka.warnings, ...exposures(options), ...memory.warnings, ...queue.warnings],
   })
   for (const { option, broken } of RULES) {
     const message = broken(config, conf)
     if (message) report(option, message)
   }
+  for (const { path, message } of tooSmallToShare(config, workers)) report(path, message)
+  if (config.dev_ui && workers > 1)
+    report('dev_ui', 'needs num_workers 0: the page would show the events of one worker')
   return { config, problems }
 }
 

@@ -1,6 +1,7 @@
 import { quote } from '../errors.js'
 import { readText } from '../yaml.js'
 import { evaluate } from './config.js'
+import { readNumWorkers } from './num-workers.js'
 import { optionalText, port, text, type ValueOf } from './options/values.js'
 import { ConfigError, checker, type Problem } from './problems.js'
 
@@ -20,6 +21,9 @@ const endpoint = {
   },
 } as const
 
+/** Long enough for what a busy worker cannot divide, and for the pauses of a machine with too few processors. */
+export const HEARTBEAT_MS = 30_000
+
 /** The configuration file: service-runner's format, with the options in `services[0].conf`. */
 export const FILE = {
   type: 'object',
@@ -31,15 +35,25 @@ export const FILE = {
       description:
         'Name of the process in service-runner. Logs and metrics use `services[0].name` and `metrics.name`.',
     },
-    num_workers: { const: 0, description: 'Must be 0: one process serves. Run more of them.' },
+    num_workers: {
+      type: ['integer', 'string'],
+      read: readNumWorkers,
+      description:
+        'Processes that serve one port: a number, or an expression such as `ncpu` or `ncpu - 1` (default: 0). With 0 there is one process, else a primary and its workers. [Workers](operations.md#workers)',
+    },
     worker_heap_limit_mb: {
       type: 'number',
       minimum: 1,
       description:
         'A larger heap is logged, and the process goes on (MB). `NODE_OPTIONS=--max-old-space-size` limits it.',
     },
-    worker_heartbeat_timeout: { description: 'Accepted, without effect: there are no workers.' },
-    startup_concurrency: { description: 'Accepted, without effect: there are no workers.' },
+    worker_heartbeat_timeout: {
+      anyOf: [{ type: 'number', minimum: 3 }, { enum: [false] }],
+      description: `Time after which a worker that does not answer is killed and replaced (ms; default ${HEARTBEAT_MS}; \`false\`: never).`,
+    },
+    startup_concurrency: {
+      description: 'Accepted, without effect: after the first, all workers start at the same time.',
+    },
     app_base_path: { ...text, description: 'Accepted, without effect: the app is this one.' },
     dns_cache: { description: "service-runner's cache of host names (default: off)." },
     info: { type: 'object', description: 'Accepted, without effect.' },
@@ -93,7 +107,11 @@ export const FILE = {
   },
 } as const
 
+/** The file as it is checked. */
 export type ConfigFile = ValueOf<typeof FILE>
+
+/** What of a file may be looked at although it is not valid. */
+type GivenFile = { num_workers?: string | number; services?: { conf?: Record<string, unknown> }[] }
 
 const checkFile = checker(FILE)
 
@@ -105,12 +123,13 @@ export type MetricsEndpoint = ValueOf<typeof endpoint>
 
 /**
  * Reads a YAML file in which `{env(NAME,default)}` stands for an environment variable. Throws a ConfigError with all
- * that is wrong. `warn` receives values that YAML parsers read differently.
+ * that is wrong. `warn` receives values that YAML parsers read differently. `numWorkers` of a command line wins.
  */
 export function readConfigFile(
   yaml: string,
   env: NodeJS.ProcessEnv,
   warn: (problem: Problem) => void = () => {},
+  numWorkers?: string,
 ): ConfigFile {
   let file: unknown
   try {
@@ -121,10 +140,17 @@ export function readConfigFile(
     throw new ConfigError([{ path: 'the file', message: `cannot be read: ${(error as Error).message}` }])
   }
   const problems = checkFile(file, '')
-  const service = (file as ConfigFile | null)?.services?.[0]
-  if (service?.conf) problems.push(...evaluate(service.conf, 'services[0].conf').problems)
+  const given = file as GivenFile | null
+  let workers = 0
+  try {
+    workers = readNumWorkers(numWorkers ?? given?.num_workers)
+  } catch (error) {
+    problems.push({ path: 'num_workers', message: (error as Error).message })
+  }
+  const conf = given?.services?.[0]?.conf
+  if (conf) problems.push(...evaluate(conf, 'services[0].conf', undefined, workers).problems)
   if (problems.length > 0) throw new ConfigError(problems)
-  return file as ConfigFile
+  return { ...(file as ConfigFile), num_workers: workers }
 }
 
 /** Paths of values that must not be shown. */

@@ -68,9 +68,8 @@ function allowed(schema: Record<string, unknown>): string {
   const { type, pattern, minLength, minItems = 0, maxItems, minimum, maximum } = schema
   if (Array.isArray(schema.anyOf)) return schema.anyOf.map(allowed).join(', or ')
   if (Array.isArray(schema.enum)) return schema.enum.map(value => JSON.stringify(value)).join(' or ')
-  if ('const' in schema)
-    return `${JSON.stringify(schema.const)}${schema.const === 0 ? ' (one process serves; run more of them)' : ''}`
   if (pattern === size.pattern) return 'a number of bytes, or a size such as "10mb"'
+  if (Array.isArray(type)) return type.map(one => allowed({ ...schema, type: one })).join(', or ')
   if (type === 'array') {
     if (maxItems === undefined) return minItems ? 'a list that is not empty' : 'a list'
     return `a list of ${minItems === maxItems ? 'exactly' : 'at most'} ${maxItems}`

@@ -45,9 +45,16 @@ export class FileProducer implements Producer {
     this.#broken = broken
   }
 
-  /** Opens `path` for appending, creating it. `pretty` writes indented JSON over several lines. */
-  static async open(path: string, { pretty = false } = {}): Promise<FileProducer> {
+  /**
+   * Opens `path` for appending, creating it. `pretty` writes indented JSON over several lines. If several processes
+   * write, it must be a file. Each write to a file is appended as a whole, but long ones to a pipe are mixed.
+   */
+  static async open(path: string, { pretty = false, isShared = false } = {}): Promise<FileProducer> {
     const file = await openSink(path)
+    if (isShared && !(await stat(path)).isFile())
+      throw new Error(
+        `several workers would mix their lines in ${path}, which is not a file: set output_path to a file, or num_workers to 0`,
+      )
     return new FileProducer(path, file, pretty, await isCutOff(path))
   }
 

@@ -24,13 +24,13 @@ export function memoryLimit(
   return constrained && constrained < total ? constrained : undefined
 }
 
-/** Reduces bounds in proportion to a limit of memory, but keeps room for the largest body. */
-export function boundsWithin(limit: number, bounds: Bounds, maxBodySize: number): Bounds {
-  const room = (USED_SHARE * limit - BASE_BYTES) / BYTES_PER_BYTE
+/** Reduces bounds in proportion to a limit of memory, but keeps room for the largest body in each process. */
+export function boundsWithin(limit: number, bounds: Bounds, maxBodySize: number, processes = 1): Bounds {
+  const room = (USED_SHARE * limit - processes * BASE_BYTES) / BYTES_PER_BYTE
   const share = Math.min(1, Math.max(0, room / (bounds.max_bytes_in_flight + bounds.hasty_max_bytes)))
   const bytes = (bound: number) =>
-    share === 1 ? bound : Math.max(maxBodySize, Math.floor((bound * share) / MIB) * MIB)
-  const events = (bound: number) => Math.max(1000, Math.floor(bound * share))
+    share === 1 ? bound : Math.max(processes * maxBodySize, Math.floor((bound * share) / MIB) * MIB)
+  const events = (bound: number) => Math.max(processes * 1000, Math.floor(bound * share))
   return {
     max_bytes_in_flight: bytes(bounds.max_bytes_in_flight),
     max_events_in_flight: events(bounds.max_events_in_flight),
@@ -39,9 +39,9 @@ export function boundsWithin(limit: number, bounds: Bounds, maxBodySize: number)
   }
 }
 
-/** The memory that a process takes when its bounds are reached (bytes). */
-export function memoryAt({ max_bytes_in_flight, hasty_max_bytes }: Bounds): number {
-  return BASE_BYTES + BYTES_PER_BYTE * (max_bytes_in_flight + hasty_max_bytes)
+/** The memory that processes take when their bounds are reached (bytes). */
+export function memoryAt({ max_bytes_in_flight, hasty_max_bytes }: Bounds, processes = 1): number {
+  return processes * BASE_BYTES + BYTES_PER_BYTE * (max_bytes_in_flight + hasty_max_bytes)
 }
 
 export function inMiB(bytes: number): string {

@@ -73,6 +73,7 @@ export function keepAccounts(
     'When this process last stored an event of the stream, in Unix time; 0 if it never did',
     ['stream'],
     () => byStream(accounts.lastStored()),
+    'max',
   )
   const watched = (read: (of: { since: number; quietAfter: number }) => number) => () =>
     Array.from(accounts.watched, ([stream, of]): Reading => [{ stream }, read(of)])
@@ -81,12 +82,14 @@ export function keepAccounts(
     'Since when this process watches whether the stream is quiet, in Unix time',
     ['stream'],
     watched(({ since }) => since),
+    'min',
   )
   metrics.gauge(
     'eventgate_stream_quiet_after_seconds',
     'How long the stream may store no event',
     ['stream'],
     watched(({ quietAfter }) => quietAfter),
+    'max',
   )
   metrics.readCounter(
     'eventgate_experiment_events_total',

@@ -1,6 +1,6 @@
 import { DELIVERIES, type Delivery } from '../eventgate.js'
 import type { Health, HealthSources } from './health.js'
-import type { MetricSet, Reading } from './metric-set.js'
+import type { Fold, MetricSet, Reading } from './metric-set.js'
 
 /** Declares the metrics of the service's state, which is read when metrics are asked for. */
 export function registerGauges(
@@ -9,15 +9,20 @@ export function registerGauges(
   health: Health,
   version: string,
 ): void {
-  const plain = (name: string, help: string, read: () => number) =>
-    metrics.gauge(name, help, [], () => [[{}, read()]])
-  const byDelivery = (name: string, help: string, read: (delivery: Delivery) => number | undefined) =>
-    metrics.gauge(name, help, ['delivery'], () =>
-      DELIVERIES.flatMap((delivery): Reading[] => {
-        const value = read(delivery)
-        return value === undefined ? [] : [[{ delivery }, value]]
-      }),
-    )
+  const plain = (name: string, help: string, read: () => number, fold?: Fold) =>
+    metrics.gauge(name, help, [], () => [[{}, read()]], fold)
+  const byDelivery = (
+    name: string,
+    help: string,
+    read: (delivery: Delivery) => number | undefined,
+    fold?: Fold,
+  ) => {
+    const readings = (delivery: Delivery): Reading[] => {
+      const value = read(delivery)
+      return value === undefined ? [] : [[{ delivery }, value]]
+    }
+    metrics.gauge(name, help, ['delivery'], () => DELIVERIES.flatMap(readings), fold)
+  }
 
   const build = { version, node: process.versions.node }
   metrics.gauge(
@@ -25,8 +30,9 @@ export function registerGauges(
     'Always 1: its labels tell which version runs, on which Node',
     Object.keys(build),
     () => [[build, 1]],
+    'first',
   )
-  plain('eventgate_ready', 'Whether /_info/ready answers 200', () => (health.unreadiness ? 0 : 1))
+  plain('eventgate_ready', 'Whether /_info/ready answers 200', () => (health.unreadiness ? 0 : 1), 'min')
   plain('eventgate_connections', 'Open connections', () => connections.count)
   plain('eventgate_connections_limit', 'Maximum number of open connections', () => connections.limits.max)
   byDelivery('eventgate_in_flight_bytes', 'Bytes of requests in flight', of => admission.inFlight(of).bytes)
@@ -74,11 +80,17 @@ export function registerGauges(
       const known = state(of)
       return known && (known.notIdempotent === undefined ? 1 : 0)
     },
+    'min',
   )
-  byDelivery('eventgate_kafka_last_stored_age_seconds', 'Time since an event was stored', of => {
-    const ms = state(of)?.msSinceStored
-    return ms === undefined ? undefined : ms / 1000
-  })
+  byDelivery(
+    'eventgate_kafka_last_stored_age_seconds',
+    'Time since an event was stored',
+    of => {
+      const ms = state(of)?.msSinceStored
+      return ms === undefined ? undefined : ms / 1000
+    },
+    'min',
+  )
   const states = ['reachable', 'unreachable', 'untried'] as const
   metrics.gauge(
     'eventgate_kafka_brokers',
@@ -92,9 +104,10 @@ export function registerGauges(
           (state): Reading => [{ delivery, state }, brokers.filter(broker => broker.state === state).length],
         )
       }),
+    'max',
   )
 
-  plain('eventgate_schemas_held', 'Compiled schemas in memory', () => schemas.size)
+  plain('eventgate_schemas_held', 'Compiled schemas in memory', () => schemas.size, 'max')
   metrics.gauge(
     'eventgate_schema_repository_up',
     'Whether a schema repository answered when it was last asked',
@@ -103,6 +116,7 @@ export function registerGauges(
       schemas.repositories
         .filter(({ state }) => state !== 'untried')
         .map(({ address, state }): Reading => [{ repository: address }, state === 'reachable' ? 1 : 0]),
+    'min',
   )
   const { counts } = schemas
   const counted = (name: string, help: string, read: () => number) =>
@@ -130,20 +144,24 @@ export function registerGauges(
     'eventgate_stream_config_age_seconds',
     'Time since the stream configuration was last fetched',
     () => configs.ageSeconds,
+    'max',
   )
   plain(
     'eventgate_stream_config_ttl_seconds',
     'How often the stream configuration is fetched; 0 means only at the start',
     () => configs.ttlSeconds,
+    'max',
   )
   plain(
     'eventgate_stream_config_streams',
     'Streams in the stream configuration, including regular expressions',
     () => configs.table.size,
+    'max',
   )
   plain(
     'eventgate_stream_config_refused_streams',
     'Streams in the stream configuration that take no events, because of their name or their settings; the log says why',
     () => configs.table.refused,
+    'max',
   )
 }

@@ -67,6 +67,12 @@ export class Health {
     return { code: 'not_ready', reason: `no broker can be reached, and nothing was stored for ${seconds} s` }
   }
 
+  /** The state in two words. */
+  get condition(): { status: string; reason: string | undefined } {
+    const notReady = this.unreadiness
+    return { status: notReady?.code ?? 'ready', reason: notReady?.reason }
+  }
+
   get #kafka(): ProducerState[] {
     return DELIVERIES.flatMap(delivery => this.#sources.producers[delivery].state ?? [])
   }
@@ -84,12 +90,10 @@ export class Health {
   /** The whole state, for people and for programs that watch. */
   report(): object {
     const { connections, admission, schemas, configs, producers, accounts, spool } = this.#sources
-    const notReady = this.unreadiness
     const byDelivery = (of: (delivery: Delivery) => object) =>
       Object.fromEntries(DELIVERIES.map(delivery => [delivery, of(delivery)]))
     return {
-      status: notReady?.code ?? 'ready',
-      reason: notReady?.reason,
+      ...this.condition,
       uptime_seconds: Math.round((performance.now() - this.#since) / 1000),
       connections: { open: connections.count, bound: connections.limits.max },
       in_flight: byDelivery(delivery => {

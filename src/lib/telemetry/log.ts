@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { type LoggerOptions, pino } from 'pino'
 import type { Logging } from '../config/file.js'
 import { printable } from '../errors.js'
@@ -7,12 +8,13 @@ export type Log = pino.Logger
 
 const LEVELS = new Map(Object.entries(pino.levels.values).map(([name, value]) => [value, name as pino.Level]))
 
-/** JSON lines in the form that `logging.format` asks for. */
-export function makeLog(logging: Logging, name: string): Log {
+/** JSON lines in the form that `logging.format` asks for. Those of a worker have its number. */
+export function makeLog(logging: Logging, name: string, worker?: number): Log {
   const [stream] = logging.streams ?? []
   return pino(
     {
       name: logging.name ?? name,
+      ...(worker === undefined ? {} : { base: { pid: process.pid, hostname: hostname(), worker } }),
       level: stream?.level ?? logging.level ?? 'info',
       ...(logging.format === 'ecs' ? ECS : bunyan(stream?.named_levels ?? false)),
     },
@@ -45,11 +47,12 @@ const ECS: LoggerOptions = {
   timestamp: () => `,"@timestamp":"${new Date().toISOString()}"`,
   formatters: {
     level: label => ({ 'log.level': label }),
-    bindings: ({ pid, hostname, name }) => ({
+    bindings: ({ pid, hostname, name, worker }) => ({
       'ecs.version': '8.10.0',
       'service.name': name,
       'process.pid': pid,
       'host.hostname': hostname,
+      ...(worker === undefined ? {} : { 'eventgate.worker': worker }),
     }),
     log: toEcs,
   },

@@ -6,6 +6,15 @@ export type Labels = Readonly<Record<string, string>>
 /** A value of a metric that is read when metrics are asked for. */
 export type Reading = readonly [labels: Labels, value: number]
 
+/** How the values of several workers become one: a bound or an amount is a sum, a state that of the worst. */
+export type Fold = 'sum' | 'min' | 'max' | 'first'
+
+/** The value of the label `service`. Null if the environment says that Prometheus adds it by itself. */
+export function serviceLabel(metrics: unknown, name: string): string | null {
+  if (process.env.METRICS_SERVICE_LABEL_ENABLED === 'false') return null
+  return [(metrics ?? []) as { name?: string }[]].flat().find(({ name }) => name !== undefined)?.name ?? name
+}
+
 /** The metrics of one service. Each is declared in one call, with its name, what it tells, and its labels. */
 export class MetricSet {
   readonly #registry: Registry
@@ -27,8 +36,14 @@ export class MetricSet {
     this.#register('counter', name, help, labels, read)
   }
 
-  gauge(name: string, help: string, labels: readonly string[], read: () => Iterable<Reading>): void {
-    this.#register('gauge', name, help, labels, read)
+  gauge(
+    name: string,
+    help: string,
+    labels: readonly string[],
+    read: () => Iterable<Reading>,
+    fold?: Fold,
+  ): void {
+    this.#register('gauge', name, help, labels, read, fold)
   }
 
   #register(
@@ -37,15 +52,16 @@ export class MetricSet {
     help: string,
     labels: readonly string[],
     read: () => Iterable<Reading>,
+    aggregator: Fold = 'sum',
   ): void {
     const service = this.#service
     const { labelNames } = this.#options(name, help, labels)
     // Those of prom-client make a key of the labels of each value: too slow for thousands of streams.
     const metric = {
-      ...{ name, help, type, labelNames, aggregator: 'sum' },
+      ...{ name, help, type, labelNames, aggregator },
       async get() {
         const values = Array.from(read(), ([own, value]) => ({ labels: { ...service, ...own }, value }))
-        return { ...{ name, help, type, aggregator: 'sum' }, values }
+        return { ...{ name, help, type, aggregator }, values }
       },
       reset() {},
     }

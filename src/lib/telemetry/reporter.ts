@@ -229,4 +229,7 @@ const MISNAMED = [
 export function collectProcessMetrics(register: Registry): void {
   collectDefaultMetrics({ register })
   for (const name of MISNAMED) register.removeSingleMetric(name)
+  // An average over workers would hide the one that is slow.
+  for (const metric of register.getMetricsAsArray())
+    if ((metric.aggregator as string) === 'average') Object.assign(metric, { aggregator: 'max' })
 }

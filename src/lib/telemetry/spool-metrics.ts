@@ -1,6 +1,6 @@
 import { DELIVERIES, type Delivery } from '../eventgate.js'
 import type { SpoolState } from '../spool/spool.js'
-import type { MetricSet } from './metric-set.js'
+import type { Fold, MetricSet } from './metric-set.js'
 
 const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]
 
@@ -27,8 +27,8 @@ export interface SpoolCounts {
 
 /** Declares the metrics of a spool. `state` is read when metrics are asked for. */
 export function makeSpoolMetrics(metrics: MetricSet, state: () => SpoolState): SpoolCounts {
-  const gauge = (name: string, help: string, read: (state: SpoolState) => number) =>
-    metrics.gauge(name, help, [], () => [[{}, read(state())]])
+  const gauge = (name: string, help: string, read: (state: SpoolState) => number, fold?: Fold) =>
+    metrics.gauge(name, help, [], () => [[{}, read(state())]], fold)
   gauge('eventgate_spool_bytes', 'Size of everything in the directory of the spool', ({ bytes }) => bytes)
   gauge('eventgate_spool_limit_bytes', 'Maximum size of the spool', ({ maxBytes }) => maxBytes)
   gauge('eventgate_spool_waiting_events', 'Events in the spool that wait for Kafka', ({ events }) => events)
@@ -36,14 +36,18 @@ export function makeSpoolMetrics(metrics: MetricSet, state: () => SpoolState): S
     'eventgate_spool_oldest_age_seconds',
     'Time since the oldest event that waits was spooled (0: no event waits)',
     ({ oldestAt }) => (oldestAt === undefined ? 0 : Math.max(0, Date.now() - oldestAt) / 1000),
+    'max',
   )
   gauge(
     'eventgate_spool_dead_letter_events',
     'Events in the spool that Kafka refused for good',
     ({ deadLetters }) => deadLetters,
   )
-  gauge('eventgate_spool_broken', 'Whether the spool takes no events; the log says why', ({ broken }) =>
-    broken === undefined ? 0 : 1,
+  gauge(
+    'eventgate_spool_broken',
+    'Whether the spool takes no events; the log says why',
+    ({ broken }) => (broken === undefined ? 0 : 1),
+    'max',
   )
   const spooled = metrics.counter('eventgate_spool_written_total', 'Events written to the spool', [
     'delivery',

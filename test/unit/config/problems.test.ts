@@ -11,12 +11,12 @@ test('every problem is named at once, with its path, its value and what is allow
     schema_base_uris: 'x',
     test_events: [1],
   }
-  const problems = problemsIn(conf, { num_workers: 2, colour: 'red', logging: { level: 'loud' } })
+  const problems = problemsIn(conf, { num_workers: true, colour: 'red', logging: { level: 'loud' } })
   assert.deepEqual(
     new Map(problems.map(({ path, message }) => [path, message])),
     new Map([
       ['the file', 'has no option "colour"'],
-      ['num_workers', 'must be 0 (one process serves; run more of them), not 2'],
+      ['num_workers', 'must be an integer, or text, not true'],
       ['logging.level', 'must be "trace" or "debug" or "info" or "warn" or "error" or "fatal", not "loud"'],
       ['services[0].conf', 'has no option "max_body_sise"; did you mean "max_body_size"?'],
       ['services[0].conf.port', 'must be an integer from 0 to 65535, not "80"'],

@@ -22,7 +22,7 @@ test('/_info says what the service is, and how it is', async t => {
   let notReady: NotReady | undefined
   const health = { notReady: () => notReady, report: () => ({ uptime_seconds: 5 }) } as unknown as Health
   const web = express()
-  for (const route of infoRoutes(info, health, responder)) mount(web, route, responder)
+  for (const route of infoRoutes(info, health, responder, undefined)) mount(web, route, responder)
   const url = await serve(t, web)
   const at = async (path: string) => (await send(url + path)).json()
 
@@ -39,4 +39,16 @@ test('/_info says what the service is, and how it is', async t => {
   assert.equal((await send(`${url}/_info/live`)).status, 200, 'a restart would not help')
   const report = await send(`${url}/_info/health`)
   assert.deepEqual([report.json(), report.headers['cache-control']], [{ uptime_seconds: 5 }, 'no-store'])
+})
+
+test('the health of a worker has its number, and the state of all', async t => {
+  const connections = new Connections({ max: 10, maxAgeMs: 0 })
+  const responder = new Responder({ cors: false, csp: false, readTimeoutMs: 1000 }, connections)
+  const health = { report: () => ({ status: 'ready' }) } as unknown as Health
+  const workers = [0, 1].map(worker => ({ worker, pid: 7, status: 'ready', uptime_seconds: 1, restarts: 0 }))
+  const web = express()
+  const member = { report: async () => ({ worker: 1, workers }) }
+  for (const route of infoRoutes(info, health, responder, member)) mount(web, route, responder)
+  const report = await send(`${await serve(t, web)}/_info/health`)
+  assert.deepEqual(report.json(), { status: 'ready', worker: 1, workers })
 })

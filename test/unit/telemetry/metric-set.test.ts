@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Registry } from 'prom-client'
-import { MetricSet, PairCounter } from '#src/lib/telemetry/metric-set.js'
+import { MetricSet, PairCounter, serviceLabel } from '#src/lib/telemetry/metric-set.js'
 
 async function samplesOf(registry: Registry): Promise<string[]> {
   return (await registry.metrics()).split('\n').filter(line => line !== '' && !line.startsWith('#'))
@@ -50,4 +50,14 @@ test('a pair counter counts by both labels', () => {
       ['b', 'y', 0],
     ],
   )
+})
+
+test('the label `service` is the name of the metrics, else of the service, unless Prometheus adds one', t => {
+  t.after(() => {
+    delete process.env.METRICS_SERVICE_LABEL_ENABLED
+  })
+  assert.equal(serviceLabel([{ name: 'my-metrics' }], 'my-gate'), 'my-metrics')
+  assert.equal(serviceLabel(undefined, 'my-gate'), 'my-gate')
+  process.env.METRICS_SERVICE_LABEL_ENABLED = 'false'
+  assert.equal(serviceLabel([{ name: 'my-metrics' }], 'my-gate'), null)
 })

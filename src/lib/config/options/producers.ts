@@ -21,7 +21,7 @@ export interface GivenSpool {
 }
 
 /** Four segments of 64 MiB: one to write, one to drain, one for hasty events, one to rewrite a segment. */
-const MIN_SPOOL_BYTES = 4 * 64 * 2 ** 20
+export const MIN_SPOOL_BYTES = 4 * 64 * 2 ** 20
 
 /** Options of where events are stored. */
 export const PRODUCER_OPTIONS = {
