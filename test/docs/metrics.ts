@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import { pino } from 'pino'
 import { Registry } from 'prom-client'
-import type { SpoolState } from '#src/lib/spool/spool.js'
+import type { SpoolState } from '#src/lib/spool/observer.js'
 import { ByPattern } from '#src/lib/streams/by-pattern.js'
 import type { Health, HealthSources } from '#src/lib/telemetry/health.js'
 import { MetricSet } from '#src/lib/telemetry/metric-set.js'

@@ -1,47 +1,30 @@
-import { GateError } from '../errors.js'
+import type { Delivery } from '../eventgate.js'
+import { Attempts } from './attempts.js'
+import { recordBytes } from './codec.js'
+import { DeadLetters } from './dead-letters.js'
 import type { Disk } from './disk.js'
+import { Journal } from './journal.js'
+import { type Entry, runsOf } from './journal-entries.js'
+import { Log } from './log.js'
+import { Index } from './log-index.js'
+import { Maintenance } from './maintenance.js'
+import type { SpoolClock, SpoolObserver, SpoolState } from './observer.js'
+import { Reader } from './pass.js'
 import type { Attempt, Place, SpoolRecord, StoredRecord, Unit } from './record.js'
-import { type Phase, Units } from './units.js'
+import { checkFormat, type Recovered, recover, repair } from './recovery.js'
+import type { Segment } from './segment.js'
+import { Tail } from './tail.js'
+import type { Phase } from './units.js'
 
 export interface SpoolSettings {
-  /** All that the directory may hold. */
+  /** All that the directory may hold. Room for one segment is kept free, to write others anew. */
   readonly maxBytes: number
+  readonly segmentBytes?: number
 }
 
-/** Time, as the spool sees it; a test brings its own. */
-export interface SpoolClock {
-  /** Milliseconds of a clock that never goes back. */
-  now(): number
-  /** Calls back once, at `time` or soon after; the answer cancels. */
-  at(time: number, callback: () => void): () => void
-  /** Milliseconds since the epoch. */
-  wall(): number
-}
-
-/** Told of what happens; none of it changes anything. */
-export interface SpoolObserver {
-  /** Events were written and synced together. */
-  synced?(ms: number, records: number, bytes: number): void
-  /** Something works again, or less well, and this says what an operator can do. */
-  trouble?(message: string): void
-  /** Events that were promised cannot be read any more. */
-  damaged?(records: number, message: string): void
-}
-
-/** What there is to tell of a spool. */
-export interface SpoolState {
-  /** All that the directory holds. */
-  readonly bytes: number
-  readonly maxBytes: number
-  /** Events that are neither in Kafka nor refused for good, of which one was spooled first at this time (since the epoch). */
-  readonly events: number
-  readonly oldestAt: number | undefined
-  readonly streams: ReadonlyMap<string, number>
-  /** Events in the dead-letter files. */
-  readonly deadLetters: number
-  /** Why it takes no events; undefined if it does. */
-  readonly broken: string | undefined
-}
+const SEGMENT_BYTES = 64 * 1024 * 1024
+/** The part of it that hasty events may use. */
+const HASTY_SHARE = 4
 
 /** Events on disk that wait for Kafka. It knows nothing of Kafka, nor of who brings the events. */
 export class Spool {
@@ -49,53 +32,126 @@ export class Spool {
   onDrained: (unit: Unit) => void = () => {}
   /** Called when there is something new to read. */
   onSpooled: () => void = () => {}
-  readonly #units = new Units(unit => this.onDrained(unit))
-  readonly #records = new Map<number, StoredRecord>()
-  readonly #taken = new Set<number>()
-  #next = 0
+  readonly #index: Index
+  readonly #segmentBytes: number
+  readonly #journal: Journal
+  readonly #attempts: Attempts
+  readonly #tail: Tail
+  readonly #log: Log
+  readonly #reader: Reader
+  readonly #maintenance: Maintenance
+  readonly #deadLetters: DeadLetters
+  #deadLettersCount: number
+  #segmentsBytes = 0
 
   private constructor(
     readonly settings: SpoolSettings,
+    readonly disk: Disk,
     readonly clock: SpoolClock,
     readonly observer: SpoolObserver,
-  ) {}
+    index: Index,
+    { segments, garbage, done, inDoubt, next, deadLetters, files }: Recovered,
+    readonly unlock: () => void,
+  ) {
+    const trouble = (message: string) => observer.trouble?.(message)
+    const damaged = (records: number, { name }: Segment) =>
+      this.#damaged(records, `${records} events of ${name} are damaged`)
+    this.#segmentBytes = settings.segmentBytes ?? SEGMENT_BYTES
+    this.#index = index
+    index.adopt(segments, done)
+    index.units.onDrained = unit => this.onDrained(unit)
+    this.#journal = new Journal(disk, clock, () => this.#snapshot(), trouble)
+    this.#attempts = new Attempts(this.#journal, inDoubt)
+    for (const { records } of inDoubt) for (const { position } of records) index.taken.add(position)
+    this.#tail = new Tail(this.#segmentBytes, disk, index, this.#journal, next, {
+      trouble,
+      left: () => this.#changed(),
+    })
+    this.#log = new Log(this.#tail, clock, index, observer, () => this.#changed())
+    this.#reader = new Reader(index, disk, { damaged, missing: segment => this.#missing(segment) })
+    this.#maintenance = new Maintenance(
+      this.#segmentBytes,
+      disk,
+      clock,
+      index,
+      this.#journal,
+      garbage,
+      () => this.#tail.segment,
+      { trouble, damaged, changed: () => this.#measure() },
+    )
+    const letters = files.filter(({ name }) => DeadLetters.has(name))
+    this.#deadLetters = new DeadLetters(
+      disk,
+      letters.reduce((sum, { bytes }) => sum + bytes, 0),
+      letters.map(({ name }) => name),
+    )
+    this.#deadLettersCount = deadLetters
+  }
 
-  /** Opens a directory, and finds what earlier processes left in it. Rejects if it cannot be used; then it is untouched. */
+  /** Opens a directory, and finds what earlier processes left in it. Rejects if it cannot be used. */
   static async open(
     settings: SpoolSettings,
-    _disk: Disk | undefined,
+    disk: Disk,
     clock: SpoolClock,
     observer: SpoolObserver = {},
   ): Promise<Spool> {
-    return new Spool(settings, clock, observer)
+    await checkFormat(disk)
+    const unlock = await disk.lock()
+    try {
+      const index = new Index()
+      const recovered = await recover(disk, index.units)
+      await repair(disk, recovered.segments)
+      const spool = new Spool(settings, disk, clock, observer, index, recovered, unlock)
+      await spool.#journal.begin()
+      for (const { records, message } of recovered.losses) spool.#damaged(records, message)
+      spool.#changed()
+      return spool
+    } catch (error) {
+      unlock()
+      throw error
+    }
   }
 
   /** Events that are not done; if there are none there is nothing to ask. */
   get size(): number {
-    return this.#units.size
+    return this.#index.units.size
   }
 
   get state(): SpoolState {
-    const first = this.#records.values().next().value
+    const { units, segments } = this.#index
     return {
-      bytes: 0,
+      bytes: this.#bytes,
       maxBytes: this.settings.maxBytes,
-      events: this.size,
-      oldestAt: first?.spooledAt,
-      streams: this.#units.streams,
-      deadLetters: 0,
-      broken: undefined,
+      events: units.size,
+      oldestAt: segments.find(({ undone }) => undone > 0)?.oldestAt,
+      streams: units.streams,
+      deadLetters: this.#deadLettersCount,
+      broken: this.#log.broken,
     }
+  }
+
+  /** Where the last pass ended. A later one may go on from there. */
+  get passed(): number {
+    return this.#reader.passed
   }
 
   /** Whether an event of this partition must go through the spool. −1: its partition is not known. */
   phase(topic: string, partition: number): Phase {
-    return this.#units.phase(topic, partition)
+    return this.#index.units.phase(topic, partition)
   }
 
   /** Events of exactly this unit that are not done. */
   undone(topic: string, partition: number): number {
-    return this.#units.undone(topic, partition)
+    return this.#index.units.undone(topic, partition)
+  }
+
+  /** Whether it would take an event of so many bytes now. */
+  accepts(delivery: Delivery, bytes = 0): boolean {
+    const { maxBytes } = this.settings
+    if (!this.#log.takes(delivery, bytes)) return false
+    if (this.#bytes + this.#log.waitingBytes + bytes + this.#segmentBytes > maxBytes) return false
+    const hastyBytes = this.#index.hastyBytes + this.#log.waitingHastyBytes + bytes
+    return delivery === 'guaranteed' || hastyBytes * HASTY_SHARE <= maxBytes
   }
 
   /**
@@ -104,72 +160,137 @@ export class Spool {
    * It is not written after `deadline`, by the clock.
    */
   append(record: SpoolRecord, deadline = Infinity): Promise<void> | undefined {
-    if (deadline < this.clock.now())
-      return Promise.reject(new GateError('deadline_not_stored', 'the event came too late'))
-    const position = this.#next++
-    const value = Buffer.from(record.value)
-    this.#records.set(position, {
-      ...record,
-      value,
-      position,
-      spooledAt: this.clock.wall(),
-      bytes: value.length,
-    })
-    this.#units.add(record)
-    return Promise.resolve().then(() => this.onSpooled())
+    const { delivery } = record
+    const bytes = recordBytes(record)
+    return this.accepts(delivery, bytes) ? this.#log.append(record, bytes, deadline) : undefined
   }
 
   /**
    * Reads what is synced and not done, in order, in chunks, up to the newest. What it answers is taken: other passes
-   * leave it out until `release`. Units that are `blocked` are left out.
+   * leave it out until `release`. Units that are `blocked` are left out. `from`: what an earlier pass has read is too.
    */
-  async *pass(blocked: (unit: Unit) => boolean): AsyncGenerator<StoredRecord[]> {
-    for (const [position, record] of this.#records) {
-      if (this.#taken.has(position) || blocked(record)) continue
-      this.#taken.add(position)
-      yield [record]
-    }
+  pass(blocked: (unit: Unit) => boolean, from = 0): AsyncGenerator<StoredRecord[]> {
+    return this.#reader.pass(blocked, from)
   }
 
   /** The drain does not send them now: a later pass has them again. */
   release(records: readonly Place[]): void {
-    for (const { position } of records) this.#taken.delete(position)
+    for (const { position } of records) this.#index.taken.delete(position)
   }
 
   /** Resolves once it is on disk that these batches are about to be sent. Free for what was journaled already. */
-  async journal(_attempts: readonly Attempt[]): Promise<void> {}
+  journal(attempts: readonly Attempt[]): Promise<void> {
+    return this.#attempts.begin(attempts)
+  }
 
   /** It is in Kafka. */
   done(record: Place): void {
-    this.#taken.delete(record.position)
-    if (this.#records.delete(record.position)) this.#units.remove(record)
+    if (!this.#markDone(record) || this.#attempts.done(record)) return
+    this.#journal.note({ kind: 'gone', dead: false, ...runsOf(record.topic, [record]) })
   }
 
   /** It is refused for good: resolves when it is among the dead letters. Rejects if it cannot be; then it is not done. */
-  async refuse(record: StoredRecord, _reason: string): Promise<void> {
-    this.done(record)
+  async refuse(record: StoredRecord, reason: string): Promise<void> {
+    await this.#deadLetters.add(record, reason)
+    if (!this.#markDone(record)) return
+    this.#deadLettersCount++
+    this.#attempts.refused(record)
+    this.#journal.note({ kind: 'gone', dead: true, ...runsOf(record.topic, [record]) })
   }
 
   /** What an earlier process was sending when it ended; to be sent again first, unchanged. */
   get inDoubt(): readonly Attempt[] {
-    return []
+    return this.#attempts.inDoubt
   }
 
   /** The records of an attempt in doubt, in its order; undefined if they cannot all be read any more. */
-  async recordsOf(_attempt: Attempt): Promise<StoredRecord[] | undefined> {
-    return undefined
+  recordsOf({ records }: Attempt): Promise<StoredRecord[] | undefined> {
+    return this.#reader.records(records.map(({ position }) => position))
   }
 
   /** It is not known whether brokers have stored this attempt, and never will be: its records are sent as any others. */
   forget(attempt: Attempt): void {
+    this.#attempts.forget(attempt)
     this.release(attempt.records)
   }
 
   /** New events of the unit go to Kafka again. They wait in the sender until its last ones here are done. */
   handOver(unit: Unit): void {
-    this.#units.handOver(unit)
+    this.#index.units.handOver(unit)
   }
 
   /** Takes nothing more; resolves when all it has taken is synced or refused, and the directory is free. */
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#maintenance.close()
+    await this.#log.close()
+    await this.#deadLetters.close()
+    await this.#journal.close()
+    this.unlock()
+  }
+
+  get #bytes(): number {
+    return this.#segmentsBytes + this.#journal.bytes + this.#deadLetters.bytes + this.#maintenance.bytes
+  }
+
+  #markDone(record: Place): boolean {
+    const { taken, units } = this.#index
+    taken.delete(record.position)
+    const segment = this.#index.markDone(record)
+    if (!segment) return false
+    if (units.size === 0) this.#log.retire()
+    const { undone, records } = segment
+    if (undone === 0 || undone === records >> 1) this.#maintenance.wake()
+    return true
+  }
+
+  #measure(): void {
+    this.#segmentsBytes = this.#index.segments.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+
+  #changed(): void {
+    this.#measure()
+    this.#maintenance.wake()
+    this.onSpooled()
+  }
+
+  #missing(segment: Segment): void {
+    const { undone, base } = segment
+    this.#index.replace([segment], undefined)
+    this.#tail.abandon(segment)
+    this.#journal.note({ kind: 'removed', base })
+    this.#damaged(undone, `${segment.name} is missing, with ${undone} events`)
+  }
+
+  #damaged(records: number, message: string): void {
+    this.observer.damaged?.(
+      records,
+      `${this.disk.name}: ${message}. Check the disk, and who else writes to the directory`,
+    )
+  }
+
+  /** What the entries of the journal amount to. */
+  #snapshot(): Entry[] {
+    const { segments, done } = this.#index
+    return [
+      { kind: 'begin', next: this.#tail.next, deadLetters: this.#deadLettersCount },
+      ...this.#maintenance.removed.map(base => ({ kind: 'removed', base }) as const),
+      ...segments.map(({ base, end, generation, counts }): Entry => {
+        const counted = [...counts].filter(([, count]) => count.done > 0)
+        return {
+          kind: 'state',
+          base,
+          generation,
+          done: counted.length > 0 ? done.export(base, end) : [],
+          counts: counted.map(([{ topic, partition, stream, delivery }, count]) => [
+            topic,
+            partition,
+            stream,
+            delivery,
+            count.done,
+          ]),
+        }
+      }),
+      ...this.#attempts.entries,
+    ]
+  }
 }

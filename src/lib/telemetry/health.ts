@@ -3,7 +3,7 @@ import type { Admission } from '../http/admission.js'
 import type { Connections } from '../http/connections.js'
 import type { Producer, ProducerState } from '../producers/producer.js'
 import type { SchemaRepository } from '../schemas/repository.js'
-import type { SpoolState } from '../spool/spool.js'
+import type { SpoolState } from '../spool/observer.js'
 import type { StreamConfigs } from '../streams/config-source.js'
 import type { StreamAccounts } from './accounts.js'
 

@@ -1,5 +1,5 @@
 import { DELIVERIES, type Delivery } from '../eventgate.js'
-import type { SpoolState } from '../spool/spool.js'
+import type { SpoolState } from '../spool/observer.js'
 import type { Fold, MetricSet } from './metric-set.js'
 
 const SYNC_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5]

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Registry } from 'prom-client'
-import type { SpoolState } from '#src/lib/spool/spool.js'
+import type { SpoolState } from '#src/lib/spool/observer.js'
 import { MetricSet } from '#src/lib/telemetry/metric-set.js'
 import { makeSpoolMetrics } from '#src/lib/telemetry/spool-metrics.js'
 
