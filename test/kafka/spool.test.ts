@@ -7,13 +7,18 @@ import type { Verdict } from '../reliability/load.js'
 type Request = [verdict: Verdict, sentAt: number, answeredAt: number, delivery?: Delivery]
 
 /** What the books say of requests with an event each, all of one stream, when Kafka has these events in this order. */
-function books(requests: readonly Request[], stored: readonly number[], killedAt: number[] = []): KeyedBooks {
+function books(
+  requests: readonly Request[],
+  stored: readonly number[],
+  killedAt: number[] = [],
+  cutAt?: number,
+): KeyedBooks {
   const load = new KeyedLoad(['s'])
   for (const [verdict, sentAt, answeredAt, delivery = 'guaranteed'] of requests)
     load.settle(load.begin(delivery, 1, sentAt), answeredAt, 1, [verdict])
   const audit = new KeyedAudit(load)
   for (const n of stored) audit.add(String(n), 'here')
-  return audit.balance(killedAt, 100)
+  return audit.balance(killedAt, 100, cutAt)
 }
 
 /** What of it is not as it must be. */
@@ -59,5 +64,12 @@ test('the books of keys: the second of a key, sent after the first was answered,
 test('the books of keys: a hasty event may be lost shortly before a kill', () => {
   const lost = (sentAt: number) => books([['accepted', sentAt, sentAt + 1, 'hasty']], [], [1000]).hasty
   assert.deepEqual([lost(950).lostByKill, lost(950).lost], [1, 0])
+  const cut = (sentAt: number, killedAt: number[]) => {
+    const audit = books([['accepted', sentAt, sentAt + 1, 'hasty']], [], killedAt, 500).hasty
+    return [audit.inDoubt, audit.lost]
+  }
+  assert.deepEqual(cut(450, [1000]), [1, 0], 'in doubt at the cut')
+  assert.deepEqual(cut(450, []), [0, 1])
+  assert.deepEqual(cut(510, [1000]), [0, 1])
   for (const sentAt of [800, 1001]) assert.deepEqual([lost(sentAt).lostByKill, lost(sentAt).lost], [0, 1])
 })

@@ -151,7 +151,8 @@ export interface KeyedBooks {
   /** Records that nobody sent: must be 0. */
   foreign: number
   unknownStored: number
-  hasty: { accepted: number; stored: number; lostByKill: number; lost: number }
+  /** `inDoubt`: their attempt was open when Kafka went away, and their gate was killed before it knew more. */
+  hasty: { accepted: number; stored: number; lostByKill: number; inDoubt: number; lost: number }
   /** Guaranteed ones that a living gate refused (503), and those of unknown fate, each with when it was sent. */
   refused: number
   unknownAt: number[]
@@ -197,10 +198,14 @@ export class KeyedAudit {
     this.#latest.set(of, Math.max(latest, event.sentAt))
   }
 
-  /** `killedAt`: when gates were killed; what hasty events were in memory then, for `memoryMs`, is lost. */
-  balance(killedAt: readonly number[], memoryMs: number): KeyedBooks {
+  /**
+   * `killedAt`: when gates were killed. Hasty events that were in memory then, for `memoryMs`, are lost. So are those
+   * whose attempt was open at `cutAt`, when Kafka went away, in the gate that is killed next.
+   */
+  balance(killedAt: readonly number[], memoryMs: number, cutAt = Infinity): KeyedBooks {
     const verdicts: Record<string, number> = {}
-    const hasty = { accepted: 0, stored: 0, lostByKill: 0, lost: 0 }
+    const hasty = { accepted: 0, stored: 0, lostByKill: 0, inDoubt: 0, lost: 0 }
+    const isKilledLater = killedAt.some(at => at > cutAt)
     const books = {
       ...{ spooled: 0, missing: 0, twice: 0, denied: 0, unknownStored: 0, refused: 0 },
       unknownAt: [] as number[],
@@ -227,6 +232,7 @@ export class KeyedAudit {
       hasty.accepted++
       if (times > 0) hasty.stored++
       else if (killedAt.some(at => sentAt <= at && sentAt > at - memoryMs)) hasty.lostByKill++
+      else if (isKilledLater && sentAt > cutAt - memoryMs && sentAt <= cutAt) hasty.inDoubt++
       else {
         hasty.lost++
         this.#suspect('hasty, lost', n, '')

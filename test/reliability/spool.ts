@@ -195,7 +195,7 @@ export async function run(say: (line: string) => void, options: SpoolOptions = {
       await gates.end()
       await kafka.whenInSync(TOPICS)
       say('reading Kafka back')
-      const books = (await audit(kafka, TOPICS, load)).balance(watch.killedAt, IN_MEMORY_MS)
+      const books = (await audit(kafka, TOPICS, load)).balance(watch.killedAt, IN_MEMORY_MS, away)
       for (const suspect of books.suspects) say(`to be explained: ${JSON.stringify(suspect)}`)
       const exit = gates.lives.at(-1)?.exitCode
       return report({
@@ -295,6 +295,7 @@ function report(run: Outcome): Result {
     ['guaranteed, answered 202 because of events on disk', books.spooled],
     ['hasty, answered 202 / in Kafka', `${hasty.accepted} / ${hasty.stored}`],
     [`hasty, lost by \`kill -9\` within ${IN_MEMORY_MS} ms before`, hasty.lostByKill],
+    ['hasty, in doubt when Kafka went away, and lost by the first `kill -9`', hasty.inDoubt],
     ['**hasty, lost otherwise**', hasty.lost],
     ['counted as possibly twice', watch.twicePossibly],
     ['most events that waited in the spool', waiting],
