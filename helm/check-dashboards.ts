@@ -22,6 +22,7 @@ const TRAFFIC_MS = 20_000
 /** Values of the dashboards' variables. */
 const VARIABLES: [string, string][] = [
   ['$__rate_interval', '10s'],
+  ['$__range', '10s'],
   ['$namespace', '.*'],
   ['$service', '.*'],
   ['$stream', '.*'],

@@ -8,12 +8,17 @@ export function trafficConf(streamConfig: string): Record<string, unknown> {
     stream_config_ttl: 5,
     error_stream: 'eventgate.error.validation',
     test_events: [testEvent()],
+    transforms: ['testKitchen'],
   }
 }
 
 /** Its stream configuration. */
 export const TRAFFIC_STREAMS = {
-  'eventgate.test.event': { schema_title: 'test/event' },
+  'eventgate.test.event': {
+    schema_title: 'test/event',
+    producers: { eventgate: { quiet_after: '1h', histograms: true } },
+  },
+  'eventgate.test.another': { schema_title: 'test/event' },
   'eventgate.error.validation': { schema_title: 'error' },
 }
 
@@ -22,7 +27,8 @@ export async function traffic(service: Service): Promise<void> {
   const many = Array.from({ length: 20 }, () => testEvent())
   await Promise.all([
     service.post(many),
-    service.post(testEvent()),
+    service.post(testEvent({ dt: '2026-01-01T00:00:00Z', instrument_name: 'buttons' })),
+    service.post(testEvent({ meta: { stream: 'eventgate.test.another' }, dt: '2026-01-01T00:00:00Z' })),
     service.post(many, { query: '?hasty' }),
     // Rejected, with error events.
     service.post([testEvent({ test: 1 }), testEvent()]),

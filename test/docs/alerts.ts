@@ -14,9 +14,17 @@ export interface AlertRule {
   annotations: Record<string, string>
 }
 
-/** The alerts that the chart brings. */
-export const alertRules = yamlsIn(ALERTS).flatMap(name => {
-  const { groups } = load(readFileSync(join(ALERTS, name), 'utf8')) as { groups: { rules: AlertRule[] }[] }
-  // Rules that record have no `alert`.
-  return groups.flatMap(group => group.rules).filter(({ alert }) => alert !== undefined)
+export interface RecordingRule {
+  record: string
+  expr: string
+}
+
+/** The rules that the chart brings, also those that record. */
+export const rules = yamlsIn(ALERTS).flatMap(name => {
+  const { groups } = load(readFileSync(join(ALERTS, name), 'utf8')) as {
+    groups: { rules: (AlertRule | RecordingRule)[] }[]
+  }
+  return groups.flatMap(group => group.rules)
 })
+
+export const alertRules = rules.filter(rule => 'alert' in rule)

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { queries } from '../../helm/dashboards.js'
 import { metricsIn } from '../../helm/names.js'
 import { TRAFFIC_STREAMS, traffic, trafficConf } from '../../helm/traffic.js'
-import { alertRules } from '../docs/alerts.js'
+import { rules } from '../docs/alerts.js'
 import { eventually, freePort, samples } from '../support/http.js'
 import { anyKafka, topicName } from '../support/kafka.js'
 import { startService, temporary } from '../support/service.js'
@@ -22,11 +22,12 @@ test('every metric that rules and dashboards name is there, in a service with Ka
       ...trafficConf(streams),
       topic_prefix: `${topicName('alerts')}.`,
       kafka: { conf: { 'metadata.broker.list': kafka.bootstrap } },
+      spool: { directory: join(temporary(t), 'spool') },
     },
     { metrics: { type: 'prometheus', port } },
   )
   await traffic(service)
-  const exprs = [...alertRules, ...queries()].map(({ expr }) => expr)
+  const exprs = [...rules, ...queries()].map(({ expr }) => expr)
   const wanted = new Set(exprs.flatMap(metricsIn))
   assert.ok(wanted.size > 40)
   await eventually(async () => {
