@@ -12,6 +12,13 @@ export interface Origin {
   readonly spool?: boolean | undefined
 }
 
+/** A batch that an earlier process has sent to this partition, and may have stored. */
+export interface Resumed {
+  readonly partition: number
+  readonly identity: Identity
+  readonly records: readonly Pending[]
+}
+
 /** One event, from its acceptance to its outcome. */
 export interface Pending extends RecordData {
   /** When it is answered at the latest, by the sender's clock. Not in the order of acceptance: requests have their own. */
@@ -27,6 +34,8 @@ export interface Pending extends RecordData {
   readonly patience: number
   /** Whether it has its outcome. It may still be part of a batch that is on its way. */
   settled: boolean
+  /** The batch that it begins, if an earlier process has sent that. */
+  resumes?: Resumed
   resolve: (how?: 'spooled') => void
   reject: (error: GateError) => void
 }

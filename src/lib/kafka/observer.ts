@@ -6,6 +6,8 @@ export interface SenderObserver {
   sent?(batches: number, events: number, bytes: number): void
   /** A request with these batches begins. What this answers is called at its end, with what was wrong with it. */
   begin?(batches: readonly Batch[]): ((problem?: string) => void) | undefined
+  /** Events that may be stored are sent again in a way that brokers do not recognise: for senders that persist. */
+  possiblyTwice?(events: number): void
   /** Events turned out to be stored after they were answered as of unknown fate. */
   late?(events: number): void
   /** A broker, or all of them, cannot be reached, or did not answer. It is tried again; this comes each time. */

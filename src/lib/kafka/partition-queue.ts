@@ -13,6 +13,8 @@ export interface QueueSettings extends BatchSettings {
   readonly retries: number
   readonly retryBackoffMs: number
   readonly retryBackoffMaxMs: number
+  /** Whether an event is sent again until it is stored or surely never will be, even if that may store it twice. */
+  readonly persists?: boolean | undefined
 }
 
 /** Is told what becomes of the events. */
@@ -145,7 +147,7 @@ export class PartitionQueue extends BatchQueue {
     if (batch === this.first) {
       this.shift()
       this.out = undefined
-      if (!batch.plain) this.sequence.advance(batch.records.length)
+      if (batch.identity) this.sequence.advance(batch.identity, batch.records.length)
     }
     if (this.first?.probe) this.prolong()
     if (batch.bare && !this.format.bare) this.demote({ ...this.format, bare: true }, 'headers')
@@ -267,8 +269,11 @@ export class PartitionQueue extends BatchQueue {
   /** Of a batch that is out of the queue, what may be sent again. The rest is answered, and its identity given up. */
   reclaim(batch: Batch): Batch | undefined {
     if (batch.open > 0) {
-      this.#settle(batch, 'produce_unknown')
-      return undefined
+      if (this.settings.persists) this.listener.observer.possiblyTwice?.(batch.records.length)
+      else {
+        this.#settle(batch, 'produce_unknown')
+        return undefined
+      }
     }
     this.#leave(batch)
     const rest = batch.records.filter(record => !record.settled)
@@ -276,12 +281,12 @@ export class PartitionQueue extends BatchQueue {
   }
 
   #settle(batch: Batch, code: QueueErrorCode): void {
-    const open = batch.open > 0
+    const isUnknown = batch.open > 0 && !this.settings.persists
     this.#leave(batch)
     let error: GateError | undefined
     for (const record of batch.records) {
       if (record.settled) continue
-      error ??= queueError(open ? 'produce_unknown' : code, this, this.breaker.problem)
+      error ??= queueError(isUnknown ? 'produce_unknown' : code, this, this.breaker.problem)
       this.listener.settle(record, error)
     }
   }

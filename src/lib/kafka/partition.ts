@@ -38,6 +38,7 @@ export const PROBE_ANSWER_MS = 1000
 const SLOW_MS = 1000
 /** Of the time that an answer leaves, this part must be left besides: answers do not all take as long. */
 const SLACK = 1 / 40
+const OUT_OF_ORDER = 45
 /** Attempts at a batch whose checksum does not match. */
 const MAX_CORRUPT = 3
 
@@ -226,7 +227,9 @@ export class Partition {
     if (effect === 'refused') batch.open--
     if (!queue.landed(batch, request)) return
     this.#failed(describe(code) + (result.message ? ` (${result.message})` : ''))
-    switch (next) {
+    // Its broker knows the producer, and has not stored this batch: nor has any that knew it before.
+    if (code === OUT_OF_ORDER && this.settings.persists) batch.open = 0
+    switch (this.settings.persists && next === 'fail' ? 'back_off' : next) {
       case 'wait_longer':
         this.#waitLonger(batch, now, isWaitTooShort)
         break

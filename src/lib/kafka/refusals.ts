@@ -20,6 +20,17 @@ export function unfitness(
   return new GateError('event_too_large', message)
 }
 
+/** Why a sender takes no event at all, or none of this topic. */
+export function fullness(
+  { queuedMessages, queuedBytes }: { queuedMessages: number; queuedBytes: number },
+  isFull: boolean,
+): GateError {
+  const message = isFull
+    ? `Kafka does not keep up: ${queuedMessages} events, ${queuedBytes} bytes wait for it`
+    : 'too many topics that Kafka does not know are waited for'
+  return new GateError('producer_full', message)
+}
+
 /** Why an event cannot wait for its partition now, or for its topic; undefined if it can. */
 export function unavailability(
   topic: Topic,

@@ -8,10 +8,11 @@ import type { Lanes } from './lanes.js'
 import { Metadata, type MetadataSettings } from './metadata.js'
 import type { SenderObserver } from './observer.js'
 import type { Partition, PartitionListener } from './partition.js'
+import { resume } from './persistent.js'
 import { NO_LEADER, Prober } from './prober.js'
 import { type ProducerIdSettings, ProducerIds } from './producer-ids.js'
-import { unavailability, unfitness } from './refusals.js'
-import { QueueRoom, type Share } from './share.js'
+import { fullness, unavailability, unfitness } from './refusals.js'
+import { hold, QueueRoom } from './share.js'
 import { type Overflow, recover, Spill } from './spill.js'
 import { Topic, type TopicSettings } from './topic.js'
 import type { Clock, Transport } from './transport.js'
@@ -102,8 +103,7 @@ export class Sender {
 
   /**
    * Takes an event. Resolves when it is stored; with 'spooled' if the overflow has it. Rejects with a GateError, whose
-   * `fate` is `not_stored` only if the event surely is not stored and never will be. `timeoutMs` counts if it is less
-   * than the settings'.
+   * `fate` is `not_stored` only if it surely is neither. `timeoutMs` counts if it is less than the settings'.
    */
   send(
     topicName: string,
@@ -129,7 +129,7 @@ export class Sender {
     const topic = isFull ? this.#metadata.get(topicName) : this.#metadata.topic(topicName)
     const partition = topic?.known ? topic.choose(key, now) : undefined
     let refusal: GateError | undefined
-    if (isFull || !topic) refusal = this.#fullness(isFull)
+    if (isFull || !topic) refusal = fullness(this, isFull)
     else {
       topic.used = now
       this.#prober.tripEarly(topic, partition, now)
@@ -141,8 +141,6 @@ export class Sender {
       if (spooled) return spooled
     }
     if (refusal || !topic) return Promise.reject(refusal)
-    this.queuedMessages++
-    this.queuedBytes += size
     return new Promise((resolve, reject) => {
       const record: Pending = {
         key,
@@ -160,22 +158,34 @@ export class Sender {
         resolve,
         reject,
       }
+      this.queuedMessages++
+      this.queuedBytes += size
       if (partition) this.#append(partition, record, now)
-      else {
-        this.#hold(record, topic.share)
-        this.#metadata.await(topic, record)
-        this.#alarm.set(record.deadline)
-        this.#alarm.set()
-      }
+      else this.#await(topic, record)
     })
   }
 
-  #fullness(isFull: boolean): GateError {
-    const { queuedMessages, queuedBytes } = this
-    const message = isFull
-      ? `Kafka does not keep up: ${queuedMessages} events, ${queuedBytes} bytes wait for it`
-      : 'too many topics that Kafka does not know are waited for'
-    return new GateError('producer_full', message)
+  /** Takes an event that has all the time there is: for senders that persist. */
+  persist(topicName: string, record: Pending): void {
+    const topic = this.#metadata.topic(topicName)
+    if (!topic) {
+      record.reject(fullness(this, false))
+      return
+    }
+    const now = this.clock.now()
+    topic.used = now
+    for (const { size } of record.resumes?.records ?? [record]) {
+      this.queuedMessages++
+      this.queuedBytes += size
+    }
+    if (topic.known) this.#place(topic.placeOf(record, now), record)
+    else this.#await(topic, record)
+  }
+
+  #await(topic: Topic, record: Pending): void {
+    hold(record, topic.share)
+    this.#metadata.await(topic, record)
+    this.#alarm.set()
   }
 
   /** When an event was last stored, by the clock; undefined before the first. */
@@ -236,7 +246,7 @@ export class Sender {
 
   #append(partition: Partition, record: Pending, now: number): void {
     if (partition.empty) this.#active.add(partition)
-    this.#hold(record, partition.share)
+    hold(record, partition.share)
     const full = partition.append(record, now)
     this.#alarm.set(record.deadline)
     if (this.#alarm.isSet || partition.queue.out) return
@@ -252,7 +262,12 @@ export class Sender {
 
   /** Of an event that has waited for its topic to be known. */
   #place(partition: Partition, record: Pending): void {
-    this.#append(partition, record, this.clock.now())
+    const now = this.clock.now()
+    if (record.resumes) {
+      this.#active.add(partition)
+      resume(partition.queue, record.resumes, now)
+      this.#alarm.set()
+    } else this.#append(partition, record, now)
     if (this.#spill?.isDue(partition.topic, partition)) this.#spill.spill(partition)
   }
 
@@ -267,16 +282,8 @@ export class Sender {
     record.settled = true
     this.queuedMessages--
     this.queuedBytes -= record.size
-    this.#hold(record, undefined)
+    hold(record, undefined)
     if (this.queuedMessages === 0) for (const waiter of this.#onEmpty.splice(0)) waiter()
-  }
-
-  /** An event holds room of `share`, and no longer of another. */
-  #hold(record: Pending, share: Share | undefined): void {
-    const bytes = record.size
-    record.share?.add(-bytes, -1)
-    share?.add(bytes, 1)
-    record.share = share
   }
 
   /** If not all fit into a request, others go first in the next. */
@@ -322,11 +329,8 @@ export class Sender {
         continue
       }
       if (partition.mayLose) this.#placeAnew(partition, now)
-      if (this.#isHeld(partition)) {
-        this.#alarm.set(now + HELD_MS)
-        continue
-      }
-      const readyAt = partition.queue.readyAt(this.#lingers, partition.notBefore)
+      const isHeld = this.#isHeld(partition)
+      const readyAt = isHeld ? now + HELD_MS : partition.queue.readyAt(this.#lingers, partition.notBefore)
       if (readyAt > now) {
         this.#alarm.set(readyAt)
         continue
@@ -351,7 +355,7 @@ export class Sender {
       if (channel.failures > 0 || partition.breaker.failures > 0)
         this.#metadata.refresh(partition.topic, partition.leader)
       // It is asked again, but nobody waits for that.
-      if (channel.misfit && channel.readyAt > now) {
+      if (channel.misfit && channel.readyAt > now && !this.settings.persists) {
         partition.queue.abandon('kafka_misconfigured')
         continue
       }
@@ -389,7 +393,7 @@ export class Sender {
     const { problem, refused } = this.#producerIds
     for (const partition of needy) {
       if (problem) partition.breaker.problem = problem
-      if (refused) partition.queue.abandon('kafka_misconfigured')
+      if (refused && !this.settings.persists) partition.queue.abandon('kafka_misconfigured')
     }
     if (refused) this.observer.complain?.(`no producer id can be had: ${problem}`)
   }

@@ -63,7 +63,9 @@ export class Sequence {
   }
 
   /** So many records were stored. Sequences are int32; the one after the last is 0. */
-  advance(records: number): void {
+  advance({ producerId, epoch }: Identity, records: number): void {
+    // It is another one's if it was resumed.
+    if (producerId !== this.#producerId || epoch !== this.#epoch) return
     this.#next = (this.#next + records) % 0x8000_0000
   }
 

@@ -68,3 +68,13 @@ export class Share {
     }
   }
 }
+
+/** An event holds room of this share, and no longer of another. */
+export function hold(
+  event: { readonly size: number; share: Share | undefined },
+  share: Share | undefined,
+): void {
+  event.share?.add(-event.size, -1)
+  share?.add(event.size, 1)
+  event.share = share
+}

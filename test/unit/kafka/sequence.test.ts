@@ -12,20 +12,20 @@ function begun(epoch = 0): Sequence {
 test('what is not stored leaves no gap', () => {
   const sequence = begun()
   assert.deepEqual(sequence.identity, sequence.identity)
-  sequence.advance(3)
+  sequence.advance(sequence.identity, 3)
   assert.deepEqual(sequence.identity, { producerId: 5, epoch: 0, sequence: 3 })
 })
 
 test('after 2147483647 comes 0', () => {
   const sequence = begun()
-  sequence.advance(0x7fff_fffe)
-  sequence.advance(3)
+  sequence.advance(sequence.identity, 0x7fff_fffe)
+  sequence.advance(sequence.identity, 3)
   assert.equal(sequence.identity.sequence, 1)
 })
 
 test('a new epoch counts from 0; after the last one there must be a new id, never the old', () => {
   const sequence = begun(32766)
-  sequence.advance(9)
+  sequence.advance(sequence.identity, 9)
   sequence.nextEpoch(false)
   assert.deepEqual(sequence.identity, { producerId: 5, epoch: 32767, sequence: 0 })
   sequence.nextEpoch(false)
@@ -38,7 +38,7 @@ test('a new epoch counts from 0; after the last one there must be a new id, neve
 test('without idempotence there is no identity', () => {
   const sequence = new Sequence([{ plain: true }])
   assert.equal(sequence.needsId, false)
-  sequence.advance(1)
+  sequence.advance(sequence.identity, 1)
   sequence.nextEpoch(false)
   assert.deepEqual(sequence.identity, { producerId: -1, epoch: -1, sequence: -1 })
 })
