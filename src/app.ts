@@ -42,6 +42,7 @@ import {
   readSpec,
 } from './wiring.js'
 import { type Dev, makeDev } from './wiring-dev.js'
+import { GateSpool } from './wiring-spool.js'
 
 /** What service-runner hands to the app. */
 export interface AppOptions {
@@ -74,7 +75,12 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   for (const { path, message } of config.warnings) log.warn(`${path} ${message}`)
   if (config.memory !== null) log.info(config.memory)
   const scheduler = new Scheduler()
-  const producers = await openProducers(config, reporter, tracing, scheduler)
+  const { kafka } = config
+  const spool =
+    config.spool && config.producer === 'kafka' && kafka
+      ? new GateSpool(config.spool, kafka, scheduler, accounts, state => reporter.ofSpool(state))
+      : undefined
+  const producers = await openProducers(config, reporter, tracing, scheduler, spool)
   const own = makeSteps(config, schemas, configs, (event, destination, deadline) =>
     producers[destination.delivery].produce(event, destination, deadline),
   )
@@ -92,7 +98,8 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
 
   const admission = makeAdmission(config)
   const connections = new Connections({ max: config.max_connections, maxAgeMs: config.connection_max_age_ms })
-  const watched = { connections, admission, schemas, configs, producers, accounts }
+  const state = spool && (() => spool.state)
+  const watched = { connections, admission, schemas, configs, producers, accounts, spool: state }
   const health = new Health(watched, config.unready_without_kafka_ms)
   reporter.watch(watched, health, info.version)
   const member = Member.join({
@@ -156,8 +163,11 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
     port,
     async close() {
       const lostBefore = reporter.lost
+      const endsAt = Date.now() + config.shutdown.endMs
       const isFinished = await new Shutdown(parts, config.shutdown).run()
+      const left = (await spool?.close(endsAt - Date.now())) ?? 0
       await member?.leave()
+      if (left > 0) throw new Error(`${left} events are left in the spool, which ends with this process`)
       const lost = reporter.lost - lostBefore
       if (lost > 0) throw new Error(`${lost} events are lost that could not be stored before the end`)
       if (!isFinished) throw new Error('some of what was in flight could not be finished in time')

@@ -25,7 +25,7 @@ const LAYERS = [
   ['config'],
   ['telemetry'],
   ['routes/', 'factory.ts'],
-  ['wiring.ts'],
+  ['wiring.ts', 'wiring-spool.ts'],
   ['wiring-dev.ts'],
   ['app.ts', 'cli/'],
   ['primary.ts'],

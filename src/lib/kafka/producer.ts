@@ -15,8 +15,8 @@ const PREPARE_MS = 5000
 /** Produces events to Kafka. A service has two that share nothing, so that hasty events cannot hold up others. */
 export class KafkaProducer implements Producer {
   readonly name: string
+  readonly sender: Sender
   readonly #cluster: Cluster
-  readonly #sender: Sender
   readonly #observer: SenderObserver
   #probing: Promise<void> | undefined
 
@@ -29,17 +29,17 @@ export class KafkaProducer implements Producer {
     this.name = `kafka ${cluster.bootstrap.map(({ host, port }) => `${host}:${port}`).join(',')}`
     this.#observer = observer
     this.#cluster = new Cluster(cluster, message => observer.complain?.(message))
-    this.#sender = new Sender(sender, this.#cluster, { ...REAL_CLOCK, soon }, Math.random, observer)
+    this.sender = new Sender(sender, this.#cluster, { ...REAL_CLOCK, soon }, Math.random, observer)
   }
 
   get state(): ProducerState {
-    const { queuedMessages, queuedBytes, settings, lastStoredAt } = this.#sender
+    const { queuedMessages, queuedBytes, settings, lastStoredAt } = this.sender
     return {
       queued: { events: queuedMessages, bytes: queuedBytes },
       bounds: { events: settings.maxQueuedMessages, bytes: settings.maxQueuedBytes },
       msSinceStored: lastStoredAt === undefined ? undefined : REAL_CLOCK.now() - lastStoredAt,
       brokers: this.#cluster.brokers,
-      notIdempotent: this.#sender.plainBecause,
+      notIdempotent: this.sender.plainBecause,
     }
   }
 
@@ -62,7 +62,7 @@ export class KafkaProducer implements Producer {
     // Sooner than its request, so that it is known whether it was stored when that is answered.
     const left = Math.max(0, deadline - Date.now())
     const timeoutMs = left - Math.min(ANSWER_MARGIN_MS, left / 10)
-    return this.#sender.send(topic, keyBytes, value, timestamp, timeoutMs, trace, stream)
+    return this.sender.send(topic, keyBytes, value, timestamp, timeoutMs, trace, stream)
   }
 
   /** Asks all brokers: rejects if none answers in the time that a connection has. For a start that must fail without Kafka. */
@@ -82,17 +82,17 @@ export class KafkaProducer implements Producer {
   async prepare(): Promise<void> {
     const patience = new AbortController()
     const late = delay(PREPARE_MS, undefined, { signal: patience.signal }).catch(() => {})
-    await Promise.race([Promise.all([this.probe(), this.#sender.prepare()]), late])
+    await Promise.race([Promise.all([this.probe(), this.sender.prepare()]), late])
     patience.abort()
   }
 
   /** From now on nothing lingers; resolves once every event that it has is answered. */
   flush(): Promise<void> {
-    return this.#sender.flush()
+    return this.sender.flush()
   }
 
   async close(graceMs: number): Promise<void> {
-    await this.#sender.close(graceMs)
+    await this.sender.close(graceMs)
     this.#cluster.close()
   }
 }

@@ -207,12 +207,12 @@ export class Sender {
     await Promise.all(brokers.slice(0, MAX_PREPARED).map(id => this.#dispatcher.lanes(id).prepare()))
   }
 
-  /** Another producer stores events of this topic. */
-  recover(topicName: string): void {
+  /** Another producer stores events of this partition, or of a topic whose partitions were not known (−1). */
+  recover(topicName: string, index: number): void {
     const topic = this.#metadata.get(topicName)
     if (!topic) return
-    recover(topic)
-    this.#metadata.refresh(topicName)
+    recover(topic.partitions[index] ?? topic)
+    if (!topic.isLed) this.#metadata.refresh(topicName)
     this.#alarm.set()
   }
 
@@ -382,7 +382,7 @@ export class Sender {
   /** Events without a key leave a partition that fails for one that is well. */
   #placeAnew(partition: Partition, now: number): void {
     const topic = this.#metadata.get(partition.topic)
-    if (!topic?.has(partition) || !topic.hasWell) return
+    if (!topic?.has(partition) || !topic.hasWell || this.settings.persists) return
     for (const record of partition.takeOut(({ key }) => key === null))
       this.#append(topic.choose(null, now), record, now)
   }

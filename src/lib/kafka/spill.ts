@@ -93,15 +93,13 @@ export class Spill {
   }
 }
 
-/** Another producer stores its events: what has failed here before tells nothing any more. */
-export function recover({ breaker, partitions }: Topic): void {
-  breaker.succeed()
-  for (const partition of partitions) {
-    partition.breaker.succeed()
-    partition.pace.waitMs = 0
-    partition.latencyMs = 0
-    partition.notBefore = 0
-  }
+/** Another producer stores events there: what has failed here before tells nothing any more. */
+export function recover(holder: Partition | Topic): void {
+  holder.breaker.succeed()
+  if (!(holder instanceof Partition)) return
+  holder.pace.waitMs = 0
+  holder.latencyMs = 0
+  holder.notBefore = 0
 }
 
 function indexOf(holder: Partition | Topic | undefined): number {

@@ -1,5 +1,5 @@
 import { GateError } from '../errors.js'
-import type { Attempt, StoredRecord } from './record.js'
+import type { Attempt, StoredRecord, Unit } from './record.js'
 import type { Spool } from './spool.js'
 import { Windows } from './windows.js'
 
@@ -9,14 +9,14 @@ export interface Target {
   send(record: StoredRecord): Promise<unknown>
   /** Sends a batch of an earlier process again as it was, before anything else of its partition. */
   resume(attempt: Attempt, records: readonly StoredRecord[]): readonly Promise<unknown>[]
-  /** A unit of this topic is handed over: what has failed before tells nothing any more. */
-  recover(topic: string): void
+  /** Events of this unit are stored, and its new ones go to Kafka: what has failed before tells nothing any more. */
+  recover(unit: Unit): void
 }
 
 export interface DrainObserver {
-  drained?(events: number): void
+  drained?(record: StoredRecord): void
   possiblyTwice?(events: number): void
-  deadLetter?(topic: string, reason: string): void
+  deadLetter?(record: StoredRecord, reason: string): void
   trouble?(message: string): void
 }
 
@@ -51,6 +51,7 @@ export class Drain {
     spool.onSpooled = () => this.#want()
     spool.onDrained = unit => {
       this.#windows.forget(unit)
+      this.target.recover(unit)
       if (spool.size === 0) for (const resolve of this.#onEmpty.splice(0)) resolve()
     }
   }
@@ -144,7 +145,7 @@ export class Drain {
   #stored(record: StoredRecord): void {
     const wasBlocked = this.#windows.stored(record)
     this.spool.done(record)
-    this.observer.drained?.(1)
+    this.observer.drained?.(record)
     if (wasBlocked) this.#want()
     else this.#notify()
   }
@@ -157,7 +158,7 @@ export class Drain {
     this.spool.refuse(record, `${code}: ${message}`).then(
       () => {
         this.#windows.stored(record)
-        this.observer.deadLetter?.(record.topic, code)
+        this.observer.deadLetter?.(record, code)
         this.#want()
       },
       () => this.#failed(record),
@@ -180,7 +181,7 @@ export class Drain {
     for (const unit of this.#windows.running) {
       const left = spool.undone(unit.topic, unit.partition) - unit.events
       if (left > LAST_EVENTS || spool.phase(unit.topic, unit.partition) !== 'spooling') continue
-      this.target.recover(unit.topic)
+      this.target.recover(unit)
       spool.handOver(unit)
     }
   }
