@@ -9,8 +9,10 @@ import { SpoolTarget } from './lib/kafka/spool-target.js'
 import { REAL_CLOCK } from './lib/kafka/transport.js'
 import type { Scheduler } from './lib/runtime/scheduler.js'
 import { Drain } from './lib/spool/drain.js'
+import type { SpoolState } from './lib/spool/observer.js'
+import { RealDisk } from './lib/spool/real-disk.js'
 import type { StoredRecord } from './lib/spool/record.js'
-import { Spool, type SpoolState } from './lib/spool/spool.js'
+import { Spool } from './lib/spool/spool.js'
 import type { StreamAccounts } from './lib/telemetry/accounts.js'
 import type { SpoolReports } from './lib/telemetry/reporter.js'
 
@@ -102,9 +104,9 @@ export class GateSpool {
 
   /** Opens the directory, and begins to drain it beside these senders. Never rejects: it is tried again. */
   async start(live: readonly Sender[], retryMs = FIRST_RETRY_MS): Promise<void> {
-    const { maxBytes } = this.settings
+    const { directory, maxBytes } = this.settings
     try {
-      const spool = await Spool.open({ maxBytes }, undefined, CLOCK, this.#reports)
+      const spool = await Spool.open({ maxBytes }, new RealDisk(directory), CLOCK, this.#reports)
       if (this.#isClosed) return await spool.close()
       this.#spool = spool
       this.#begin(spool, live)

@@ -12,7 +12,7 @@ import { BodyReader } from './lib/http/body-reader.js'
 import type { IntakeOptions } from './lib/http/intakes.js'
 import { makeQueryReader } from './lib/http/query.js'
 import { KafkaProducer } from './lib/kafka/producer.js'
-import type { Sender, SenderSettings } from './lib/kafka/sender.js'
+import type { Spooling } from './lib/kafka/spill.js'
 import { FileProducer } from './lib/producers/file.js'
 import { MemoryProducer } from './lib/producers/memory.js'
 import type { Producer } from './lib/producers/producer.js'
@@ -226,19 +226,13 @@ export async function precache(config: Config, schemas: SchemaRepository, log: L
   }
 }
 
-/** What a spool is to the producers. */
-interface Spooling {
-  readonly spilling: Record<Delivery, Partial<SenderSettings>>
-  start(live: readonly Sender[]): Promise<void>
-}
-
 /** Guaranteed and hasty events have separate Kafka producers, so that neither can hold up the other. */
 export async function openProducers(
   config: Config,
   reporter: Reporter,
   tracing: Tracing | undefined,
   scheduler: Scheduler,
-  spool?: Spooling,
+  spool?: Spooling<Delivery>,
 ): Promise<Record<Delivery, Producer>> {
   const { producer, kafka, output_path, should_pretty_print, workers } = config
   if (producer === 'kafka' && kafka) {
@@ -253,11 +247,8 @@ export async function openProducers(
     const hasty = open('hasty', callback => void scheduler.resume('hasty').then(callback))
     if (kafka.requiredAtStart) await guaranteed.reach()
     // The first event must not wait for connections and a producer id, nor reveal that a broker is not supported.
-    await Promise.all([
-      guaranteed.prepare(),
-      hasty.prepare(),
-      spool?.start([guaranteed.sender, hasty.sender]),
-    ])
+    const starting = spool?.start([guaranteed.sender, hasty.sender])
+    await Promise.all([guaranteed.prepare(), hasty.prepare(), starting])
     return { guaranteed, hasty }
   }
   const made =

@@ -6,6 +6,7 @@ import { Spool } from '#src/lib/spool/spool.js'
 import { spilling } from '#src/wiring-spool.js'
 import { FakeClock, FakeCluster, randomFrom } from './kafka-fake.js'
 import { SETTINGS } from './kafka-sender.js'
+import { SimulatedDisk } from './simulated-disk.js'
 
 export const AFTER_MS = 1000
 const WALL_MS = 1_700_000_000_000
@@ -32,6 +33,8 @@ export class SpoolWorld {
     dead: [] as string[],
   }
   readonly journaled: Attempt[] = []
+  readonly troubles: string[] = []
+  readonly machine = new SimulatedDisk({ random: randomFrom(3) })
   spool!: Spool
   sender!: Sender
   target!: SpoolTarget<StoredRecord>
@@ -63,7 +66,12 @@ export class SpoolWorld {
   async start(): Promise<void> {
     const { clock } = this
     const spoolClock = { now: () => clock.now(), at: clock.at.bind(clock), wall: () => WALL_MS + clock.time }
-    this.spool = await Spool.open({ maxBytes: 1e9 }, undefined, spoolClock)
+    const opening = Spool.open({ maxBytes: 1e9 }, this.machine.mount(), spoolClock, {
+      trouble: message => this.troubles.push(message),
+      damaged: (_records, message) => this.troubles.push(message),
+    })
+    await clock.runUntil(clock.time)
+    this.spool = await opening
     const { overflow, holds } = spilling('guaranteed', AFTER_MS, () => this.spool, {
       spooled: () => {
         this.counts.spooled++

@@ -1,5 +1,6 @@
 import type { Pending } from './batch.js'
 import { Partition } from './partition.js'
+import type { Sender, SenderSettings } from './sender.js'
 import type { Topic } from './topic.js'
 
 /** Where events go that Kafka does not take soon. It brings them to Kafka itself, in their order. */
@@ -21,6 +22,12 @@ export type Spilled = Pick<
   Pending,
   'key' | 'value' | 'valueBytes' | 'timestamp' | 'headers' | 'origin' | 'deadline'
 >
+
+/** What gives senders an overflow, and begins when they are there. */
+export interface Spooling<Name extends string> {
+  readonly spilling: Readonly<Record<Name, Pick<SenderSettings, 'overflow' | 'holds'>>>
+  start(senders: readonly Sender[]): Promise<void>
+}
 
 /** An event with an earlier deadline than others goes this long before it (ms). */
 const SPARE_MS = 250

@@ -75,13 +75,17 @@ export class Drain {
 
   async #run(): Promise<void> {
     for (const attempt of this.spool.inDoubt) await this.#resume(attempt)
+    let from = 0
     while (!this.#isStopped) {
       this.#isWanted = false
-      this.#windows.resume(this.#now)
+      // What was left out is read again.
+      if (this.#windows.resume(this.#now)) from = 0
       try {
-        await this.#pass()
+        await this.#pass(from)
+        from = this.spool.passed
         this.#handOver()
       } catch (error) {
+        from = 0
         this.observer.trouble?.(`the spool cannot be read: ${(error as Error).message}`)
         this.spool.clock.at(this.#now + RETRY_MS, () => this.#want())
       }
@@ -90,8 +94,8 @@ export class Drain {
     }
   }
 
-  async #pass(): Promise<void> {
-    for await (const records of this.spool.pass(unit => this.#windows.isBlocked(unit))) {
+  async #pass(from: number): Promise<void> {
+    for await (const records of this.spool.pass(unit => this.#windows.isBlocked(unit), from)) {
       const left: StoredRecord[] = []
       for (const record of records) {
         const hasRoom = this.#windows.hasRoom(record) || (await this.#waitForRoom(record))

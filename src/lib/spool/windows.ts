@@ -90,18 +90,21 @@ export class Windows {
     this.#block(this.#flow(unit), false)
   }
 
-  /** A pass begins. */
-  resume(now: number): void {
+  /** A pass begins. Answers whether any unit is not blocked any more. */
+  resume(now: number): boolean {
+    let isAny = false
     for (const flows of this.#topics.values())
       for (const flow of flows.values()) {
         if (!flow.isBlocked || !flow.mayResume || flow.resumesAt > now) continue
         // What was sent after an event that failed comes before it.
         if (flow.resumesAt > 0 && flow.events > 0) continue
+        isAny = true
         flow.isBlocked = false
         flow.resumesAt = 0
         this.#bytes += flow.bytes
         if (flow.stored > 0) flow.limit = FIRST_BYTES
       }
+    return isAny
   }
 
   /** Nothing of it is left. */
