@@ -127,12 +127,13 @@ class Crew {
     const own = new Registry()
     collectProcessMetrics(own)
     registerWorkerGauges(new MetricSet(own, service === null ? {} : { service }), () => supervisor.states)
-    const read = async () => {
-      await this.#readMetrics()
-      return [await this.#totals.text(own)]
-    }
-    await serveMetrics(endpoint, read, log)
+    await serveMetrics(endpoint, () => this.#metrics(own), log)
     setInterval(() => void this.#readMetrics(), READ_METRICS_MS).unref()
+  }
+
+  async *#metrics(own: Registry): AsyncGenerator<string> {
+    await this.#readMetrics()
+    yield await this.#totals.text(own)
   }
 
   async #readMetrics(): Promise<void> {

@@ -3,10 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { register } from 'prom-client'
-import { exposition } from '#src/lib/telemetry/exposition.js'
 import { readYaml } from '#src/lib/yaml.js'
 import { blocksOf, documentOf } from '../docs/documents.js'
-import { imbalances, type Sheet, samplesOf, sheetsOf } from '../support/accounts.js'
+import { imbalances, type Sheet, samplesOf, sheetsOf, textOf } from '../support/accounts.js'
 import { startApp } from '../support/app.js'
 import { eventually } from '../support/http.js'
 import { temporary, testEvent } from '../support/service.js'
@@ -21,7 +20,7 @@ function shown(option: string): object {
   return readYaml(block?.text ?? '', { maxValues: 1000, maxDepth: 20 }).value as object
 }
 
-const scraped = async () => samplesOf((await exposition(register)).join(''))
+const scraped = async () => samplesOf(await textOf(register))
 const sheets = async () => sheetsOf(await scraped())
 const sheet = (received: number, outcomes: Sheet['outcomes']): Sheet => ({ received, inFlight: 0, outcomes })
 

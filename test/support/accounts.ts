@@ -4,6 +4,7 @@ import { ByPattern } from '#src/lib/streams/by-pattern.js'
 import { StreamTable } from '#src/lib/streams/table.js'
 import { keepAccounts } from '#src/lib/telemetry/account-metrics.js'
 import type { AccountOptions, StreamAccounts } from '#src/lib/telemetry/accounts.js'
+import { exposition } from '#src/lib/telemetry/exposition.js'
 import { MetricSet } from '#src/lib/telemetry/metric-set.js'
 import { StreamLabels } from '#src/lib/telemetry/stream-labels.js'
 
@@ -44,7 +45,7 @@ export function keep(options: Partial<AccountOptions> = {}): Kept {
   )
   return {
     ...{ accounts, labels, registry },
-    samples: async name => samplesOf(await registry.metrics()).filter(sample => sample.name === name),
+    samples: async name => samplesOf(await textOf(registry)).filter(sample => sample.name === name),
     configure: streams => accounts.configure(tableOf(streams)),
   }
 }
@@ -68,6 +69,13 @@ export function tableOf(streams: Record<string, object>): StreamTable {
     destination: undefined,
     topicPrefix: 'eqiad.',
   })
+}
+
+/** What is scraped of a registry. */
+export async function textOf(registry: Registry): Promise<string> {
+  let text = ''
+  for await (const piece of exposition(registry)) text += piece
+  return text
 }
 
 /** The samples of a text in Prometheus's format. */

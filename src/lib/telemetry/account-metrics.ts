@@ -1,5 +1,6 @@
 import { type AccountOptions, StreamAccounts } from './accounts.js'
 import type { MetricSet, Reading } from './metric-set.js'
+import type { Book } from './stream-account.js'
 import type { StreamLabels } from './stream-labels.js'
 
 /** Early clocks, events in time, and those that were kept for minutes, hours, days. Then the largest delays. */
@@ -27,26 +28,32 @@ export function keepAccounts(
       STORE_SECONDS,
     ),
   })
+  const ofBooks = (tell: (book: Book, add: (reading: Reading) => void) => void): Reading[] => {
+    const readings: Reading[] = []
+    accounts.eachBook(book => tell(book, reading => void readings.push(reading)))
+    return readings
+  }
   metrics.readCounter(
     'eventgate_stream_received_total',
     'Events of a stream that came, counted when they are about to be produced, or refused',
     BOOK,
-    () => Array.from(accounts.series(), ({ labels, book }): Reading => [labels, book.received]),
+    () => ofBooks((book, add) => add([book.labels, book.received])),
+    true,
   )
   metrics.readCounter(
     'eventgate_stream_events_total',
     'Events of a stream by what was answered, counted once, at the deadline at the latest',
     [...BOOK, 'outcome', 'code'],
-    function* () {
-      for (const { labels, book } of accounts.series())
-        for (const [outcome, code, events] of book.outcomes()) yield [{ ...labels, outcome, code }, events]
-    },
+    () => ofBooks((book, add) => book.eachOutcome((what, events) => add([book.labels, events, what]))),
+    true,
   )
   metrics.gauge(
     'eventgate_stream_in_flight_events',
     'Events of a stream that came and have no outcome yet',
     BOOK,
-    () => Array.from(accounts.series(), ({ labels, book }): Reading => [labels, book.inFlight]),
+    () => ofBooks((book, add) => add([book.labels, book.inFlight])),
+    'sum',
+    true,
   )
   const byStream = (readings: Iterable<readonly [string, number]>) =>
     Array.from(readings, ([stream, value]): Reading => [{ stream }, value])

@@ -6,7 +6,7 @@ import type { StreamTable } from '../streams/table.js'
 import { timeOf } from '../time.js'
 import { Experiments } from './experiments.js'
 import type { CheapHistogram } from './histogram.js'
-import { type Book, type BookLabels, StreamAccount } from './stream-account.js'
+import { type Book, StreamAccount } from './stream-account.js'
 import { type StreamLabels, UNKNOWN } from './stream-labels.js'
 
 export interface AccountOptions {
@@ -175,8 +175,8 @@ export class StreamAccounts implements Accounts {
   }
 
   /** By stream, delivery and kind. */
-  *series(): Iterable<{ labels: BookLabels; book: Book }> {
-    for (const account of this.#accounts.values()) yield* account.series()
+  eachBook(tell: (book: Book) => void): void {
+    for (const { books } of this.#accounts.values()) for (const book of books) if (book) tell(book)
   }
 
   get accounts(): Iterable<StreamAccount> {
@@ -196,8 +196,8 @@ export class StreamAccounts implements Accounts {
   /** Of all streams: what came, by delivery, and what became of it. Error events are apart. */
   totals(): object {
     const totals: Record<string, Record<string, number>> = {}
-    for (const { labels, book } of this.series()) {
-      const name = labels.kind === 'error' ? 'error_events' : labels.delivery
+    this.eachBook(book => {
+      const name = book.kind === 'error' ? 'error_events' : book.delivery
       totals[name] ??= { received: 0, in_flight: 0 }
       const total = totals[name]
       const add = (what: string, events: number) => {
@@ -205,8 +205,8 @@ export class StreamAccounts implements Accounts {
       }
       add('received', book.received)
       add('in_flight', book.inFlight)
-      for (const [outcome, , events] of book.outcomes()) add(outcome, events)
-    }
+      book.eachOutcome(({ labels }, events) => add(labels.outcome as string, events))
+    })
     return totals
   }
 }

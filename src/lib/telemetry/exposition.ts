@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client'
 import { yieldToEventLoop } from '../runtime/event-loop.js'
+import { escaped, labelsText, type Reading, ReadMetric } from './metric-set.js'
 
 interface Sample {
   metricName?: string
@@ -7,53 +8,53 @@ interface Sample {
   value: number
 }
 
+/** What a registry needs of a metric. */
 interface Family {
-  name: string
-  help: string
-  type: string
-  values: readonly Sample[]
+  readonly name: string
+  readonly help: string
+  readonly type: string
+  get(): Promise<{ values: readonly Sample[] }>
 }
 
-/** Lines that are written before other work gets its turn. */
-const SLICE = 1000
+/** Lines that are made before other work gets its turn. */
+const SLICE = 500
 
 /**
- * What a registry has, in Prometheus's text format, in pieces. All is read at one moment, so that accounts add up, and
- * written in slices: thousands of streams would otherwise hold up the events.
+ * What a registry has, in Prometheus's text format. What belongs together is read now, at one moment, so that accounts
+ * add up. The rest is read, and the text made, in slices: thousands of streams would otherwise hold up the events.
  */
-export async function exposition(registry: Registry): Promise<string[]> {
-  const pieces: string[] = []
-  const readings = registry.getMetricsAsArray().map(metric => (metric as unknown as Gettable).get())
-  for (const { name, help, type, values } of await Promise.all(readings)) {
-    pieces.push(`# HELP ${name} ${escaped(help)}\n# TYPE ${name} ${type}\n`)
-    for (let from = 0; from < values.length; from += SLICE) {
-      const lines = values.slice(from, from + SLICE).map(sample => lineOf(name, sample))
-      pieces.push(lines.join(''))
-      if (lines.length === SLICE) await yieldToEventLoop()
-    }
+export async function* exposition(registry: Registry): AsyncGenerator<string> {
+  const families = registry.getMetricsAsArray() as unknown as Family[]
+  const now = new Map<Family, readonly Reading[]>()
+  for (const family of families)
+    if (family instanceof ReadMetric && family.together) now.set(family, family.read())
+  for (const family of families) {
+    const { name, help, type } = family
+    yield `# HELP ${name} ${escaped(help)}\n# TYPE ${name} ${type}\n`
+    if (family instanceof ReadMetric)
+      yield* slices(now.get(family) ?? family.read(), reading => family.lineOf(reading))
+    else yield* slices((await family.get()).values, sample => lineOf(name, sample))
   }
-  return pieces
 }
 
-interface Gettable {
-  get(): Promise<Family>
+async function* slices<Item>(items: readonly Item[], lineOf: (item: Item) => string): AsyncGenerator<string> {
+  for (let from = 0; from < items.length; from += SLICE) {
+    yield items
+      .slice(from, from + SLICE)
+      .map(lineOf)
+      .join('')
+    if (items.length > SLICE) await yieldToEventLoop()
+  }
 }
 
 function lineOf(name: string, { metricName = name, labels = {}, value }: Sample): string {
-  let text = ''
-  for (const label in labels) {
-    const given = labels[label] as string | number
-    const quoted = typeof given === 'string' ? escaped(given).replaceAll('"', '\\"') : given
-    text += `${text === '' ? '' : ','}${label}="${quoted}"`
-  }
-  return text === '' ? `${metricName} ${numberOf(value)}\n` : `${metricName}{${text}} ${numberOf(value)}\n`
+  const text = labelsText(labels)
+  return text === ''
+    ? `${metricName} ${numberText(value)}\n`
+    : `${metricName}{${text}} ${numberText(value)}\n`
 }
 
-function numberOf(value: number): string {
+function numberText(value: number): string {
   if (Number.isFinite(value)) return String(value)
   return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
 }

@@ -3,8 +3,34 @@ import { CheapHistogram } from './histogram.js'
 
 export type Labels = Readonly<Record<string, string>>
 
+/** Labels that several values have, scrape after scrape. Their text is made once. */
+export class SharedLabels {
+  #text: string | undefined
+
+  constructor(readonly labels: Labels) {}
+
+  get text(): string {
+    this.#text ??= labelsText(this.labels)
+    return this.#text
+  }
+}
+
 /** A value of a metric that is read when metrics are asked for. */
-export type Reading = readonly [labels: Labels, value: number]
+export type Reading = readonly [labels: Labels | SharedLabels, value: number, more?: SharedLabels]
+
+type Read = () => Iterable<Reading>
+
+/** Labels in Prometheus's text format. */
+export function labelsText(labels: Readonly<Record<string, string | number>>): string {
+  return Object.entries(labels)
+    .map(([label, value]) => `${label}="${escaped(String(value)).replaceAll('"', '\\"')}"`)
+    .join(',')
+}
+
+/** A text of one line. */
+export function escaped(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+}
 
 /** How the values of several workers become one: a bound or an amount is a sum, a state that of the worst. */
 export type Fold = 'sum' | 'min' | 'max' | 'first'
@@ -31,19 +57,20 @@ export class MetricSet {
     return new LabelledCounter(new Counter(this.#options(name, help, labels)), this.#service)
   }
 
-  /** A counter that is read off something else. */
-  readCounter(name: string, help: string, labels: readonly string[], read: () => Iterable<Reading>): void {
-    this.#register('counter', name, help, labels, read)
+  /** A counter that is read off something else. Those that are read `together` agree with each other. */
+  readCounter(name: string, help: string, labels: readonly string[], read: Read, together = false): void {
+    this.#register('counter', name, help, labels, read, together)
   }
 
   gauge(
     name: string,
     help: string,
     labels: readonly string[],
-    read: () => Iterable<Reading>,
-    fold?: Fold,
+    read: Read,
+    fold: Fold = 'sum',
+    together = false,
   ): void {
-    this.#register('gauge', name, help, labels, read, fold)
+    this.#register('gauge', name, help, labels, read, together, fold)
   }
 
   #register(
@@ -51,20 +78,12 @@ export class MetricSet {
     name: string,
     help: string,
     labels: readonly string[],
-    read: () => Iterable<Reading>,
+    read: Read,
+    together: boolean,
     aggregator: Fold = 'sum',
   ): void {
-    const service = this.#service
     const { labelNames } = this.#options(name, help, labels)
-    // Those of prom-client make a key of the labels of each value: too slow for thousands of streams.
-    const metric = {
-      ...{ name, help, type, labelNames, aggregator },
-      async get() {
-        const values = Array.from(read(), ([own, value]) => ({ labels: { ...service, ...own }, value }))
-        return { ...{ name, help, type, aggregator }, values }
-      },
-      reset() {},
-    }
+    const metric = new ReadMetric({ type, name, help, labelNames, together, aggregator }, this.#service, read)
     this.#registry.registerMetric(metric as unknown as Metric)
   }
 
@@ -82,6 +101,68 @@ export class MetricSet {
     const labelNames = [...Object.keys(this.#service), ...labels]
     return { name, help, labelNames, registers: [this.#registry] }
   }
+}
+
+interface Described {
+  type: 'counter' | 'gauge'
+  name: string
+  help: string
+  labelNames: readonly string[]
+  together: boolean
+  aggregator: Fold
+}
+
+/**
+ * A metric that is read off something else. One of prom-client makes a key of the labels of each value, which takes too
+ * long for thousands of streams. This one has only the members that a registry needs.
+ */
+export class ReadMetric {
+  readonly type: Described['type']
+  readonly name: string
+  readonly help: string
+  readonly labelNames: readonly string[]
+  readonly aggregator: Fold
+  readonly together: boolean
+  readonly #service: SharedLabels
+  readonly #read: Read
+
+  constructor(described: Described, service: Labels, read: Read) {
+    this.type = described.type
+    this.name = described.name
+    this.help = described.help
+    this.labelNames = described.labelNames
+    this.together = described.together
+    this.aggregator = described.aggregator
+    this.#service = new SharedLabels(service)
+    this.#read = read
+  }
+
+  /** The values of this moment. Making lines of them takes longer, and may wait. */
+  read(): readonly Reading[] {
+    const readings = this.#read()
+    return Array.isArray(readings) ? readings : [...readings]
+  }
+
+  lineOf([own, value, more]: Reading): string {
+    const texts = [this.#service.text, own instanceof SharedLabels ? own.text : labelsText(own), more?.text]
+    const labels = texts.filter(Boolean).join(',')
+    return labels === '' ? `${this.name} ${value}\n` : `${this.name}{${labels}} ${value}\n`
+  }
+
+  async get() {
+    const { name, help, type, aggregator } = this
+    const values = this.read().map(([own, value, more]) => ({
+      labels: {
+        ...this.#service.labels,
+        ...(own instanceof SharedLabels ? own.labels : own),
+        ...more?.labels,
+      },
+      value,
+    }))
+    return { name, help, type, aggregator, values }
+  }
+
+  reset(): void {}
 }
 
 /** A counter whose labels are those of its service and its own. */

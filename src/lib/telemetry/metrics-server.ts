@@ -11,7 +11,7 @@ interface Endpoint {
 /** Serves metrics at `/metrics`. Ends the process if it cannot listen. */
 export async function serveMetrics(
   { port, interface: address }: Endpoint,
-  collect: () => Promise<readonly string[]>,
+  collect: () => AsyncIterable<string>,
   log: Log,
 ): Promise<Server> {
   const server = createServer(async (req, res) => {
@@ -19,13 +19,14 @@ export async function serveMetrics(
     if (req.method !== 'GET' && req.method !== 'HEAD')
       return void res.writeHead(405, { allow: 'GET, HEAD' }).end()
     try {
-      const pieces = await collect()
-      res.writeHead(200, { 'content-type': register.contentType })
-      for (const piece of pieces) res.write(piece)
+      res.setHeader('content-type', register.contentType)
+      for await (const piece of collect()) res.write(piece)
       res.end()
     } catch (error) {
       log.error({ err: error }, 'metrics could not be collected')
-      res.writeHead(500).end()
+      // Prometheus takes nothing of a scrape that is cut off.
+      if (res.headersSent) res.destroy()
+      else res.writeHead(500).end()
     }
   })
   return new Promise((resolve, reject) => {

@@ -1,9 +1,25 @@
 import { type Code, outcomeOf } from '../errors.js'
-import { type Account, type Context, DELIVERIES, type Delivery, type Outcome } from '../eventgate.js'
+import type { Account, Context, Delivery, Outcome } from '../eventgate.js'
 import type { Distribution } from './histogram.js'
+import { SharedLabels } from './metric-set.js'
 
 /** Clients made the events, or the monitoring, or this service. */
 const KINDS = ['event', 'test', 'error'] as const
+
+type Kind = (typeof KINDS)[number]
+
+/** What an event may be answered with: the labels `outcome` and `code`. */
+type Answered = SharedLabels
+
+const DELIVERED = new SharedLabels({ outcome: 'delivered', code: '' })
+const SPOOLED = new SharedLabels({ outcome: 'spooled', code: '' })
+const FAILURES = new Map<Code, Answered>()
+
+function answeredWith(code: Code): Answered {
+  const known = FAILURES.get(code) ?? new SharedLabels({ outcome: outcomeOf(code), code })
+  FAILURES.set(code, known)
+  return known
+}
 
 /** The events of one stream, delivery and kind. An event is counted twice: when it came, and with its outcome. */
 export class Book implements Account {
@@ -11,13 +27,19 @@ export class Book implements Account {
   inFlight = 0
   delivered = 0
   spooled = 0
+  /** Of all its series. */
+  readonly labels: SharedLabels
   readonly #stream: StreamAccount
-  readonly #delivery: Delivery
   #failed: Map<Code, number> | undefined
 
-  constructor(stream: StreamAccount, delivery: Delivery) {
+  constructor(
+    stream: StreamAccount,
+    readonly delivery: Delivery,
+    readonly kind: Kind,
+  ) {
+    const { label, streamClass: stream_class } = stream
+    this.labels = new SharedLabels({ stream: label, stream_class, delivery, kind })
     this.#stream = stream
-    this.#delivery = delivery
   }
 
   begin(): this {
@@ -35,16 +57,16 @@ export class Book implements Account {
     } else if (answered.fate === 'delivered') {
       this.delivered++
       this.#stream.storedAt = Date.now()
-      this.#stream.storeSeconds[this.#delivery].observe((this.#stream.storedAt - receivedAt) / 1000)
+      this.#stream.storeSeconds[this.delivery].observe((this.#stream.storedAt - receivedAt) / 1000)
     } else this.spooled++
   }
 
   /** Prometheus sees no increase where there was nothing before: what is most usual is there from the first event. */
-  *outcomes(): Iterable<readonly [outcome: string, code: string, events: number]> {
-    yield ['delivered', '', this.delivered]
-    if (this.spooled > 0) yield ['spooled', '', this.spooled]
-    if (!this.#failed?.has('validation_failed')) yield ['invalid', 'validation_failed', 0]
-    for (const [code, events] of this.#failed ?? []) yield [outcomeOf(code), code, events]
+  eachOutcome(tell: (what: Answered, events: number) => void): void {
+    tell(DELIVERED, this.delivered)
+    if (this.spooled > 0) tell(SPOOLED, this.spooled)
+    if (!this.#failed?.has('validation_failed')) tell(answeredWith('validation_failed'), 0)
+    if (this.#failed) for (const [code, events] of this.#failed) tell(answeredWith(code), events)
   }
 }
 
@@ -67,26 +89,9 @@ export class StreamAccount {
     const index = (kind ? KINDS.indexOf(kind) * 2 : 0) + (delivery === 'hasty' ? 1 : 0)
     let book = this.books[index]
     if (!book) {
-      book = new Book(this, delivery)
+      book = new Book(this, delivery, kind ?? 'event')
       this.books[index] = book
     }
     return book
   }
-
-  *series(): Iterable<{ labels: BookLabels; book: Book }> {
-    const { label: stream, streamClass: stream_class, books } = this
-    for (const [i, kind] of KINDS.entries()) {
-      for (const [j, delivery] of DELIVERIES.entries()) {
-        const book = books[i * 2 + j]
-        if (book) yield { labels: { stream, stream_class, delivery, kind }, book }
-      }
-    }
-  }
-}
-
-export interface BookLabels extends Readonly<Record<string, string>> {
-  stream: string
-  stream_class: string
-  delivery: Delivery
-  kind: (typeof KINDS)[number]
 }

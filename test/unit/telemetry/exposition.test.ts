@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import { exposition } from '#src/lib/telemetry/exposition.js'
 import { MetricSet } from '#src/lib/telemetry/metric-set.js'
+import { textOf } from '../../support/accounts.js'
 
 const lines = (text: string) => text.split('\n').filter(line => line !== '')
 
@@ -20,26 +20,26 @@ test('what is written is what the registry itself would write', async () => {
     1.5,
   )
   new MetricSet(registry, { service: 's' }).gauge('read', 'Read', ['b'], () => [[{ b: 'y' }, 3]])
-  const written = (await exposition(registry)).join('')
+  const written = await textOf(registry)
   assert.deepEqual(lines(written), lines(await registry.metrics()))
 })
 
-test('all is read before the first line is written, and other work has its turn between lines', async () => {
+test('what is read together is read before the first line, and other work has its turn between lines', async () => {
   const registry = new Registry()
   const metrics = new MetricSet(registry, {})
   let value = 0
   const many = () => Array.from({ length: 10_000 }, (_, n) => [{ n: String(n) }, value] as const)
-  metrics.gauge('first', 'First', ['n'], many)
-  metrics.gauge('second', 'Second', ['n'], many)
+  metrics.gauge('first', 'First', ['n'], many, 'sum', true)
+  metrics.gauge('second', 'Second', ['n'], many, 'sum', true)
   let turns = 0
-  const writing = exposition(registry)
+  const writing = textOf(registry)
   const next = () => {
     value++
     turns++
     if (turns < 1000) setImmediate(next)
   }
   next()
-  const written = lines((await writing).join('')).filter(line => !line.startsWith('#'))
+  const written = lines(await writing).filter(line => !line.startsWith('#'))
   const seen = turns
   turns = Infinity
   assert.equal(written.length, 20_000)

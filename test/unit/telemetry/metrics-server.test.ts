@@ -7,7 +7,9 @@ import { send } from '../../support/service.js'
 
 test('metrics are at one path, for those who read; a failure is 500 and is logged', async t => {
   const { log, lines } = recordedLog()
-  let collect = async () => ['a 1\n']
+  let collect = async function* () {
+    yield 'a 1\n'
+  }
   const endpoint = { port: 0, interface: '127.0.0.1' }
   const server = await serveMetrics(endpoint, () => collect(), log)
   t.after(() => void server.close())
@@ -18,12 +20,18 @@ test('metrics are at one path, for those who read; a failure is 500 and is logge
   assert.equal((await send(`${url}/`)).status, 404)
   const posted = await send(`${url}/metrics`, { method: 'POST' })
   assert.deepEqual([posted.status, posted.headers.allow], [405, 'GET, HEAD'])
-  collect = async () => {
+  // biome-ignore lint/correctness/useYield: it throws before
+  collect = async function* () {
     throw new Error('a gauge that throws')
   }
   assert.equal((await send(`${url}/metrics`)).status, 500)
+  collect = async function* () {
+    yield 'a 1\n'
+    throw new Error('a gauge that throws')
+  }
+  await assert.rejects(send(`${url}/metrics`))
   assert.deepEqual(
     lines.map(({ msg }) => msg),
-    ['metrics could not be collected'],
+    Array(2).fill('metrics could not be collected'),
   )
 })
