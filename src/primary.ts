@@ -8,8 +8,8 @@ import { serveMetrics } from './lib/telemetry/metrics-server.js'
 import { collectProcessMetrics } from './lib/telemetry/reporter.js'
 import { type Metrics, Totals } from './lib/telemetry/totals.js'
 import { registerWorkerGauges } from './lib/telemetry/worker-gauges.js'
-import { Handoffs, type Recipient } from './lib/workers/handoffs.js'
 import { Link } from './lib/workers/link.js'
+import { Port, type Recipient } from './lib/workers/port.js'
 import { envOf } from './lib/workers/self.js'
 import {
   type Condition,
@@ -57,6 +57,7 @@ export async function lead({ file, path, count, graceMs, log }: PrimaryOptions):
   const stop = async (signal: string) => {
     if (++asked > 1) return end(1, `${signal} again: ending at once`)
     log.info(`${signal}: all workers finish what is in flight`)
+    await crew.closePort()
     const isClean = await supervisor.drain()
     end(isClean ? 0 : 1, isClean ? 'ended' : 'some workers could not finish what was in flight')
   }
@@ -83,6 +84,7 @@ class Crew {
   readonly #count: number
   readonly #totals = new Totals()
   readonly #links = new Map<Worker, Link>()
+  readonly #port = new Port()
 
   constructor(count: number) {
     this.#count = count
@@ -96,11 +98,11 @@ class Crew {
       workers: reports,
     })
     this.#links.set(worker, link)
-    const handoffs = new Handoffs(worker.process as Recipient)
+    const leave = this.#port.join(worker.process as Recipient)
     const gone = (code: number | null, signal: string | null) => {
       if (!this.#links.delete(worker)) return
       link.close()
-      handoffs.close()
+      leave()
       this.#totals.retire(worker)
       events.gone(code, signal)
     }
@@ -116,6 +118,11 @@ class Crew {
       kill: () => void worker.process.kill('SIGKILL'),
       condition: async timeoutMs => (await link.ask('condition', timeoutMs)) as Condition | undefined,
     }
+  }
+
+  /** Takes no more connections. */
+  closePort(): Promise<void> {
+    return this.#port.close()
   }
 
   async serveMetrics(

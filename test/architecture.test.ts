@@ -15,8 +15,8 @@ const sources = all.filter(file => /(?<!\.d)\.ts$/.test(file))
  */
 const LAYERS = [
   ['core'],
-  ['regexp', 'runtime', 'remote', 'workers'],
-  ['producers'],
+  ['regexp', 'runtime', 'remote'],
+  ['producers', 'workers'],
   ['steps', 'schemas', 'streams', 'kafka', 'spool'],
   ['explain'],
   ['evolution'],

@@ -25,9 +25,9 @@ export const LANES: Readonly<Record<string, Lane>> = {
     concurrency: availableParallelism() + 2,
   },
   slow: {
-    what: 'hostile clients, simulated faults (Node.js, minutes)',
+    what: 'hostile clients, simulated faults, workers under load (Node.js, minutes)',
     command: 'npm run test:slow',
-    paths: ['security', 'suites', 'fuzz', 'simulation'],
+    paths: ['security', 'suites', 'fuzz', 'simulation', 'workers'],
     timeoutMs: 600_000,
     concurrency: 1,
   },
