@@ -65,6 +65,7 @@ export class Attempts {
 
   async #begin(attempt: Attempt): Promise<void> {
     const before = this.#last.get(partitionKey(attempt))
+    if (before?.wasInDoubt) throw new Error(`the attempt in doubt of ${partitionKey(attempt)} goes first`)
     const id = this.#nextId++
     await this.journal.write(entryOf(id, attempt), () => {
       if (before) this.#close(before)

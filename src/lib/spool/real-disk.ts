@@ -8,7 +8,7 @@ const MAX_CALLS = 3
 
 const FLAGS = { create: 'wx+', write: 'r+', read: 'r' } as const
 
-/** A directory of this machine. It is made where it does not exist. */
+/** A directory of this machine. `lock` makes it where it does not exist. */
 export class RealDisk implements Disk {
   readonly name: string
   readonly #calls = new Calls(MAX_CALLS)
@@ -18,12 +18,17 @@ export class RealDisk implements Disk {
   }
 
   async lock(): Promise<() => void> {
+    await this.#make()
     return lockDirectory(this.directory)
   }
 
   async list(): Promise<{ name: string; bytes: number }[]> {
-    await this.#make()
-    const entries = await readdir(this.directory, { withFileTypes: true })
+    const entries = await readdir(this.directory, { withFileTypes: true }).catch(
+      (error: NodeJS.ErrnoException) => {
+        if (error.code === 'ENOENT') return []
+        throw error
+      },
+    )
     const files: { name: string; bytes: number }[] = []
     for (const entry of entries) {
       if (!entry.isFile()) continue

@@ -95,9 +95,10 @@ export class Spool {
     clock: SpoolClock,
     observer: SpoolObserver = {},
   ): Promise<Spool> {
-    await checkFormat(disk)
-    const unlock = await disk.lock()
+    let unlock = () => {}
     try {
+      await checkFormat(disk)
+      unlock = await disk.lock()
       const index = new Index()
       const recovered = await recover(disk, index.units)
       await repair(disk, recovered.segments)
@@ -108,7 +109,10 @@ export class Spool {
       return spool
     } catch (error) {
       unlock()
-      throw error
+      const { code, message } = error as NodeJS.ErrnoException
+      if (code === undefined) throw error
+      const advice = 'check its permissions, and the disk'
+      throw Object.assign(new Error(`${disk.name} cannot be used: ${message}: ${advice}`), { code })
     }
   }
 

@@ -65,10 +65,13 @@ test('the next attempt of a partition takes the place of one that was not stored
   assert.deepEqual(kinds(), ['attempt', 'attempt', 'done'])
 })
 
-test('one in doubt is told until it is settled', async () => {
+test('one in doubt is told until it is settled, and goes first', async () => {
   const [one, two] = [attempt(0, 1), { ...attempt(0, 2), partition: 1 }]
   const { attempts, kinds } = setUp([one, two])
   assert.deepEqual(attempts.inDoubt, [one, two])
+  await assert.rejects(attempts.begin([attempt(5, 3)]), /the attempt in doubt of t\/0 goes first/)
+  await attempts.begin([one])
+  assert.deepEqual(kinds(), [])
   attempts.done(place(1))
   assert.deepEqual(attempts.inDoubt, [two])
   attempts.forget(two)

@@ -24,7 +24,8 @@ const CLOCK = {
 
 test('files are written, read, cut and renamed as the spool needs it', async t => {
   const disk = new RealDisk(makeDirectory(t))
-  assert.deepEqual(await disk.list(), [], 'the directory is made')
+  assert.deepEqual(await disk.list(), [], 'there is no directory')
+  const unlock = await disk.lock()
   const file = await disk.open('a', 'create')
   await assert.rejects(disk.open('a', 'create'), { code: 'EEXIST' })
   await assert.rejects(disk.open('b', 'read'), { code: 'ENOENT' })
@@ -41,6 +42,7 @@ test('files are written, read, cut and renamed as the spool needs it', async t =
   assert.deepEqual(await disk.list(), [{ name: 'c', bytes: 3 }])
   await disk.remove('c')
   assert.deepEqual(await disk.list(), [])
+  unlock()
 })
 
 test('a spool on a real disk', async t => {
@@ -66,7 +68,9 @@ test('a directory that is a file is refused with a reason', async t => {
   const root = mkdtempSync(join(tmpdir(), 'spool-'))
   t.after(() => rmSync(root, { recursive: true, force: true }))
   writeFileSync(join(root, 'f'), '')
-  await assert.rejects(Spool.open({ maxBytes: 1e9 }, new RealDisk(join(root, 'f')), CLOCK), {
-    code: 'EEXIST',
+  const opened = Spool.open({ maxBytes: 1e9 }, new RealDisk(join(root, 'f')), CLOCK)
+  await assert.rejects(opened, {
+    code: 'ENOTDIR',
+    message: /^spool .*\/f cannot be used: .*check its permissions/,
   })
 })
