@@ -17,7 +17,9 @@ export interface Panel {
   mappings?: object[]
   /** Grafana's own settings of columns, by their names. */
   columns?: Record<string, Record<string, unknown>>
-  /** Grafana's own options, instead of the usual ones. */
+  /** The column by which the rows are sorted. */
+  sortBy?: string
+  /** Grafana's own options, beside the usual ones. */
   options?: object
 }
 
@@ -52,11 +54,24 @@ export function stat(title: string, says: string, unit: string, expr: string, wi
 // biome-ignore lint/suspicious/noTemplateCurlyInString: Grafana's own variable
 export const DATASOURCE = { type: 'prometheus', uid: '${datasource}' }
 
+/** Of each kind of panel, all that Grafana's own types require. */
 const OPTIONS = {
-  timeseries: { legend: { displayMode: 'table', placement: 'bottom', calcs: ['lastNotNull', 'max'] } },
-  stat: { reduceOptions: { calcs: ['lastNotNull'] }, colorMode: 'none', graphMode: 'none' },
-  table: {},
-  barchart: {},
+  timeseries: {
+    legend: { showLegend: true, displayMode: 'table', placement: 'bottom', calcs: ['lastNotNull', 'max'] },
+    tooltip: { mode: 'multi', sort: 'desc' },
+  },
+  stat: {
+    ...{ reduceOptions: { calcs: ['lastNotNull'] }, colorMode: 'none', graphMode: 'none' },
+    ...{ justifyMode: 'auto', textMode: 'auto', orientation: 'auto', wideLayout: true },
+    ...{ showPercentChange: false, percentChangeColorMode: 'standard' },
+  },
+  table: { frameIndex: 0, showHeader: true },
+  barchart: {
+    ...{ orientation: 'vertical', stacking: 'normal', showValue: 'auto', fullHighlight: false },
+    ...{ barWidth: 0.97, groupWidth: 0.7, xTickLabelRotation: 0, xTickLabelMaxLength: 0 },
+    legend: { showLegend: false, displayMode: 'list', placement: 'bottom', calcs: [] },
+    tooltip: { mode: 'single', sort: 'none' },
+  },
 }
 
 /** Height in rows, of 30 pixels. */
@@ -88,17 +103,18 @@ export function panelOf(panel: Panel): object {
       },
       overrides,
     },
-    options: panel.options ?? OPTIONS[type],
-    ...(inColumns ? { transformations: joined(queries) } : {}),
+    options: { ...OPTIONS[type], ...panel.options },
+    ...(inColumns ? { transformations: joined(queries, panel.sortBy) } : {}),
   }
 }
 
-/** Joins the results of queries by their labels: one row for each set of labels, one column for each query. */
-function joined(queries: readonly Query[]): object[] {
+/** Joins the results of queries: one row for each set of labels, one column for each query. */
+function joined(queries: readonly Query[], sortBy: string | undefined): object[] {
   const renameByName = Object.fromEntries(queries.map(([, name], i) => [`Value #${refOf(i)}`, name]))
   return [
     { id: 'merge', options: {} },
     { id: 'organize', options: { excludeByName: { Time: true }, indexByName: {}, renameByName } },
+    ...(sortBy ? [{ id: 'sortBy', options: { fields: {}, sort: [{ field: sortBy }] } }] : []),
   ]
 }
 

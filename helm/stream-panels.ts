@@ -212,6 +212,7 @@ function waterfall(): Panel {
     unit: 'short',
     type: 'barchart',
     width: 24,
+    sortBy: 'step',
     queries: [
       [column(1), 'below'],
       [column(2), 'events'],
@@ -224,10 +225,7 @@ function waterfall(): Panel {
       },
       events: { 'custom.fillOpacity': 80 },
     },
-    options: {
-      ...{ xField: 'step', orientation: 'horizontal', stacking: 'normal', showValue: 'auto' },
-      ...{ legend: { showLegend: false }, tooltip: { mode: 'single' } },
-    },
+    options: { xField: 'step' },
   }
 }
 
