@@ -25,6 +25,11 @@ test('what arrives is there at once, accepted and refused side by side', async t
   assert.equal(boxes[0]?.y, boxes[1]?.y)
   await page.locator('#total-refused').filter({ hasText: '1' }).waitFor()
   await becomes(() => page.locator('#by-stream').innerText(), /eventgate\.test\.event\s+1\s+1/)
+  await page.locator('#by-stream button').click()
+  const account = /received\s+2\s+accepted\s+1\s+refused: validation_failed\s+1/
+  await becomes(() => page.locator('#account').innerText(), account)
+  await page.locator('#by-stream button').click()
+  await becomes(() => page.locator('#account').isVisible(), false)
   await becomes(() => page.locator('#by-schema').innerText(), /\/test\/event\/1\.0\.0\s+1\s+1/)
   await becomes(() => page.locator('#timeline-text').innerText(), /1 accepted, 1 refused/)
   await becomes(async () => (await page.locator('#timeline rect').count()) >= 2, true)

@@ -179,11 +179,12 @@ export async function runLedger(kafka: KafkaCluster, options: LedgerOptions): Pr
     loop.disable()
     say(`${seconds(run.clock())}: ${answered.length} events are answered; ending the service`)
     await gates.whenNothingIsHeld(DRAIN_MS)
+    const accounts = await gates.metrics()
     await gates.end()
     await kafka.whenInSync([...TOPICS])
     const stored = await storedIds(kafka)
     const { faults, deleted } = run
-    const history = { faults, deleted, lives: gates.lives, heldUpMs: loop.max / 1e6 }
+    const history = { faults, deleted, lives: gates.lives, heldUpMs: loop.max / 1e6, accounts }
     const report = balance(answered, stored, history, deadlineMs + slackMs)
     for (const suspect of report.suspects) say(`to be explained: ${JSON.stringify(suspect)}`)
     return report
@@ -339,7 +340,9 @@ export async function run(say: (line: string) => void, options: FaultsOptions = 
       ...options.conf,
     }
     const start = (port: number, metricsPort?: number) =>
-      naive ? startNaive(bootstrap, port) : startGate(bootstrap, { port, ...conf }, metricsPort)
+      naive
+        ? startNaive(bootstrap, port)
+        : startGate(bootstrap, { port, ...conf }, metricsPort, { streams: TOPICS })
     await createLedgerTopics(kafka, TOPICS)
     await createNeighbourTopics(kafka)
 

@@ -15,7 +15,7 @@ test('the ledger: what was answered, against what three brokers of which one is 
   await createNeighbourTopics(kafka)
   const deadlineMs = 9000
   const start = (port: number, metricsPort?: number) =>
-    startGate(kafka.bootstrap, { port, request_timeout_ms: deadlineMs }, metricsPort)
+    startGate(kafka.bootstrap, { port, request_timeout_ms: deadlineMs }, metricsPort, { streams: TOPICS })
 
   const first = await start(0)
   const neighbours = await measureNeighbours(kafka, first, { deadlineMs }).finally(() => first.close())
@@ -36,6 +36,7 @@ test('the ledger: what was answered, against what three brokers of which one is 
   t.diagnostic(`\n${table(report)}`)
   assert.equal(report.faults.length, SHORT.faults.length)
   assert.ok(report.hasty.accepted > 0)
+  assert.ok((report.accounts?.events ?? 0) > 0)
   // A failover takes a third of this run.
   assert.deepEqual(violations(report, 0.6), [])
 })

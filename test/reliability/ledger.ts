@@ -3,6 +3,7 @@
  * with what Kafka has stored. A 201 is a promise, and so is "not stored".
  */
 import type { KafkaCluster } from '../support/kafka.js'
+import { type Comparison, compareAccounts } from './accounts.js'
 import { type Answered, quantile, type Verdict } from './load.js'
 
 /** A service to be tested, started by the caller. */
@@ -43,6 +44,8 @@ export interface History {
   deleted: readonly { topic: string; recreatedAt: number }[]
   /** The longest that the ledger's own process was held up: by so much its clock may be wrong. */
   heldUpMs: number
+  /** What the last gate tells of its streams at its end. Undefined if it keeps no accounts. */
+  accounts?: string | undefined
 }
 
 /** How long after a fault everything is to be well. */
@@ -111,6 +114,8 @@ export interface LedgerReport {
   /** Events sent later than 15 s after one fault's end, and before the next. */
   settled: { sent: number; shareStored: number; p50: number; hasty: number; hastyRefused: number }
   faults: FaultReport[]
+  /** The last gate's accounts of its streams, against these books. */
+  accounts: Comparison | undefined
   /** Some of the events for which a promise was broken, each with what Kafka has of it: to find out why. */
   suspects: (Answered & { stored: number })[]
 }
@@ -238,6 +243,14 @@ export function balance(
         longestGap: longestGap(storedAt.filter(within), fault.from),
       }
     }),
+    accounts:
+      history.accounts === undefined
+        ? undefined
+        : compareAccounts(
+            history.accounts,
+            answered.filter(event => gates.of(event) === history.lives.at(-1)),
+            stored,
+          ),
     suspects: answered
       .filter(isSuspect)
       .slice(0, MAX_SUSPECTS)
@@ -344,6 +357,7 @@ export function violations(report: LedgerReport, least = 0.9, spool = false): st
   none(hasty.uncounted, 'were answered 202 and lost, and no metric counts them')
   none(settled.hastyRefused, 'were hasty, and not accepted later than 15 s after a fault')
   if (spool) none(report.refused, 'were refused (503), though there is a spool')
+  for (const line of report.accounts?.broken ?? []) found.push(`accounts and ledger do not agree: ${line}`)
   if (report.gaveUp > 0) found.push(`${report.gaveUp} gates did not end with 0 on SIGTERM`)
   if (!(report.shareStored >= least)) {
     found.push(`only ${percent(report.shareStored)} of what a living gate was offered were answered 201`)
@@ -365,7 +379,7 @@ export const seconds = (ms: number) => `${(ms / 1000).toFixed(1)} s`
 
 /** The report as two tables of Markdown: the faults, and the books. */
 export function table(report: LedgerReport): string {
-  const { verdicts, latency, settled, hasty } = report
+  const { verdicts, latency, settled, hasty, accounts } = report
   const faults = report.faults.map(
     ({ what, from, to, sent, shareStored, p99, longestGap }) =>
       `| ${what} | ${seconds(from)} to ${seconds(to)} | ${sent} | ${percent(shareStored)} | ${seconds(p99)} | ${seconds(longestGap)} |`,
@@ -403,6 +417,14 @@ export function table(report: LedgerReport): string {
     ['gone with their topic', hasty.lostWithTopic],
     ['lost otherwise / counted by `eventgate_hasty_events_lost_total`', `${hasty.lost} / ${hasty.counted}`],
     ['**lost and not counted**', hasty.uncounted],
+    ...(accounts === undefined
+      ? []
+      : [
+          [
+            'events of the last gate, in its accounts and here / **differences**',
+            `${accounts.events} of ${accounts.streams} streams / ${accounts.broken.length}`,
+          ] as const,
+        ]),
   ]
   return [
     '| fault | when | sent until the next | answered 201 | p99 | longest time without a 201 |',

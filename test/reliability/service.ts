@@ -27,6 +27,8 @@ export interface How {
   env?: NodeJS.ProcessEnv
   /** Put before `node …`: `['taskset', '-c', '0']`. It must exec, not fork: signals go to its pid. */
   prefix?: readonly string[]
+  /** Streams that are configured, each by its name; all others are by one expression. Without any, none is. */
+  streams?: readonly string[]
 }
 
 export interface Started extends Service {
@@ -36,7 +38,10 @@ export interface Started extends Service {
 }
 
 /** Starts a process, and waits for the line of its log that names its port, as `"port":8192`. */
-async function start(args: string[], { env = {}, prefix = [] }: How = {}): Promise<Started> {
+async function start(
+  args: string[],
+  { env = {}, prefix = [] }: Pick<How, 'env' | 'prefix'> = {},
+): Promise<Started> {
   const [program = '', ...all] = [...prefix, process.execPath, ...args]
   const child = spawn(program, all, {
     cwd: ROOT,
@@ -83,16 +88,21 @@ async function start(args: string[], { env = {}, prefix = [] }: How = {}): Promi
 export async function startEventGate(
   bootstrap: string,
   conf: Record<string, unknown> = {},
-  { metricsPort, ...how }: How & { metricsPort?: number | undefined } = {},
+  { metricsPort, streams, ...how }: How & { metricsPort?: number | undefined } = {},
 ): Promise<Started> {
   const folder = await mkdtemp(join(tmpdir(), 'eventgate-ledger-'))
   await mkdir(join(folder, 'ledger/event'), { recursive: true })
   await writeFile(join(folder, 'ledger/event/1.0.0.yaml'), dump(ledgerSchema()))
+  const stream_config_uri = join(folder, 'streams.json')
+  const settings = { schema_title: 'ledger/event' }
+  const configured = streams && Object.fromEntries([...streams, '/./'].map(name => [name, settings]))
+  if (configured) await writeFile(stream_config_uri, JSON.stringify(configured))
   const whole = {
     port: 0,
     interface: '127.0.0.1',
     schema_base_uris: [folder],
     kafka: { conf: { 'metadata.broker.list': bootstrap } },
+    ...(configured && { stream_config_uri }),
     ...conf,
   }
   const config = join(folder, 'config.yaml')

@@ -1,5 +1,12 @@
 import type { Entry, EntryOutcome } from './entry.js'
 
+/** What became of so many events. Without a code they are accepted. */
+interface Posting {
+  outcome: EntryOutcome
+  code?: string
+  events: number
+}
+
 interface Tally {
   accepted: number
   refused: number
@@ -10,7 +17,8 @@ interface Tally {
 }
 
 export interface Counts {
-  by_stream: ({ name: string } & Tally)[]
+  /** `account`: all that came of the stream, by what became of it. */
+  by_stream: ({ name: string; account: Posting[] } & Tally)[]
   by_schema: ({ name: string } & Tally)[]
   by_code: Record<string, number>
   /** Seconds without events are left out. */
@@ -26,23 +34,35 @@ const TIMELINE_S = 120
 /** Counts all events, also those whose entries are dropped. */
 export class Tallies {
   readonly #streams = new Map<string, Tally>()
+  /** By stream, then by outcome and code. Codes are a closed set. */
+  readonly #accounts = new Map<string, Map<string, Posting>>()
   readonly #schemas = new Map<string, Tally>()
   readonly #codes = new Map<string, number>()
   /** By second since the epoch. */
   readonly #seconds = new Map<number, { accepted: number; refused: number }>()
 
   add({ receivedAt, stream, schemaUri, outcome, error }: Entry): void {
-    count(this.#streams, stream ?? NONE, outcome, receivedAt)
+    const counted = count(this.#streams, stream ?? NONE, outcome, receivedAt)
+    this.#post(counted, outcome, error?.code)
     count(this.#schemas, schemaUri ?? NONE, outcome, receivedAt)
     if (error) this.#codes.set(error.code, (this.#codes.get(error.code) ?? 0) + 1)
     const second = Math.floor(receivedAt / 1000)
-    let counted = this.#seconds.get(second)
-    if (!counted) {
-      counted = { accepted: 0, refused: 0 }
-      this.#seconds.set(second, counted)
+    let inSecond = this.#seconds.get(second)
+    if (!inSecond) {
+      inSecond = { accepted: 0, refused: 0 }
+      this.#seconds.set(second, inSecond)
       for (const old of this.#seconds.keys()) if (old <= second - TIMELINE_S) this.#seconds.delete(old)
     }
-    counted[outcome === 'accepted' ? 'accepted' : 'refused']++
+    inSecond[outcome === 'accepted' ? 'accepted' : 'refused']++
+  }
+
+  #post(stream: string, outcome: EntryOutcome, code: string | undefined): void {
+    const account = this.#accounts.get(stream) ?? new Map<string, Posting>()
+    this.#accounts.set(stream, account)
+    const key = code ?? outcome
+    const posting = account.get(key) ?? { outcome, ...(code !== undefined && { code }), events: 0 }
+    posting.events++
+    account.set(key, posting)
   }
 
   counts(now: number): Counts {
@@ -54,7 +74,10 @@ export class Tallies {
       .sort(([a], [b]) => a - b)
       .map(([second, counted]) => ({ at: iso(second * 1000), ...counted }))
     return {
-      by_stream: named(this.#streams),
+      by_stream: named(this.#streams).map(tally => ({
+        ...tally,
+        account: [...(this.#accounts.get(tally.name)?.values() ?? [])],
+      })),
       by_schema: named(this.#schemas),
       by_code: Object.fromEntries(this.#codes),
       timeline,
@@ -62,18 +85,19 @@ export class Tallies {
   }
 }
 
-function count(tallies: Map<string, Tally>, name: string, outcome: EntryOutcome, at: number): void {
+/** Answers the name under which it was counted. */
+function count(tallies: Map<string, Tally>, name: string, outcome: EntryOutcome, at: number): string {
   let tally = tallies.get(name)
   if (!tally) {
     if (tallies.size >= MAX_NAMES && name !== OTHERS) {
-      count(tallies, OTHERS, outcome, at)
-      return
+      return count(tallies, OTHERS, outcome, at)
     }
     tally = { accepted: 0, refused: 0, failed: 0, last_at: '' }
     tallies.set(name, tally)
   }
   tally[outcome === 'unknown' ? 'failed' : outcome]++
   tally.last_at = iso(at)
+  return name
 }
 
 function iso(ms: number): string {

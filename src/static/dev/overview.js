@@ -8,7 +8,8 @@ const MAX_ROWS = 100
 
 /**
  * @typedef {{ name: string, accepted: number, refused: number, failed: number, last_at: string }} Tally
- * @typedef {{ by_stream: Tally[], by_schema: Tally[], timeline: { at: string, accepted: number, refused: number }[] }} Counts
+ * @typedef {{ outcome: string, code?: string, events: number }} Posting
+ * @typedef {{ by_stream: (Tally & { account: Posting[] })[], by_schema: Tally[], timeline: { at: string, accepted: number, refused: number }[] }} Counts
  */
 
 /** @param {Counts} counts @param {(name: 'stream' | 'schema', value: string) => void} choose @param {{ stream: string, schema: string }} filter */
@@ -25,6 +26,7 @@ export function showOverview(counts, choose, filter) {
   byId('total-failed').parentElement.hidden = total.failed === 0
   showTimeline(counts.timeline)
   showTallies('by-stream', counts.by_stream, filter.stream, name => choose('stream', name))
+  showAccount(counts.by_stream.find(({ name }) => name === filter.stream))
   showTallies('by-schema', counts.by_schema, filter.schema, name => choose('schema', name))
   return total
 }
@@ -50,6 +52,26 @@ function showTimeline(timeline) {
     timeline.reduce((all, second) => all + second[name], 0)
   byId('timeline-text').textContent =
     `Last 2 minutes: ${sum('accepted')} accepted, ${sum('refused')} refused; at most ${peak} in a second.`
+}
+
+const OUTCOMES = ['accepted', 'refused', 'failed', 'unknown']
+
+/** All that came of the chosen stream, and what became of it. @param {{ account: Posting[] } | undefined} stream */
+function showAccount(stream) {
+  const box = byId('account')
+  box.hidden = stream === undefined
+  if (!stream) return
+  const received = stream.account.reduce((sum, { events }) => sum + events, 0)
+  const sorted = stream.account.toSorted(
+    (one, other) =>
+      OUTCOMES.indexOf(one.outcome) - OUTCOMES.indexOf(other.outcome) || other.events - one.events,
+  )
+  const line = (/** @type {string} */ what, /** @type {number} */ events) =>
+    h('tr', null, h('th', { scope: 'row' }, what), h('td', null, String(events)))
+  byId('account-lines').replaceChildren(
+    line('received', received),
+    ...sorted.map(({ outcome, code, events }) => line(code ? `${outcome}: ${code}` : outcome, events)),
+  )
 }
 
 /** @param {string} id @param {Tally[]} tallies @param {string} chosen @param {(name: string) => void} choose */

@@ -15,20 +15,32 @@ test('an event is counted for its stream, its schema and its error code', () => 
   const { by_stream, by_schema, by_code } = tally([
     {},
     { outcome: 'refused', error },
-    { outcome: 'failed', error },
+    { outcome: 'failed', error: { ...error, code: 'y' } },
     { outcome: 'unknown', stream: null, schemaUri: null },
   ]).counts(1_000_500)
   const last_at = '1970-01-01T00:16:40.000Z'
   const none = { name: '(none)', accepted: 0, refused: 0, failed: 1, last_at }
-  assert.deepEqual(by_stream, [none, { name: 's', accepted: 1, refused: 1, failed: 1, last_at }])
+  assert.deepEqual(by_stream, [
+    { ...none, account: [{ outcome: 'unknown', events: 1 }] },
+    {
+      ...{ name: 's', accepted: 1, refused: 1, failed: 1, last_at },
+      account: [
+        { outcome: 'accepted', events: 1 },
+        { outcome: 'refused', code: 'x', events: 1 },
+        { outcome: 'failed', code: 'y', events: 1 },
+      ],
+    },
+  ])
   assert.deepEqual(by_schema, [none, { name: '/a/b/1.0.0', accepted: 1, refused: 1, failed: 1, last_at }])
-  assert.deepEqual(by_code, { x: 2 })
+  assert.deepEqual(by_code, { x: 1, y: 1 })
 })
 
 test('a thousand names are counted, and the others together', () => {
   const { by_stream } = tally(Array.from({ length: 1200 }, (_, i) => ({ stream: `s${i}` }))).counts(0)
   assert.equal(by_stream.length, 1001)
-  assert.equal(by_stream.find(({ name }) => name === '(others)')?.accepted, 200)
+  const others = by_stream.find(({ name }) => name === '(others)')
+  assert.equal(others?.accepted, 200)
+  assert.deepEqual(others.account, [{ outcome: 'accepted', events: 200 }])
 })
 
 test('the timeline has the last two minutes', () => {
