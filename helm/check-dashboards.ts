@@ -12,7 +12,7 @@ import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { freePort } from '../test/support/http.js'
 import { startKafka } from '../test/support/kafka.js'
-import { ROOT, send, startService } from '../test/support/service.js'
+import { ROOT, send, startService, testEvent } from '../test/support/service.js'
 import { queries } from './dashboards.js'
 import { Prometheus, tool } from './prometheus.js'
 import { TRAFFIC_STREAMS, traffic, trafficConf } from './traffic.js'
@@ -41,25 +41,32 @@ async function check(): Promise<string[]> {
   context.after(() => kafka.close())
   const streams = join(folder, 'streams.json')
   writeFileSync(streams, JSON.stringify(TRAFFIC_STREAMS))
-  const metricsPort = await freePort()
-  const service = await startService(
-    context,
-    {
-      ...trafficConf(streams),
-      kafka: { conf: { 'metadata.broker.list': kafka.bootstrap } },
-      spool: { directory: join(folder, 'spool') },
-    },
-    { metrics: { type: 'prometheus', port: metricsPort } },
-  )
+  const [metricsPort, withoutKafkaPort] = [await freePort(), await freePort()]
+  const startOn = (port: number, bootstrap: string, top: object) =>
+    startService(
+      context,
+      {
+        ...trafficConf(streams),
+        kafka: { conf: { 'metadata.broker.list': bootstrap } },
+        spool: { directory: join(folder, `spool-${port}`) },
+      },
+      { ...top, metrics: { type: 'prometheus', port } },
+    )
+  const service = await startOn(metricsPort, kafka.bootstrap, {})
+  // Its events go to the spool, and its workers have metrics too.
+  const withoutKafka = await startOn(withoutKafkaPort, `127.0.0.1:${await freePort()}`, { num_workers: 2 })
 
   const prometheus = await Prometheus.start({
-    ports: [metricsPort],
+    ports: [metricsPort, withoutKafkaPort],
     rules: [join(ROOT, 'helm/eventgate/alerts/*.yaml')],
     interval: 1,
   })
   context.after(() => prometheus.close())
 
-  for (const until = Date.now() + TRAFFIC_MS; Date.now() < until; await delay(200)) await traffic(service)
+  for (const until = Date.now() + TRAFFIC_MS; Date.now() < until; await delay(200)) {
+    await traffic(service)
+    void withoutKafka.post(testEvent()).catch(() => {})
+  }
 
   const problems: string[] = []
   for (const { panel, expr } of queries()) {
