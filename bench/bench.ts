@@ -4,6 +4,8 @@
  * one run, because only ratios count. What was acknowledged is read back from Kafka. Writes bench/RESULTS.md.
  *
  *   npm run bench [-- --seconds 3 --rounds 4 --events 1000000 --nodes node,/path/to/another/node]
+ *
+ * compare.ts has what `--against` and `--workers` do.
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -13,7 +15,7 @@ import { parseArgs } from 'node:util'
 import { nodeOptions } from '../test/reliability/service.js'
 import { type KafkaCluster, startKafka } from '../test/support/kafka.js'
 import { readRecords } from '../test/support/kafka-read.js'
-import { benchEvent, WIDE } from './event.js'
+import { SHAPES, type Shape, WIDE } from './event.js'
 import { makeLoad } from './load.js'
 import { ROOT, type Subject, startSubjects } from './subjects.js'
 
@@ -40,28 +42,6 @@ interface Sample {
   rssMiB: number
 }
 
-/** What is sent, and how many events are in one request. */
-interface Shape {
-  name: string
-  bodies: string[]
-  events: number
-}
-
-const event = (stream: string) => benchEvent(stream)
-const SHAPES = {
-  one: { name: 'single events, one stream', bodies: [JSON.stringify(event('one'))], events: 1 },
-  wide: {
-    name: `single events, ${WIDE.length} streams × 4 partitions`,
-    bodies: WIDE.map(stream => JSON.stringify(event(stream))),
-    events: 1,
-  },
-  fifty: {
-    name: 'arrays of 50, one stream',
-    bodies: [JSON.stringify(Array.from({ length: 50 }, () => event('one')))],
-    events: 50,
-  },
-} satisfies Record<string, Shape>
-
 const folder = mkdtempSync(join(tmpdir(), 'eventgate-bench-'))
 const kafka = await startKafka({ brokers: 1, prefix: ['taskset', '-c', LOAD_CORE], javaOptions: [] })
 try {
@@ -71,7 +51,7 @@ try {
   const machine = `${cpus().length} cores of ${model?.model.trim()}, ${Math.round(totalmem() / 2 ** 30)} GiB`
   const head = `# Benchmark
 
-Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; read the ratios. ${machine}; Apache Kafka 4.2.0, one broker. The server has one core, the load (${makeLoad({ folder, core: LOAD_CORE, connections: CONNECTIONS }).name}, ${CONNECTIONS} connections, as fast as they are answered) and the broker have the other. Events of ${SHAPES.one.bodies[0]?.length} bytes and 58 properties; \`acks\` all. CPU is user and system of the server process, all its threads, started with \`${nodeOptions()}\`. Medians of ${values.rounds} rounds of ${values.seconds} s, each ratio to the bare handler with single events of its round.
+Written by \`npm run bench\` on ${new Date().toISOString().slice(0, 10)}; read the ratios. ${machine}; Apache Kafka 4.2.0, one broker. The server has one core, the load (${makeLoad({ folder, core: LOAD_CORE, connections: CONNECTIONS }).name}, ${CONNECTIONS} connections, as fast as they are answered) and the broker have the other. Events of ${SHAPES.one.bodies[0]?.length} bytes and 58 properties; \`acks\` all. CPU is user and system of the server process, all its threads (µs an event are seconds per million events), started with \`${nodeOptions()}\`. Medians of ${values.rounds} rounds of ${values.seconds} s, each ratio to the bare handler with single events of its round.
 `
   writeFileSync(join(ROOT, 'bench/RESULTS.md'), [head, ...sections].join('\n'))
 } catch (error) {

@@ -81,3 +81,24 @@ export function benchStreams(count: number): Record<string, object> {
     streams[`other.stream.number_${Object.keys(streams).length}`] = settings
   return streams
 }
+
+/** What is sent, and how many events are in one request. */
+export interface Shape {
+  name: string
+  bodies: string[]
+  events: number
+}
+
+export const SHAPES = {
+  one: { name: 'single events, one stream', bodies: [JSON.stringify(benchEvent('one'))], events: 1 },
+  wide: {
+    name: `single events, ${WIDE.length} streams × 4 partitions`,
+    bodies: WIDE.map(stream => JSON.stringify(benchEvent(stream))),
+    events: 1,
+  },
+  fifty: {
+    name: 'arrays of 50, one stream',
+    bodies: [JSON.stringify(Array.from({ length: 50 }, () => benchEvent('one')))],
+    events: 50,
+  },
+} satisfies Record<string, Shape>

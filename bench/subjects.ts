@@ -45,24 +45,8 @@ export async function startSubjects(
   bootstrap: string,
   run: string,
 ): Promise<Subjects> {
-  const started: ChildProcess[] = []
-  process.once('exit', () => {
-    for (const child of started) child.kill('SIGKILL')
-  })
-  const start = async (args: string[], topics?: string, env: NodeJS.ProcessEnv = {}): Promise<Subject> => {
-    const child: ChildProcess = spawn('taskset', ['-c', SERVER_CORE, node, ...args], {
-      cwd: ROOT,
-      env: { ...process.env, NODE_OPTIONS: nodeOptions(), ...env },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    started.push(child)
-    return subject(child, await portOf(child), topics)
-  }
-  const service = (name: string, conf: object, topics?: string) =>
-    start(
-      ['dist/server.js', '-c', writeConfig(folder, name, { ...conf, topic_prefix: topics ?? '' })],
-      topics,
-    )
+  const servers = new Servers(node, folder)
+  const service = (name: string, conf: object, topics?: string) => servers.service(name, conf, { topics })
   const kafka = { 'metadata.broker.list': bootstrap }
 
   const before = performance.now()
@@ -79,25 +63,9 @@ export async function startSubjects(
   return {
     memory,
     firstAnswerMs,
-    bare: await start(['.build/bench/bare.js']),
+    bare: await servers.start(['.build/bench/bare.js']),
     guaranteed: await service('plain', { kafka: { conf: kafka } }, `${run}.plain.`),
-    // Nothing holds back who waits for nothing: what is taken in a round must fit.
-    hasty: await service(
-      'hasty',
-      {
-        hasty_max_bytes: '1gb',
-        hasty_max_events: 1_000_000,
-        kafka: {
-          conf: {
-            ...kafka,
-            'queue.buffering.max.messages': 1_000_000,
-            'queue.buffering.max.kbytes': 1024 * 1024,
-            'message.timeout.ms': 60_000,
-          },
-        },
-      },
-      `${run}.hasty.`,
-    ),
+    hasty: await service('hasty', hastyConf(bootstrap), `${run}.hasty.`),
     snappy: await service(
       'snappy',
       { kafka: { conf: { ...kafka, 'compression.codec': 'snappy' } } },
@@ -116,26 +84,104 @@ export async function startSubjects(
       },
       `${run}.production.`,
     ),
-    naive: await start(['.build/test/reliability/naive.js'], `${run}.naive.`, {
+    naive: await servers.start(['.build/test/reliability/naive.js'], `${run}.naive.`, {
       BOOTSTRAP: bootstrap,
       TOPIC_PREFIX: `${run}.naive.`,
     }),
-    stop() {
-      for (const child of started) child.kill('SIGKILL')
-    },
+    stop: () => servers.stop(),
   }
 }
 
-function subject({ pid }: ChildProcess, port: string, topics: string | undefined): Subject {
-  const cpuSeconds = () => {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+/** Nothing holds back who waits for nothing: what is taken in a round must fit. */
+export function hastyConf(bootstrap: string): object {
+  const conf = {
+    'metadata.broker.list': bootstrap,
+    'queue.buffering.max.messages': 1_000_000,
+    'queue.buffering.max.kbytes': 1024 * 1024,
+    'message.timeout.ms': 60_000,
+  }
+  return { hasty_max_bytes: '1gb', hasty_max_events: 1_000_000, kafka: { conf } }
+}
+
+/** Where servers run, and what of. */
+interface Place {
+  /** The checkout whose build is started. */
+  root?: string
+  /** As taskset takes them. */
+  cores?: string
+}
+
+/** Processes of one checkout that are measured. */
+export class Servers {
+  readonly #node: string
+  readonly #folder: string
+  readonly #place: Required<Place>
+  readonly #started: ChildProcess[] = []
+
+  /** `folder` is for configurations. */
+  constructor(node: string, folder: string, { root = ROOT, cores = SERVER_CORE }: Place = {}) {
+    this.#node = node
+    this.#folder = folder
+    this.#place = { root, cores }
+    process.once('exit', () => this.stop())
+  }
+
+  async start(args: string[], topics?: string, env: NodeJS.ProcessEnv = {}): Promise<Subject> {
+    const { root, cores } = this.#place
+    const child: ChildProcess = spawn('taskset', ['-c', cores, this.#node, ...args], {
+      cwd: root,
+      env: { ...process.env, NODE_OPTIONS: nodeOptions(), ...env },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    this.#started.push(child)
+    return subject(child, await portOf(child), topics)
+  }
+
+  /** The service with these options. With `workers` it is ready when all of them are. */
+  async service(
+    name: string,
+    conf: object,
+    { topics, workers = 0 }: { topics?: string | undefined; workers?: number } = {},
+  ): Promise<Subject> {
+    const given = { ...conf, topic_prefix: topics ?? '' }
+    const config = writeConfig(this.#folder, name, given, workers)
+    const subject = await this.start(['dist/server.js', '-c', config], topics)
+    while (workers > 0 && (await readyWorkers(subject)) < workers)
+      await new Promise(resolve => setTimeout(resolve, 100))
+    return subject
+  }
+
+  stop(): void {
+    for (const child of this.#started) child.kill('SIGKILL')
+  }
+}
+
+async function readyWorkers({ url }: Subject): Promise<number> {
+  const health = await fetch(new URL('/_info/health', url))
+  const { workers = [] } = (await health.json()) as { workers?: { status: string }[] }
+  return workers.filter(({ status }) => status === 'ready').length
+}
+
+/** A process and its workers. */
+function family(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean)
+  return [pid, ...children.flatMap(child => family(Number(child)))]
+}
+
+function subject({ pid = 0 }: ChildProcess, port: string, topics: string | undefined): Subject {
+  const cpuOf = (of: number) => {
+    const fields = readFileSync(`/proc/${of}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
     return (Number(fields[11]) + Number(fields[12])) / TICKS_PER_SECOND
   }
+  const rssOf = (of: number) =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${of}/status`, 'utf8'))?.[1]) / 1024
+  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0)
+  const cpuSeconds = () => sum(family(pid).map(cpuOf))
   return {
     url: `http://127.0.0.1:${port}/v1/events`,
     topics,
     cpuSeconds,
-    rssMiB: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024,
+    rssMiB: () => sum(family(pid).map(rssOf)),
     async idle() {
       for (let before = -1; before !== cpuSeconds(); ) {
         before = cpuSeconds()
@@ -161,7 +207,7 @@ function writeStreams(folder: string): string {
   return path
 }
 
-function writeConfig(folder: string, name: string, conf: object): string {
+function writeConfig(folder: string, name: string, conf: object, workers: number): string {
   const repository = join(folder, 'schemas')
   mkdirSync(join(repository, 'bench/event'), { recursive: true })
   writeFileSync(join(repository, 'bench/event/1.0.0.yaml'), dump(benchSchema()))
@@ -172,6 +218,7 @@ function writeConfig(folder: string, name: string, conf: object): string {
     schema_precache_uris: ['/bench/event/1.0.0'],
     ...conf,
   }
-  writeFileSync(path, dump({ services: [{ name: 'eventgate', conf: whole }] }))
+  // Versions before workers took 0 only.
+  writeFileSync(path, dump({ num_workers: workers, services: [{ name: 'eventgate', conf: whole }] }))
   return path
 }
