@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { parseArgs } from 'node:util'
 import { check } from './cli/check/check.js'
+import { spool } from './cli/spool.js'
 import { types } from './cli/types.js'
 import { FLAGS, USAGE, UsageError } from './cli/usage.js'
 import { validate } from './cli/validate.js'
@@ -30,13 +31,18 @@ async function main(): Promise<void> {
     case 'types':
       process.exitCode = await types({ ...values, files })
       break
+    case 'spool':
+      process.exitCode = await spool({ ...values, files })
+      break
     case 'serve':
       if (files.length > 0) throw new UsageError(`serve takes no file: ${JSON.stringify(files[0])}`)
       await serve(values)
       break
     case undefined:
       if (values.config === undefined && !process.env.APP_CONFIG_PATH)
-        throw new UsageError('name a command (serve, validate, check, types) or a configuration (-c FILE)')
+        throw new UsageError(
+          'name a command (serve, validate, check, types, spool) or a configuration (-c FILE)',
+        )
       await startServer(values.config, values['num-workers'])
       break
     default:

@@ -28,6 +28,8 @@ export const USAGE = `usage: eventgate serve [-c FILE | --dev]
        eventgate validate [options] [FILE ... | -]
        eventgate check [options] [PATH ...]
        eventgate types -o FILE [--check] [PATH ...]
+       eventgate spool ls DIRECTORY
+       eventgate spool drain DIRECTORY -c FILE
 
 serve       runs the service until SIGTERM or Ctrl-C
   -c, --config FILE   YAML configuration (default: config.yaml)
@@ -60,6 +62,12 @@ types       writes TypeScript types of schemas, and of the events that each stre
   -o, --output FILE   such as events.d.ts; events.lock.json next to it is for CI
       --schemas DIR   schema repository for references; repeatable
       --check         writes nothing; the exit code is 1 if the file is out of date
+
+spool ls    lists a spool: the topics whose events wait, batches in doubt, dead letters, segments. It changes nothing
+      --json          prints the list for programs
+spool drain stores the events of a spool that no process uses in Kafka, and goes on until none is left
+  -c, --config FILE   configuration with the Kafka that takes them
+  exit code: 0 no event waits, 1 it was ended before, 2 the spool or the configuration cannot be used
 
   -v, --version       prints the version
   -h, --help          prints this text

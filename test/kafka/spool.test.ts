@@ -1,8 +1,16 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Delivery } from '#src/lib/eventgate.js'
+import { RealDisk } from '#src/lib/spool/real-disk.js'
 import { KeyedAudit, type KeyedBooks, KeyedLoad } from '../reliability/keyed-load.js'
 import type { Verdict } from '../reliability/load.js'
+import { run } from '../reliability/spool.js'
+import { eventgateAsync } from '../support/cli.js'
+import { anyKafka, readRecords, topicName } from '../support/kafka.js'
+import { temporary } from '../support/service.js'
+import { fillSpool } from '../support/spool-directory.js'
 
 type Request = [verdict: Verdict, sentAt: number, answeredAt: number, delivery?: Delivery]
 
@@ -72,4 +80,48 @@ test('the books of keys: a hasty event may be lost shortly before a kill', () =>
   assert.deepEqual(cut(450, []), [0, 1])
   assert.deepEqual(cut(510, [1000]), [0, 1])
   for (const sentAt of [800, 1001]) assert.deepEqual([lost(sentAt).lostByKill, lost(sentAt).lost], [0, 1])
+})
+
+test('a spool whose process is gone is drained, each partition in its order', async t => {
+  const kafka = await anyKafka()
+  t.after(() => kafka.close())
+  const [page, other] = [topicName('page'), topicName('new')]
+  await kafka.createTopic(page, { partitions: 2 })
+  await kafka.createTopic(other)
+  const folder = temporary(t)
+  const directory = join(folder, 'spool')
+  const close = await fillSpool(new RealDisk(directory), { page, other, isOpen: true })
+  const config = join(folder, 'config.yaml')
+  const conf = { kafka: { conf: { 'metadata.broker.list': kafka.bootstrap } } }
+  writeFileSync(config, JSON.stringify({ services: [{ name: 'e', conf }] }))
+  const drain = () => eventgateAsync(['spool', 'drain', directory, '-c', config])
+
+  const held = await drain()
+  assert.equal(held.status, 2)
+  assert.match(held.stderr, /is used by another process: end that first/)
+  await close()
+  const { status, stdout, stderr } = await drain()
+  assert.equal(status, 0, stderr)
+  assert.match(stdout, /^5 events are in Kafka, 0 of them possibly twice; 0 are dead letters; 0 wait\n$/)
+  const stored: string[] = []
+  for await (const { topic, partition, value } of readRecords(kafka.bootstrap, [page, other]))
+    stored.push(`${topic === page ? 'page' : 'new'} ${partition} ${value}`)
+  assert.deepEqual(stored.toSorted(), ['new 0 6', 'page 0 1', 'page 0 2', 'page 0 3', 'page 1 5'])
+  const first = stored.filter(record => record.startsWith('page 0'))
+  assert.deepEqual(first, ['page 0 1', 'page 0 2', 'page 0 3'])
+  assert.match((await drain()).stdout, /^0 events are in Kafka/)
+})
+
+test('without Kafka, and with a gate that is killed, every promise is kept', async t => {
+  const options = {
+    short: true,
+    healthyS: 3,
+    outageS: 12,
+    killEveryS: 5,
+    afterS: 2,
+    guaranteed: 200,
+    hasty: 100,
+  }
+  const { text, broken } = await run(line => t.diagnostic(line), options)
+  assert.deepEqual(broken, [], text)
 })

@@ -172,6 +172,7 @@ export async function run(say: (line: string) => void, options: SpoolOptions = {
       say(`${load.size} events are sent; kill -9 of all brokers`)
       const away = performance.now()
       await Promise.all(kafka.brokers.map(broker => broker.kill9()))
+      const gone = performance.now()
       const until = away + outageS * 1000
       for (let next = away + killEveryS * 1000; next < until; next += killEveryS * 1000) {
         await sleep(next - performance.now())
@@ -195,7 +196,7 @@ export async function run(say: (line: string) => void, options: SpoolOptions = {
       await gates.end()
       await kafka.whenInSync(TOPICS)
       say('reading Kafka back')
-      const books = (await audit(kafka, TOPICS, load)).balance(watch.killedAt, IN_MEMORY_MS, away)
+      const books = (await audit(kafka, TOPICS, load)).balance(watch.killedAt, IN_MEMORY_MS, gone)
       for (const suspect of books.suspects) say(`to be explained: ${JSON.stringify(suspect)}`)
       const exit = gates.lives.at(-1)?.exitCode
       return report({

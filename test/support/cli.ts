@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -20,6 +20,17 @@ export function eventgate(args: readonly string[], { input = '', cwd = ROOT, env
     env: { ...process.env, ...env },
   })
   return { status, stdout, stderr }
+}
+
+/** The same beside what this process does meanwhile. */
+export function eventgateAsync(
+  args: readonly string[],
+): Promise<{ status: number; stdout: string; stderr: string }> {
+  return new Promise(resolve => {
+    const child = execFile(process.execPath, [CLI, ...args], (_, stdout, stderr) =>
+      resolve({ status: child.exitCode ?? -1, stdout, stderr }),
+    )
+  })
 }
 
 /** Values as NDJSON. */
