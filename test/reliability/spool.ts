@@ -196,7 +196,10 @@ export async function run(say: (line: string) => void, options: SpoolOptions = {
       await gates.end()
       await kafka.whenInSync(TOPICS)
       say('reading Kafka back')
-      const books = (await audit(kafka, TOPICS, load)).balance(watch.killedAt, IN_MEMORY_MS, gone)
+      const memoryMs = short ? DEADLINE_MS : IN_MEMORY_MS
+      const books = (await audit(kafka, TOPICS, load)).balance(watch.killedAt, memoryMs, gone)
+      const at = [gone, ...watch.killedAt].map(time => time.toFixed(0)).join(', ')
+      if (books.suspects.length > 0) say(`Kafka was away, and gates were killed, at ${at}`)
       for (const suspect of books.suspects) say(`to be explained: ${JSON.stringify(suspect)}`)
       const exit = gates.lives.at(-1)?.exitCode
       return report({
