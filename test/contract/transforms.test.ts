@@ -192,6 +192,16 @@ test('testKitchen: denied agents', async t => {
     assert.equal(told.errored_stream_name, 'unasked')
     assert.deepEqual(JSON.parse(String(told.raw_event)), sent)
   })
+  await t.test('events of experiments are counted, and those that are refused are not', async () => {
+    const name = 'eventgate_experiment_events_total{service="eventgate",experiment="sizes",instrument=""}'
+    const counted = async () => (await samples(port)).get(name)
+    const sizes = event({ experiment: { ...GOOD, enrolled: 'sizes' } }, 'unasked')
+    assertFailure(await service.post(sizes, by(BINGBOT)), { status: 400, invalid: ['ua_denied'] })
+    assert.equal(await counted(), undefined)
+    for (let n = 0; n < 2; n++) assertAccepted(await service.post(sizes, by('a browser')), 201, ONE_ACCEPTED)
+    assertAccepted(await service.post(event({}, 'unasked'), by('a browser')), 201, ONE_ACCEPTED)
+    assert.equal(await counted(), 2)
+  })
   await t.test('an entry is a regular expression, with one backslash or two', async () => {
     for (const agent of ['x Spider-42', 'one.dot'])
       assertFailure(await service.post(sent, by(agent)), { status: 400, invalid: ['ua_denied'] })
