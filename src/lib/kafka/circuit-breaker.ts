@@ -1,3 +1,6 @@
+/** How long the client of a probe waits. */
+export const PROBE_ANSWER_MS = 1000
+
 /**
  * Whether a partition, or a topic that is not known yet, takes events.
  *

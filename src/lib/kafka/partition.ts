@@ -1,6 +1,6 @@
 import { backoffMs } from './backoff.js'
 import { type Batch, isWhole, type Pending } from './batch.js'
-import { CircuitBreaker } from './circuit-breaker.js'
+import { CircuitBreaker, PROBE_ANSWER_MS } from './circuit-breaker.js'
 import { Pace } from './lanes.js'
 import { LeaderEpoch } from './leader-epoch.js'
 import {
@@ -30,10 +30,9 @@ export interface PartitionListener extends QueueListener {
 const MAX_PROBE_WAIT_MS = 4000
 /** Attempts that a probe has, as long as what they are answered does not tell whether the partition is well. */
 const MAX_PROBE_ATTEMPTS = 3
-/** What comes so soon after a probe waits for it. */
+/** What comes so soon after a probe waits for it, or in the time of so many answers. */
 const YOUNG_MS = 100
-/** How long the client of a probe waits. */
-export const PROBE_ANSWER_MS = 1000
+const YOUNG_ANSWERS = 4
 /** After a slower answer each event is checked: can it have its own in time? */
 const SLOW_MS = 1000
 /** Of the time that an answer leaves, this part must be left besides: answers do not all take as long. */
@@ -117,17 +116,17 @@ export class Partition {
     return this.breaker.rejects(!this.empty)
   }
 
-  /** Whether a probe was sent a moment ago. Events that come now wait for what it finds out. */
-  hasYoungProbe(now: number): boolean {
+  /** The end of the moment after a probe was sent. What comes before it waits for what the probe finds out. */
+  get youngUntil(): number {
     const { out, first } = this.queue
-    return out !== undefined && first?.probe === true && now - out.sentAt < YOUNG_MS
+    const ms = Math.min(PROBE_ANSWER_MS, Math.max(YOUNG_MS, YOUNG_ANSWERS * this.latencyMs))
+    return out && first?.probe ? out.sentAt + ms : -Infinity
   }
 
   /** Takes an event. Answers whether a batch need not linger: it is full, or a client waits for what a probe finds. */
   append(record: Pending, now: number): boolean {
     if (this.breaker.isClosed) return this.queue.add(record, now, false)
-    const { out } = this.queue
-    const until = this.hasYoungProbe(now) && out ? out.sentAt + YOUNG_MS : now + PROBE_ANSWER_MS
+    const until = now < this.youngUntil ? this.youngUntil : now + PROBE_ANSWER_MS
     record.deadline = Math.min(record.deadline, until)
     return this.queue.add(record, now, true)
   }

@@ -40,7 +40,7 @@ export function unavailability(
   now: number,
 ): GateError | undefined {
   const holder = partition ?? topic
-  if (holder.rejects && !partition?.hasYoungProbe(now))
+  if (holder.rejects && !(partition && now < partition.youngUntil))
     return refusal(
       holder,
       `nothing could be stored for ${topic.settings.timeoutMs} ms (${holder.breaker.problem})`,

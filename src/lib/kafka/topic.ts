@@ -1,6 +1,6 @@
 import { isWhole, type Pending } from './batch.js'
-import { CircuitBreaker } from './circuit-breaker.js'
-import { Partition, type PartitionListener, PROBE_ANSWER_MS } from './partition.js'
+import { CircuitBreaker, PROBE_ANSWER_MS } from './circuit-breaker.js'
+import { Partition, type PartitionListener } from './partition.js'
 import type { QueueSettings, TopicFormat } from './partition-queue.js'
 import type { Partitioner } from './partitioner.js'
 import { type QueueErrorCode, queueError } from './queue-errors.js'

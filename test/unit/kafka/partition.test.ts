@@ -65,6 +65,26 @@ test('a probe that was overtaken by a success is sent again like any event', () 
   assert.equal(outcomes.get('probe'), 'stored')
 })
 
+test('where answers take long, more time is given to what comes beside a probe, up to the time of the probe', () => {
+  for (const [tookMs, youngMs] of [
+    [10, 100],
+    [60, 240],
+    [900, 1000],
+  ] as const) {
+    const { partition } = setUpPartition()
+    for (const sentAt of [0, 1000]) {
+      const request = { sentAt }
+      partition.append(eventOf('x', sentAt), sentAt)
+      partition.answered(partition.take(request, sentAt), request, answer(0), sentAt + tookMs, 40, false)
+    }
+    partition.breaker.trip()
+    partition.breaker.reachable()
+    partition.append(eventOf('probe', 5000), 5000)
+    partition.take({ sentAt: 5000 }, 5000)
+    assert.equal(partition.youngUntil, 5000 + youngMs)
+  }
+})
+
 test('what came beside a probe that was stored has its own time again', () => {
   const { partition } = setUpProbe()
   const request = { sentAt: TIMEOUT }
