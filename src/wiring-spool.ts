@@ -66,8 +66,9 @@ export function spilling(
       return spooled
     },
   }
+  // What the spool has not taken, because it is broken, must not overtake what is in it.
   const holds = (topic: string, partition: number) =>
-    overflow.size > 0 && overflow.phase(topic, partition) === 'handing_over'
+    overflow.size > 0 && overflow.phase(topic, partition) !== 'none'
   return { overflow, holds }
 }
 

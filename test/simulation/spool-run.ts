@@ -94,8 +94,8 @@ class Life {
 }
 
 /**
- * Plays minutes of one service with a spool beside a cluster: brokers fail, often all of them, the disk fails, and the
- * process is killed or its machine loses power. Then calm. Everything follows from the seed.
+ * Plays minutes of one service with a spool beside a cluster. Brokers fail, often all of them, and the disk fails. The
+ * process is killed, or its machine loses power. Then calm. Everything follows from the seed.
  */
 export function playSpool(
   seed: number,
@@ -241,7 +241,9 @@ class SpoolRun {
   /** Ends the process; another begins after a while. */
   #end(isCalm = false): void {
     const { machine } = this
-    if (this.#life) this.#life.isDead = true
+    // Another is about to begin already.
+    if (!this.#life) return
+    this.#life.isDead = true
     this.#life = undefined
     this.#spool = undefined
     this.#senders = {}
