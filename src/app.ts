@@ -18,6 +18,7 @@ import type { StreamConfigs } from './lib/streams/config-source.js'
 import { Health } from './lib/telemetry/health.js'
 import { serviceLabel } from './lib/telemetry/metric-set.js'
 import { Reporter } from './lib/telemetry/reporter.js'
+import { tell } from './lib/telemetry/totals.js'
 import { Tracing } from './lib/telemetry/tracing.js'
 import { Member } from './lib/workers/member.js'
 import { readSelf } from './lib/workers/self.js'
@@ -42,7 +43,7 @@ import {
   readSpec,
 } from './wiring.js'
 import { type Dev, makeDev } from './wiring-dev.js'
-import { GateSpool } from './wiring-spool.js'
+import { GateSpool, spoolOf } from './wiring-spool.js'
 
 /** What service-runner hands to the app. */
 export interface AppOptions {
@@ -60,7 +61,8 @@ export interface App {
 
 /** The entry for service-runner: wires everything, top to bottom, and listens. Resolves once it is ready for events. */
 export async function app({ name, config: conf }: AppOptions): Promise<App> {
-  const config = readConf(conf, undefined, readSelf()?.count)
+  const self = readSelf()
+  const config = readConf(conf, undefined, self?.count)
   const info = readInfo()
   const log = logOf(conf.logging, name)
   const reporter = new Reporter(register, log, serviceLabel(conf.metrics, name))
@@ -78,7 +80,9 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   const { kafka } = config
   const spool =
     config.spool && config.producer === 'kafka' && kafka
-      ? new GateSpool(config.spool, kafka, scheduler, accounts, state => reporter.ofSpool(state))
+      ? new GateSpool(spoolOf(config.spool, self), kafka, scheduler, accounts, state =>
+          reporter.ofSpool(state),
+        )
       : undefined
   const producers = await openProducers(config, reporter, tracing, scheduler, spool)
   const own = makeSteps(config, schemas, configs, (event, destination, deadline) =>
@@ -104,7 +108,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
   reporter.watch(watched, health, info.version)
   const member = Member.join({
     condition: () => health.condition,
-    metrics: () => register.getMetricsAsJSON(),
+    metrics: () => tell(register),
   })
   const { cors, csp, request_timeout_ms: readTimeoutMs } = config
   const responder = new Responder({ cors, csp, readTimeoutMs }, connections)

@@ -6,7 +6,7 @@ import type { Log } from './lib/telemetry/log.js'
 import { MetricSet, serviceLabel } from './lib/telemetry/metric-set.js'
 import { serveMetrics } from './lib/telemetry/metrics-server.js'
 import { collectProcessMetrics } from './lib/telemetry/reporter.js'
-import { type Metrics, Totals } from './lib/telemetry/totals.js'
+import { type Told, Totals } from './lib/telemetry/totals.js'
 import { registerWorkerGauges } from './lib/telemetry/worker-gauges.js'
 import { Link } from './lib/workers/link.js'
 import { Port, type Recipient } from './lib/workers/port.js'
@@ -37,8 +37,7 @@ export interface PrimaryOptions {
 
 /** Runs the primary of a host: it holds the port and the metrics, and keeps the workers running. */
 export async function lead({ file, path, count, graceMs, log }: PrimaryOptions): Promise<void> {
-  // Numbers that JSON cannot write are among the metrics.
-  cluster.setupPrimary({ exec: server, args: ['-c', path], serialization: 'advanced' })
+  cluster.setupPrimary({ exec: server, args: ['-c', path] })
   const crew = new Crew(count)
   const { worker_heartbeat_timeout: heartbeat = HEARTBEAT_MS } = file
   const supervisor = new Supervisor({
@@ -94,7 +93,7 @@ class Crew {
     const worker = cluster.fork(envOf({ number, count: this.#count }))
     const link = new Link(worker, {
       ready: () => events.ready(),
-      metrics: metrics => this.#totals.set(worker, metrics as Metrics),
+      metrics: told => this.#totals.set(worker, told as Told),
       workers: reports,
     })
     this.#links.set(worker, link)
@@ -140,15 +139,15 @@ class Crew {
 
   async *#metrics(own: Registry): AsyncGenerator<string> {
     await this.#readMetrics()
-    yield await this.#totals.text(own)
+    yield* this.#totals.text(own)
   }
 
   async #readMetrics(): Promise<void> {
     const links = [...this.#links]
     await Promise.all(
       links.map(async ([worker, link]) => {
-        const metrics = await link.ask('metrics', METRICS_TIMEOUT_MS)
-        if (metrics && this.#links.has(worker)) this.#totals.set(worker, metrics as Metrics)
+        const told = await link.ask('metrics', METRICS_TIMEOUT_MS)
+        if (told && this.#links.has(worker)) this.#totals.set(worker, told as Told)
       }),
     )
   }

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { Config } from './lib/config/config.js'
 import { GateError } from './lib/errors.js'
 import type { Delivery, Stream } from './lib/eventgate.js'
@@ -15,6 +16,7 @@ import type { StoredRecord } from './lib/spool/record.js'
 import { Spool } from './lib/spool/spool.js'
 import type { StreamAccounts } from './lib/telemetry/accounts.js'
 import type { SpoolReports } from './lib/telemetry/reporter.js'
+import type { Self } from './lib/workers/self.js'
 
 // Joins the senders, which know nothing of files, and the spool, which knows nothing of Kafka.
 
@@ -72,6 +74,13 @@ export function spilling(
   return { overflow, holds }
 }
 
+type Settings = NonNullable<Config['spool']>
+
+/** Each worker has a directory of its own in that of the host. */
+export function spoolOf(settings: Settings, self: Self | undefined): Settings {
+  return self ? { ...settings, directory: join(settings.directory, `${self.number}`) } : settings
+}
+
 /** The spool of a service: opened in the background, drained while it runs, and closed at its end. */
 export class GateSpool {
   /** What each sender spills to. */
@@ -85,7 +94,7 @@ export class GateSpool {
   #isClosed = false
 
   constructor(
-    readonly settings: NonNullable<Config['spool']>,
+    readonly settings: Settings,
     readonly kafka: KafkaSettings,
     readonly scheduler: Scheduler,
     readonly accounts: Pick<StreamAccounts, 'spool' | 'drained'>,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Spilled } from '#src/lib/kafka/spill.js'
 import type { Spool } from '#src/lib/spool/spool.js'
-import { spilling } from '#src/wiring-spool.js'
+import { spilling, spoolOf } from '#src/wiring-spool.js'
 
 const EVENT: Spilled = {
   key: null,
@@ -69,4 +69,10 @@ test('a broken spool, or one that is not open, leaves all events to Kafka', () =
   const { overflow, holds } = spilling('hasty', 1000, () => undefined, reports)
   assert.equal(overflow.take(EVENT, 't', 0), undefined)
   assert.deepEqual([overflow.size, overflow.phase('t', 0), holds('t', 0)], [0, 'none', false])
+})
+
+test('each worker has a directory of its own, and a process that serves alone has the whole', () => {
+  const settings = { directory: '/a', maxBytes: 1, afterMs: 1, persistent: true }
+  assert.equal(spoolOf(settings, { number: 1, count: 2 }).directory, '/a/1')
+  assert.equal(spoolOf(settings, undefined), settings)
 })

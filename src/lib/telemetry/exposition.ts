@@ -54,7 +54,8 @@ function lineOf(name: string, { metricName = name, labels = {}, value }: Sample)
     : `${metricName}{${text}} ${numberText(value)}\n`
 }
 
-function numberText(value: number): string {
+/** A value in Prometheus's format. */
+export function numberText(value: number): string {
   if (Number.isFinite(value)) return String(value)
   return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf'
 }

@@ -7,7 +7,7 @@ const PRIMARY_TIMEOUT_MS = 2000
 
 export interface MemberSources {
   condition(): Condition
-  /** The metrics, as a registry gives them. */
+  /** What the primary adds up. */
   metrics(): Promise<unknown>
 }
 

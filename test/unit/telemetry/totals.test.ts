@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Counter, Gauge, Registry } from 'prom-client'
 import { CheapHistogram } from '#src/lib/telemetry/histogram.js'
-import { type Metrics, Totals } from '#src/lib/telemetry/totals.js'
+import { MetricSet } from '#src/lib/telemetry/metric-set.js'
+import { type Told, Totals, tell } from '#src/lib/telemetry/totals.js'
 import { ownMetrics } from '../../docs/metrics.js'
 
 /** What a worker tells. */
-async function metricsOf({ events = 0, age = 0, open = 0, took = [] as number[] }): Promise<Metrics> {
+async function metricsOf({ events = 0, age = 0, open = 0, took = [] as number[] }): Promise<Told> {
   const registers = [new Registry()]
   new Counter({ name: 'events_total', help: 'h', labelNames: ['code'], registers }).inc({ code: 'a' }, events)
   new Gauge({ name: 'age_seconds', help: 'h', registers, aggregator: 'min' }).set(age)
@@ -16,13 +17,14 @@ async function metricsOf({ events = 0, age = 0, open = 0, took = [] as number[] 
     ...{ name: 'took_seconds', help: 'h', labelNames: [], bounds: [1, 10] },
   })
   for (const seconds of took) histogram.of({}).observe(seconds)
-  return (await registers[0]?.getMetricsAsJSON()) as unknown as Metrics
+  return tell(registers[0] as Registry)
 }
 
 async function samplesOf(totals: Totals): Promise<Record<string, number>> {
   const registers = [new Registry()]
   new Gauge({ name: 'start', help: 'h', registers, aggregator: 'omit' }).set(77)
-  const text = await totals.text(registers[0] as Registry)
+  let text = ''
+  for await (const piece of totals.text(registers[0] as Registry)) text += piece
   return Object.fromEntries(
     text
       .split('\n')
@@ -69,6 +71,28 @@ test('what a worker had counted stays when it is gone, however many follow it', 
   totals.retire(well)
   assert.equal((await samplesOf(totals))['events_total{code="a"}'], 31)
   assert.equal((await samplesOf(totals)).open, undefined)
+})
+
+test('the events that a worker had when it died are of unknown outcome, so that accounts add up', async () => {
+  const registry = new Registry()
+  const metrics = new MetricSet(registry, { service: 's' })
+  const labels = { stream: 'a "b" {c}', kind: 'event' }
+  const names = Object.keys(labels)
+  metrics.readCounter('eventgate_stream_received_total', 'h', names, () => [[labels, 10]])
+  const stored = { ...labels, outcome: 'delivered', code: '' }
+  metrics.readCounter('eventgate_stream_events_total', 'h', Object.keys(stored), () => [[stored, 7]])
+  metrics.gauge('eventgate_stream_in_flight_events', 'h', names, () => [[labels, 3]])
+  const totals = new Totals()
+  const worker = {}
+  totals.set(worker, await tell(registry))
+  totals.retire(worker)
+  const of = 'service="s",stream="a \\"b\\" {c}",kind="event"'
+  assert.deepEqual(await samplesOf(totals), {
+    start: 77,
+    [`eventgate_stream_received_total{${of}}`]: 10,
+    [`eventgate_stream_events_total{${of},outcome="delivered",code=""}`]: 7,
+    [`eventgate_stream_events_total{${of},outcome="unknown",code="produce_unknown"}`]: 3,
+  })
 })
 
 test('a state, an age or a time is not a sum over workers', () => {
