@@ -5,7 +5,7 @@ import { readConf } from '../lib/config/config.js'
 import { readConfigFile } from '../lib/config/file.js'
 import type { KafkaSettings } from '../lib/kafka/config.js'
 import { Scheduler } from '../lib/runtime/scheduler.js'
-import { type Listing, listSpool } from '../lib/spool/listing.js'
+import { inspect, type Listing } from '../lib/spool/inspect.js'
 import { isLocked } from '../lib/spool/lock.js'
 import { RealDisk } from '../lib/spool/real-disk.js'
 import { GateSpool } from '../wiring-spool.js'
@@ -31,12 +31,15 @@ export async function spool(
   if (directory === undefined) throw new UsageError(`spool ${command} needs the directory of a spool`)
   if (others.length > 0) throw new UsageError(`spool ${command} takes one directory`)
   const names = readdirSync(directory)
-  const listing = await listSpool(new RealDisk(directory))
+  const disk = new RealDisk(directory)
+  const listing = await inspect(disk)
   if (listing.segments.length === 0 && names.some(name => /^\d+$/.test(name)))
     throw new Error(`${directory} is of several workers: name the folder of one, such as ${directory}/0`)
   const isHeld = await isLocked(directory)
   if (command === 'ls') {
-    print(json ? `${JSON.stringify({ ...listing, isHeld })}\n` : textOf(directory, listing, isHeld))
+    const size = (await disk.list()).reduce((sum, file) => sum + file.bytes, 0)
+    const whole = { directory, bytes: size, isHeld, ...listing }
+    print(json ? `${JSON.stringify(whole)}\n` : textOf(whole))
     return 0
   }
   if (config === undefined) throw new UsageError('spool drain needs the configuration of Kafka: -c FILE')
@@ -98,13 +101,20 @@ async function drain(directory: string, kafka: KafkaSettings, print: Print): Pro
   return left > 0 ? 1 : 0
 }
 
-function textOf(directory: string, listing: Listing, isHeld: boolean): string {
-  const { waiting, inDoubt, deadLetters, segments, losses } = listing
+interface Whole extends Listing {
+  directory: string
+  bytes: number
+  /** Whether a process has it. */
+  isHeld: boolean
+}
+
+function textOf(whole: Whole): string {
+  const { directory, isHeld, waiting, inDoubt, deadLetters, segments, losses } = whole
   const now = Date.now()
   const events = waiting.reduce((sum, unit) => sum + unit.events, 0)
   const holder = isHeld ? 'a process has it' : 'no process has it'
   const parts = [
-    `${directory}: ${events} events wait, ${bytes(listing.bytes)}; ${holder}\n`,
+    `${directory}: ${events} events wait, ${bytes(whole.bytes)}; ${holder}\n`,
     table(
       ['waiting: topic', 'partition', 'events', 'bytes', 'oldest'],
       waiting.map(({ topic, partition, events, bytes: size, oldestAt }) => [
@@ -124,8 +134,8 @@ function textOf(directory: string, listing: Listing, isHeld: boolean): string {
       ]),
     ),
     table(
-      ['segment', 'bytes', 'events', 'waiting'],
-      segments.map(({ name, bytes: size, events, waiting }) => [name, bytes(size), events, waiting]),
+      ['segment', 'bytes', 'waiting'],
+      segments.map(({ name, bytes: size, events }) => [name, bytes(size), events]),
     ),
     ...losses.map(loss => `${loss}\n`),
   ]

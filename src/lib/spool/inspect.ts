@@ -11,7 +11,7 @@ export interface Listing {
   readonly waiting: readonly (Unit & { events: number; bytes: number; oldestAt: number | undefined })[]
   /** Of them, those that may be in Kafka already: they were being sent when the process ended. */
   readonly inDoubt: readonly (Unit & { events: number })[]
-  readonly deadLetters: readonly (Unit & { reason: string; events: number })[]
+  readonly deadLetters: readonly (Unit & { reason: string; events: number; oldestAt: number })[]
   /** What is damaged or missing. */
   readonly losses: readonly string[]
 }
@@ -39,9 +39,12 @@ async function listing(disk: Disk, { segments, inDoubt, losses }: Recovered): Pr
       unit.bytes += Math.round((bytes * (total - done)) / total)
       unit.oldestAt = Math.min(unit.oldestAt ?? oldestAt, oldestAt)
     }
-  const letters = new Sums<{ reason: string }>()
-  for await (const { reason, record } of readDeadLetters(disk))
-    letters.add({ topic: record.topic, partition: record.partition }, 1, { reason }, reason)
+  const letters = new Sums<{ reason: string; oldestAt: number }>()
+  for await (const { reason, record } of readDeadLetters(disk)) {
+    const { topic, partition, spooledAt } = record
+    const sum = letters.add({ topic, partition }, 1, { reason, oldestAt: spooledAt }, reason)
+    sum.oldestAt = Math.min(sum.oldestAt, spooledAt)
+  }
   return {
     segments: segments.map(({ name, bytes, undone }) => ({ name, bytes, events: undone })),
     waiting: waiting.all,

@@ -30,7 +30,8 @@ test('it tells what a directory holds, without a change, also while a process us
   )
   assert.ok((waiting[0]?.bytes ?? 0) > 1000)
   assert.deepEqual(inDoubt, [{ topic: 't', partition: 0, events: 3 }])
-  assert.deepEqual(deadLetters, [{ topic: 'dead', partition: -1, events: 1, reason: 'too large' }])
+  const letter = { topic: 'dead', partition: -1, events: 1, reason: 'too large', oldestAt: began }
+  assert.deepEqual(deadLetters, [letter])
   assert.deepEqual(losses, [])
 })
 
