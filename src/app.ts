@@ -43,6 +43,7 @@ import {
   readSpec,
 } from './wiring.js'
 import { type Dev, makeDev } from './wiring-dev.js'
+import { Leftovers } from './wiring-leftovers.js'
 import { GateSpool, spoolOf } from './wiring-spool.js'
 
 /** What service-runner hands to the app. */
@@ -85,6 +86,16 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
         )
       : undefined
   const producers = await openProducers(config, reporter, tracing, scheduler, spool)
+  const leftovers =
+    spool &&
+    config.spool &&
+    new Leftovers(
+      config.spool.directory,
+      self,
+      path => spool.beside(path),
+      message => log.info(message),
+    )
+  leftovers?.start()
   const own = makeSteps(config, schemas, configs, (event, destination, deadline) =>
     producers[destination.delivery].produce(event, destination, deadline),
   )
@@ -169,6 +180,7 @@ export async function app({ name, config: conf }: AppOptions): Promise<App> {
       const lostBefore = reporter.lost
       const endsAt = Date.now() + config.shutdown.endMs
       const isFinished = await new Shutdown(parts, config.shutdown).run()
+      await leftovers?.close()
       const left = (await spool?.close(endsAt - Date.now())) ?? 0
       await member?.leave()
       if (left > 0) throw new Error(`${left} events are left in the spool, which ends with this process`)

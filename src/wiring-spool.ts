@@ -91,6 +91,7 @@ export class GateSpool {
   #drain: Drain | undefined
   #target: SpoolTarget<StoredRecord> | undefined
   #cluster: Cluster | undefined
+  #live: readonly Sender[] = []
   #isClosed = false
 
   constructor(
@@ -115,6 +116,7 @@ export class GateSpool {
   /** Opens the directory, and begins to drain it beside these senders. Never rejects: it is tried again. */
   async start(live: readonly Sender[], retryMs = FIRST_RETRY_MS): Promise<void> {
     const { directory, maxBytes } = this.settings
+    this.#live = live
     try {
       const spool = await Spool.open({ maxBytes }, new RealDisk(directory), CLOCK, this.#reports)
       if (this.#isClosed) return await spool.close()
@@ -126,6 +128,18 @@ export class GateSpool {
       const again = () => void this.start(live, Math.min(2 * retryMs, MAX_RETRY_MS))
       if (!this.#isClosed) setTimeout(again, retryMs).unref()
     }
+  }
+
+  /** A spool in another directory, which is drained beside the same senders and takes nothing. */
+  beside(directory: string): Pick<GateSpool, 'state' | 'close'> & { start(): Promise<void> } {
+    const accounts = {
+      spool: undefined,
+      drained: (...args: Parameters<StreamAccounts['drained']>) => this.accounts.drained(...args),
+    }
+    // What remains stays there.
+    const settings = { ...this.settings, directory, persistent: true }
+    const other = new GateSpool(settings, this.kafka, this.scheduler, accounts, () => this.#reports)
+    return Object.assign(other, { start: () => GateSpool.prototype.start.call(other, this.#live) })
   }
 
   #begin(spool: Spool, live: readonly Sender[]): void {

@@ -25,7 +25,7 @@ const LAYERS = [
   ['config'],
   ['telemetry'],
   ['routes/', 'factory.ts'],
-  ['wiring.ts', 'wiring-spool.ts'],
+  ['wiring.ts', 'wiring-spool.ts', 'wiring-leftovers.ts'],
   ['wiring-dev.ts'],
   ['app.ts', 'cli/'],
   ['primary.ts'],
