@@ -18,8 +18,8 @@ const LOOK_MS = 60_000
 const PROGRESS_MS = 100
 
 /**
- * Drains the spools of a host that no live process has: of workers that there are no more, because `num_workers` is
- * smaller now, or of the spare one of a restart. Worker 0 does so, or the process that serves alone.
+ * Drains the spools of a host that no live process has. They are of workers that there are no more, because
+ * `num_workers` is smaller now, or of the spare one of a restart. Worker 0 does so, or the process that serves alone.
  */
 export class Leftovers {
   readonly #directory: string
@@ -81,7 +81,7 @@ export class Leftovers {
   }
 }
 
-/** The directories that no worker has, of those in the host's. `.` is the host's own, which several workers do not use. */
+/** Of the directories in the host's, those that no worker has. Workers do not use `.`, the host's own. */
 export function leftNames(names: readonly string[], self: Self | undefined): string[] {
   const numbered = names.filter(name => /^\d+$/.test(name))
   return self ? ['.', ...numbered.filter(name => Number(name) >= self.count)] : numbered
