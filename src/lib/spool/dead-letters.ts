@@ -14,17 +14,24 @@ export interface DeadLetter {
 
 /** Events that Kafka refuses for good, each with the reason: files that only an operator removes. */
 export class DeadLetters {
+  /** Of all files. */
+  bytes = 0
   #file: { file: DiskFile; bytes: number } | undefined
   #tail: Promise<unknown> = Promise.resolve()
-  #nextName: number
+  #nextName = 1
 
+  /** `files`: those of the directory, with `count` dead letters among them. */
   constructor(
     readonly disk: Disk,
-    /** Of all files. */
-    public bytes: number,
-    names: readonly string[],
+    files: readonly { name: string; bytes: number }[],
+    public count: number,
   ) {
-    this.#nextName = 1 + Math.max(0, ...names.map(name => Number(NAME.exec(name)?.[1])))
+    for (const { name, bytes } of files) {
+      const [, number] = NAME.exec(name) ?? []
+      if (number === undefined) continue
+      this.bytes += bytes
+      this.#nextName = Math.max(this.#nextName, Number(number) + 1)
+    }
   }
 
   static has(name: string): boolean {

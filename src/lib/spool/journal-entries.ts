@@ -1,5 +1,7 @@
 import type { Delivery } from '../eventgate.js'
+import type { PositionSet } from './position-set.js'
 import type { Attempt, Place } from './record.js'
+import type { Segment } from './segment.js'
 
 /** Consecutive records of one group: first position and number, in turn. */
 export type Run = [partition: number, stream: string, delivery: Delivery, ranges: number[]]
@@ -53,4 +55,22 @@ export function placesOf({ topic, runs }: Runs): Place[] {
       for (let n = 0; n < (ranges[i + 1] as number); n++)
         places.push({ topic, partition, stream, delivery, position: (ranges[i] as number) + n })
   return places
+}
+
+/** What is done in a segment. */
+export function stateOf({ base, end, generation, counts }: Segment, done: PositionSet): Entry {
+  const counted = [...counts].filter(([, count]) => count.done > 0)
+  return {
+    kind: 'state',
+    base,
+    generation,
+    done: counted.length > 0 ? done.export(base, end) : [],
+    counts: counted.map(([{ topic, partition, stream, delivery }, count]) => [
+      topic,
+      partition,
+      stream,
+      delivery,
+      count.done,
+    ]),
+  }
 }

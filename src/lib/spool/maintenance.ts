@@ -12,6 +12,7 @@ const WRITE_BYTES = 512 * 1024
 /** Small segments that are next to one another become one when there are so many. */
 const MANY = 8
 const RETRY_MS = 1000
+const ROOM_EVERY_MS = 100
 const TEMPORARY = 'compacted.tmp'
 
 export interface MaintenanceListener {
@@ -20,6 +21,8 @@ export interface MaintenanceListener {
   damaged(records: number, segment: Segment): void
   /** The sizes of files have changed. */
   changed(): void
+  /** Whether there is little room left. */
+  isFull(): boolean
 }
 
 /** Removes segments that are done, and writes those anew of which most is. One thing at a time. */
@@ -29,6 +32,7 @@ export class Maintenance {
   #running: Promise<void> | undefined
   #isRunning = false
   #retryAt = -Infinity
+  #madeRoomAt = -Infinity
   #cancelRetry: (() => void) | undefined
   #isClosed = false
 
@@ -49,6 +53,14 @@ export class Maintenance {
   get removed(): number[] {
     const bases = new Set(this.index.segments.map(({ base }) => base))
     return this.garbage.map(({ base }) => base).filter(base => !bases.has(base))
+  }
+
+  /** There is no room for an event. Not looked at for each of them. */
+  makeRoom(): void {
+    const now = this.clock.now()
+    if (now < this.#madeRoomAt + ROOM_EVERY_MS) return
+    this.#madeRoomAt = now
+    this.wake()
   }
 
   /** Something may have become possible. */
@@ -88,13 +100,15 @@ export class Maintenance {
     return sparse && (() => this.#compact(sparse))
   }
 
-  /** One of which at least half is done, or many small ones. */
+  /** One of which at least half is done, or many small ones. If room is short, the one of which most is done. */
   #sparse(active: Segment | undefined): Segment[] | undefined {
     let run: Segment[] = []
     let bytes = 0
+    let best: Segment | undefined
     for (const segment of this.index.segments) {
       if (segment === active) break
       if (segment.hasDone && 2 * segment.undoneBytes <= segment.bytes) return [segment]
+      if (freed(segment) > (best ? freed(best) : segment.bytes / 8)) best = segment
       const isSmall = 4 * segment.bytes <= this.segmentBytes
       if (!isSmall || bytes + segment.bytes > this.segmentBytes) {
         run = []
@@ -105,7 +119,7 @@ export class Maintenance {
       bytes += segment.bytes
       if (run.length === MANY) return run
     }
-    return undefined
+    return best && this.listener.isFull() ? [best] : undefined
   }
 
   async #remove(segments: readonly Segment[]): Promise<void> {
@@ -208,6 +222,11 @@ export class Maintenance {
     await file.sync()
     return copied
   }
+}
+
+/** What is gained by writing it anew. */
+function freed(segment: Segment): number {
+  return segment.hasDone ? segment.readable - segment.undoneBytes : 0
 }
 
 async function removeIfThere(disk: Disk, name: string): Promise<void> {

@@ -28,10 +28,12 @@ export class PositionSet {
   delete(position: number): void {
     const index = Math.floor(position / CHUNK)
     const chunk = this.#chunks.get(index)
-    if (!chunk) return
     const bit = position % CHUNK
-    chunk[bit >> 3] = (chunk[bit >> 3] as number) & ~(1 << (bit & 7))
-    if (chunk.every(byte => byte === 0)) this.#chunks.delete(index)
+    const byte = chunk?.[bit >> 3] ?? 0
+    if (!chunk || (byte & (1 << (bit & 7))) === 0) return
+    chunk[bit >> 3] = byte & ~(1 << (bit & 7))
+    // Looked at where its last byte becomes empty only, because that costs more than the rest.
+    if (chunk[bit >> 3] === 0 && chunk.every(other => other === 0)) this.#chunks.delete(index)
   }
 
   /** All from `base` up to `end`, which is not one of them. */

@@ -4,7 +4,7 @@ import { recordBytes } from './codec.js'
 import { DeadLetters } from './dead-letters.js'
 import type { Disk } from './disk.js'
 import { Journal } from './journal.js'
-import { type Entry, runsOf } from './journal-entries.js'
+import { type Entry, runsOf, stateOf } from './journal-entries.js'
 import { Log } from './log.js'
 import { Index } from './log-index.js'
 import { Maintenance } from './maintenance.js'
@@ -22,6 +22,10 @@ export interface SpoolSettings {
   readonly segmentBytes?: number
 }
 
+/** From this part of `maxBytes` on less must be done of a segment for it to be written anew. */
+const FULL = 0.8
+/** What a disk has for the end. */
+const CLOSE_MS = 2000
 const SEGMENT_BYTES = 64 * 1024 * 1024
 /** The part of it that hasty events may use. */
 const HASTY_SHARE = 4
@@ -33,7 +37,6 @@ export class Spool {
   /** Called when there is something new to read. */
   onSpooled: () => void = () => {}
   readonly #index: Index
-  readonly #segmentBytes: number
   readonly #journal: Journal
   readonly #attempts: Attempts
   readonly #tail: Tail
@@ -41,8 +44,8 @@ export class Spool {
   readonly #reader: Reader
   readonly #maintenance: Maintenance
   readonly #deadLetters: DeadLetters
-  #deadLettersCount: number
   #segmentsBytes = 0
+  #cancelLate = () => {}
 
   private constructor(
     readonly settings: SpoolSettings,
@@ -56,36 +59,41 @@ export class Spool {
     const trouble = (message: string) => observer.trouble?.(message)
     const damaged = (records: number, { name }: Segment) =>
       this.#damaged(records, `${records} events of ${name} are damaged`)
-    this.#segmentBytes = settings.segmentBytes ?? SEGMENT_BYTES
+    const { maxBytes, segmentBytes = SEGMENT_BYTES } = settings
     this.#index = index
     index.adopt(segments, done)
     index.units.onDrained = unit => this.onDrained(unit)
     this.#journal = new Journal(disk, clock, () => this.#snapshot(), trouble)
     this.#attempts = new Attempts(this.#journal, inDoubt)
     for (const { records } of inDoubt) for (const { position } of records) index.taken.add(position)
-    this.#tail = new Tail(this.#segmentBytes, disk, index, this.#journal, next, {
+    this.#tail = new Tail(segmentBytes, disk, index, this.#journal, next, {
       trouble,
-      left: () => this.#changed(),
+      left: () => {
+        this.#measure()
+        this.#maintenance.wake()
+      },
     })
-    this.#log = new Log(this.#tail, clock, index, observer, () => this.#changed())
+    this.#log = new Log(this.#tail, clock, index, observer, () => {
+      this.#measure()
+      this.onSpooled()
+    })
     this.#reader = new Reader(index, disk, { damaged, missing: segment => this.#missing(segment) })
     this.#maintenance = new Maintenance(
-      this.#segmentBytes,
+      segmentBytes,
       disk,
       clock,
       index,
       this.#journal,
       garbage,
       () => this.#tail.segment,
-      { trouble, damaged, changed: () => this.#measure() },
+      {
+        trouble,
+        damaged,
+        changed: () => this.#measure(),
+        isFull: () => this.#bytes > FULL * maxBytes,
+      },
     )
-    const letters = files.filter(({ name }) => DeadLetters.has(name))
-    this.#deadLetters = new DeadLetters(
-      disk,
-      letters.reduce((sum, { bytes }) => sum + bytes, 0),
-      letters.map(({ name }) => name),
-    )
-    this.#deadLettersCount = deadLetters
+    this.#deadLetters = new DeadLetters(disk, files, deadLetters)
   }
 
   /** Opens a directory, and finds what earlier processes left in it. Rejects if it cannot be used. */
@@ -105,7 +113,8 @@ export class Spool {
       const spool = new Spool(settings, disk, clock, observer, index, recovered, unlock)
       await spool.#journal.begin()
       for (const { records, message } of recovered.losses) spool.#damaged(records, message)
-      spool.#changed()
+      spool.#measure()
+      spool.#maintenance.wake()
       return spool
     } catch (error) {
       unlock()
@@ -129,7 +138,7 @@ export class Spool {
       events: units.size,
       oldestAt: segments.find(({ undone }) => undone > 0)?.oldestAt,
       streams: units.streams,
-      deadLetters: this.#deadLettersCount,
+      deadLetters: this.#deadLetters.count,
       broken: this.#log.broken,
     }
   }
@@ -153,7 +162,7 @@ export class Spool {
   accepts(delivery: Delivery, bytes = 0): boolean {
     const { maxBytes } = this.settings
     if (!this.#log.takes(delivery, bytes)) return false
-    if (this.#bytes + this.#log.waitingBytes + bytes + this.#segmentBytes > maxBytes) return false
+    if (this.#bytes + this.#log.waitingBytes + bytes + this.#tail.segmentBytes > maxBytes) return false
     const hastyBytes = this.#index.hastyBytes + this.#log.waitingHastyBytes + bytes
     return delivery === 'guaranteed' || hastyBytes * HASTY_SHARE <= maxBytes
   }
@@ -166,7 +175,9 @@ export class Spool {
   append(record: SpoolRecord, deadline = Infinity): Promise<void> | undefined {
     const { delivery } = record
     const bytes = recordBytes(record)
-    return this.accepts(delivery, bytes) ? this.#log.append(record, bytes, deadline) : undefined
+    if (this.accepts(delivery, bytes)) return this.#log.append(record, bytes, deadline)
+    this.#maintenance.makeRoom()
+    return undefined
   }
 
   /**
@@ -197,7 +208,7 @@ export class Spool {
   async refuse(record: StoredRecord, reason: string): Promise<void> {
     await this.#deadLetters.add(record, reason)
     if (!this.#markDone(record)) return
-    this.#deadLettersCount++
+    this.#deadLetters.count++
     this.#attempts.refused(record)
     this.#journal.note({ kind: 'gone', dead: true, ...runsOf(record.topic, [record]) })
   }
@@ -225,11 +236,21 @@ export class Spool {
 
   /** Takes nothing more; resolves when all it has taken is synced or refused, and the directory is free. */
   async close(): Promise<void> {
+    const { clock } = this
+    // A disk that does not answer must not keep the process from its end.
+    const late = new Promise<void>(resolve => {
+      this.#cancelLate = clock.at(clock.now() + CLOSE_MS, resolve)
+    })
+    await Promise.race([this.#end(), late])
+    this.#cancelLate()
+    this.unlock()
+  }
+
+  async #end(): Promise<void> {
     await this.#maintenance.close()
     await this.#log.close()
     await this.#deadLetters.close()
     await this.#journal.close()
-    this.unlock()
   }
 
   get #bytes(): number {
@@ -251,12 +272,6 @@ export class Spool {
     this.#segmentsBytes = this.#index.segments.reduce((sum, { bytes }) => sum + bytes, 0)
   }
 
-  #changed(): void {
-    this.#measure()
-    this.#maintenance.wake()
-    this.onSpooled()
-  }
-
   #missing(segment: Segment): void {
     const { undone, base } = segment
     this.#index.replace([segment], undefined)
@@ -276,24 +291,9 @@ export class Spool {
   #snapshot(): Entry[] {
     const { segments, done } = this.#index
     return [
-      { kind: 'begin', next: this.#tail.next, deadLetters: this.#deadLettersCount },
+      { kind: 'begin', next: this.#tail.next, deadLetters: this.#deadLetters.count },
       ...this.#maintenance.removed.map(base => ({ kind: 'removed', base }) as const),
-      ...segments.map(({ base, end, generation, counts }): Entry => {
-        const counted = [...counts].filter(([, count]) => count.done > 0)
-        return {
-          kind: 'state',
-          base,
-          generation,
-          done: counted.length > 0 ? done.export(base, end) : [],
-          counts: counted.map(([{ topic, partition, stream, delivery }, count]) => [
-            topic,
-            partition,
-            stream,
-            delivery,
-            count.done,
-          ]),
-        }
-      }),
+      ...segments.map(segment => stateOf(segment, done)),
       ...this.#attempts.entries,
     ]
   }

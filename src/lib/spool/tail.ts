@@ -5,7 +5,7 @@ import { Segment } from './segment.js'
 
 export interface TailListener {
   trouble(message: string): void
-  /** The last segment was left. */
+  /** A segment is not written to any more. */
   left(): void
 }
 
@@ -91,6 +91,7 @@ export class Tail {
     } catch (error) {
       await file.close().catch(() => {})
       add()
+      this.listener.left()
       throw error
     }
     return segment

@@ -87,3 +87,24 @@ test('a file that cannot be removed does not come back', async () => {
   await settled()
   assert.ok(logs(machine.names).length <= 1, logs(machine.names).join())
 })
+
+test('if room is short, segments of which less is done are written anew, too', async () => {
+  const { open, clock } = makeWorld()
+  const spool = await open({ maxBytes: 30_000 })
+  const fill = async () => {
+    for (let count = 0; ; count++) {
+      const appended = spool.append(record('x'.repeat(100), { partition: count % 3 }))
+      if (!appended) return count
+      await appended
+    }
+  }
+  const all = await fill()
+  await drain(spool, await readAll(spool, ({ partition }) => partition > 0))
+  let more = 0
+  for (let round = 0; round < 5; round++) {
+    clock.pass(100)
+    await settled()
+    more += await fill()
+  }
+  assert.ok(more > all / 5, `${all}, then ${more}`)
+})

@@ -219,3 +219,14 @@ test('the age of the oldest event', async () => {
   await readAll(spool)
   assert.equal(spool.state.oldestAt, began + 1000)
 })
+
+test('a disk that does not answer keeps no process from its end', async () => {
+  const { open, machine, clock } = makeWorld()
+  const spool = await open()
+  await spool.append(record('1'))
+  machine.hold = () => new Promise(() => {})
+  void spool.append(record('2'))
+  const closed = spool.close()
+  clock.pass(2000)
+  await closed
+})
