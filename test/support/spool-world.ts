@@ -41,6 +41,8 @@ export class SpoolWorld {
   drain!: Drain
   /** Its sync fails. */
   isJournalSick = false
+  /** Of the process that runs. */
+  #life: { isOver: boolean } | undefined
 
   constructor(
     readonly settings: Partial<SenderSettings> = {},
@@ -64,56 +66,71 @@ export class SpoolWorld {
 
   /** Opens the spool, and everything that uses it. */
   async start(): Promise<void> {
-    const { clock } = this
-    const spoolClock = { now: () => clock.now(), at: clock.at.bind(clock), wall: () => WALL_MS + clock.time }
-    const opening = Spool.open({ maxBytes: 1e9 }, this.machine.mount(), spoolClock, {
+    const life = { isOver: false }
+    this.#life = life
+    const alive = (callback: () => void) => () => {
+      if (!life.isOver) callback()
+    }
+    const clock = {
+      now: () => this.clock.now(),
+      at: (time: number, callback: () => void) => this.clock.at(time, alive(callback)),
+      soon: (callback: () => void) => this.clock.soon(alive(callback)),
+      wall: () => WALL_MS + this.clock.time,
+    }
+    const opening = Spool.open({ maxBytes: 1e9, segmentBytes: 64 * 1024 }, this.machine.mount(), clock, {
       trouble: message => this.troubles.push(message),
       damaged: (_records, message) => this.troubles.push(message),
     })
-    await clock.runUntil(clock.time)
-    this.spool = await opening
-    const { overflow, holds } = spilling('guaranteed', AFTER_MS, () => this.spool, {
+    await this.runFor(0)
+    const spool = await opening
+    const { counts } = this
+    const twice = (events: number) => {
+      counts.possiblyTwice += events
+    }
+    const { overflow, holds } = spilling('guaranteed', AFTER_MS, () => spool, {
       spooled: () => {
-        this.counts.spooled++
+        counts.spooled++
       },
-      refused: (_delivery, reason) => this.counts.refused.push(reason),
+      refused: (_delivery, reason) => counts.refused.push(reason),
     })
     const own = { ...SETTINGS, ...this.settings }
-    this.sender = new Sender({ ...own, overflow, holds }, this.cluster, clock, randomFrom(1))
-    this.target = new SpoolTarget<StoredRecord>(
-      own,
-      this.cluster,
-      clock,
-      [this.sender],
-      async attempts => {
-        if (this.isJournalSick) throw new Error('EIO')
-        this.journaled.push(...attempts)
-        await this.spool.journal(attempts)
-      },
-      randomFrom(2),
-      {
-        possiblyTwice: events => {
-          this.counts.possiblyTwice += events
-        },
-      },
-    )
-    this.drain = new Drain(this.spool, this.target, {
+    const sender = new Sender({ ...own, overflow, holds }, this.cluster, clock, randomFrom(1))
+    const journal = async (attempts: readonly Attempt[]) => {
+      if (this.isJournalSick) throw new Error('EIO')
+      this.journaled.push(...attempts)
+      await spool.journal(attempts)
+    }
+    this.target = new SpoolTarget<StoredRecord>(own, this.cluster, clock, [sender], journal, randomFrom(2), {
+      possiblyTwice: twice,
+    })
+    this.spool = spool
+    this.sender = sender
+    this.drain = new Drain(spool, this.target, {
       drained: () => {
-        this.counts.drained++
+        counts.drained++
       },
-      possiblyTwice: events => {
-        this.counts.possiblyTwice += events
-      },
-      deadLetter: ({ value }) => this.counts.dead.push(`${value}`),
+      possiblyTwice: twice,
+      deadLetter: ({ value }) => counts.dead.push(`${value}`),
     })
     this.drain.start()
   }
 
+  /** The process is killed, or its machine loses its power. The next one opens what is left of the spool. */
+  async restart(how: 'kill' | 'crash'): Promise<void> {
+    if (this.#life) this.#life.isOver = true
+    this.machine[how]()
+    await this.start()
+  }
+
   send(value: string, topic = 't', key: string | null = null, origin?: { spool: boolean }): void {
     const keyBytes = key === null ? null : Buffer.from(key)
+    const life = this.#life
+    const answer = (how: string) => {
+      if (!life?.isOver) this.answers.set(value, { at: this.clock.time, how })
+    }
     this.sender.send(topic, keyBytes, value, WALL_MS, Infinity, undefined, origin).then(
-      how => this.answers.set(value, { at: this.clock.time, how: how ?? 'stored' }),
-      error => this.answers.set(value, { at: this.clock.time, how: error.code }),
+      how => answer(how ?? 'stored'),
+      error => answer(error.code),
     )
   }
 

@@ -93,8 +93,8 @@ export class Windows {
   /** A pass begins. Answers whether any unit is not blocked any more. */
   resume(now: number): boolean {
     let isAny = false
-    for (const flows of this.#topics.values())
-      for (const flow of flows.values()) {
+    for (const flows of [...this.#topics.values()])
+      for (const flow of [...flows.values()]) {
         if (!flow.isBlocked || !flow.mayResume || flow.resumesAt > now) continue
         // What was sent after an event that failed comes before it.
         if (flow.resumesAt > 0 && flow.events > 0) continue
@@ -103,6 +103,7 @@ export class Windows {
         flow.resumesAt = 0
         this.#bytes += flow.bytes
         if (flow.stored > 0) flow.limit = FIRST_BYTES
+        else if (flow.events === 0) this.forget(flow)
       }
     return isAny
   }
@@ -112,6 +113,11 @@ export class Windows {
     const flows = this.#topics.get(topic)
     const flow = flows?.get(partition)
     if (!flows || !flow || flow.events > 0) return
+    // Others were left out for its sake: they are read again in the next pass, not in this one.
+    if (flow.isBlocked) {
+      flow.mayResume = true
+      return
+    }
     flows.delete(partition)
     if (flows.size === 0) this.#topics.delete(topic)
   }

@@ -74,6 +74,18 @@ test('after a failure nothing of its unit is sent until all that was is back, an
   assert.ok(windows.hasRoom(record()))
 })
 
+test('a unit that was blocked is forgotten with the next pass: what was left out for its sake comes first', () => {
+  const windows = new Windows()
+  windows.sent(record(-1))
+  windows.block(record(3))
+  assert.ok(windows.isBlocked(record(-1)))
+  windows.stored(record(-1))
+  windows.forget(record(-1))
+  assert.ok(windows.isBlocked(record(4)))
+  assert.equal(windows.resume(0), true)
+  assert.equal(windows.isBlocked(record(4)), false)
+})
+
 test('a unit is forgotten once nothing of it is on its way', () => {
   const windows = new Windows()
   windows.sent(record())
