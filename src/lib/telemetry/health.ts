@@ -26,6 +26,8 @@ export interface NotReady {
   reason: string
 }
 
+/** From this part of its room on a spool may refuse events at any moment: one segment is kept free. */
+const NEARLY_FULL = 0.75
 /** Time between two probes of Kafka (ms). */
 const PROBE_PAUSE_MS = 1000
 
@@ -62,7 +64,7 @@ export class Health {
       return { code: 'draining', reason: 'the service is shutting down: send requests elsewhere' }
     const states = this.#kafka
     const isAway = states.some(isCutOff) && !states.some(isReached)
-    if (!isAway || !this.#isLong) return undefined
+    if (!isAway || !this.#isLong || this.#isSpooling) return undefined
     const seconds = Math.floor(this.#msSinceStored / 1000)
     return { code: 'not_ready', reason: `no broker can be reached, and nothing was stored for ${seconds} s` }
   }
@@ -71,6 +73,12 @@ export class Health {
   get condition(): { status: string; reason: string | undefined } {
     const notReady = this.unreadiness
     return { status: notReady?.code ?? 'ready', reason: notReady?.reason }
+  }
+
+  /** Whether events are accepted without Kafka. */
+  get #isSpooling(): boolean {
+    const state = this.#sources.spool?.()
+    return state !== undefined && state.broken === undefined && state.bytes < NEARLY_FULL * state.maxBytes
   }
 
   get #kafka(): ProducerState[] {

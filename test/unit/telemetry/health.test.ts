@@ -21,11 +21,12 @@ test('only readiness probes: to look at the state asks nobody, and it is not ask
     produce: () => Promise.reject(new Error('nothing is produced here')),
     close: async () => {},
   })
-  const health = (guaranteed: Producer, hasty: Producer) =>
+  const health = (guaranteed: Producer, hasty: Producer, spool?: HealthSources['spool']) =>
     new Health(
       {
         connections: new Connections({ max: 1, maxAgeMs: 0 }),
         producers: { guaranteed, hasty },
+        spool,
       } as HealthSources,
       1,
     )
@@ -39,6 +40,16 @@ test('only readiness probes: to look at the state asks nobody, and it is not ask
   assert.equal(probes, 2)
   for (let i = 0; i < 3; i++) assert.equal(away.notReady()?.code, 'not_ready')
   assert.equal(probes, 4)
+  const withSpool = (bytes: number, broken?: string) => {
+    const state = { bytes, maxBytes: 100, broken } as ReturnType<NonNullable<HealthSources['spool']>>
+    const made = health(producer('unreachable'), producer('unreachable'), () => state)
+    now += 5
+    return made.unreadiness?.code
+  }
+  assert.deepEqual(
+    [withSpool(10), withSpool(90), withSpool(10, 'EIO')],
+    [undefined, 'not_ready', 'not_ready'],
+  )
 })
 
 test('the report has the spool where there is one', () => {

@@ -81,7 +81,7 @@ export const HTTP_OPTIONS = {
   },
   unready_without_kafka_ms: {
     description:
-      '`/_info/ready` answers 503 after this time without a stored event and without a reachable broker (ms; 0: never). Without Kafka events get 503 anyway, and all pods would become unready together.',
+      '`/_info/ready` answers 503 after this time without a stored event and without a reachable broker (ms; 0: never). Without Kafka events get 503 anyway, and all pods would become unready together. While a spool takes events, the service stays ready.',
     ...optionalMilliseconds,
     default: 0,
   },
