@@ -2,8 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { playSpool, type SpoolReport } from './spool-run.js'
 
-// Without 5: a batch that was not stored in the end may still go to the spool behind later events.
-const SEEDS = [1, 2, 3, 4, 6, 7, 8, 9, 10, 11, 12, 13]
+const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
 
 test('a service with a spool, brokers and a disk that fail, and crashes: nothing is lost, nor twice, nor out of order', {
   timeout: 600_000,

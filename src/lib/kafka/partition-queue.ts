@@ -80,14 +80,14 @@ export class PartitionQueue extends BatchQueue {
     return batch?.identity ? batch.plain : this.sequence.plain
   }
 
+  /** Whether the first batch was sent, and any of its events has no outcome yet. */
+  get isTried(): boolean {
+    return this.first !== undefined && this.first.attempts > 0 && this.first.deadline < Infinity
+  }
+
   /** Whether an attempt may yet store something. */
   get isOpen(): boolean {
     return this.first !== undefined && this.first.open > 0
-  }
-
-  /** The first batch that surely is not stored, nor on its way. */
-  get unsent(): Batch | undefined {
-    return this.isOpen ? this.second : this.first
   }
 
   /** When the first batch may be sent, if none is out. */
@@ -160,10 +160,10 @@ export class PartitionQueue extends BatchQueue {
   }
 
   /** Takes out those events that are surely not stored, and not on their way. */
-  takeOut(isWanted: (record: Pending) => boolean): Pending[] {
+  takeOut(isWanted: (record: Pending) => boolean, mayBeTried = true): Pending[] {
     const taken: Pending[] = []
     this.replace(batch => {
-      if (batch.open > 0 || batch.probe) return batch
+      if (batch.open > 0 || batch.probe || (batch.attempts > 0 && !mayBeTried)) return batch
       const rest: Pending[] = []
       const before = taken.length
       for (const record of batch.records) if (!record.settled) (isWanted(record) ? taken : rest).push(record)

@@ -180,9 +180,9 @@ export class Partition {
   }
 
   /** Takes out those events that are surely not stored, and not on their way. */
-  takeOut(isWanted: (record: Pending) => boolean): Pending[] {
+  takeOut(isWanted: (record: Pending) => boolean, mayBeTried?: boolean): Pending[] {
     this.#mayLose = false
-    return this.queue.takeOut(isWanted)
+    return this.queue.takeOut(isWanted, mayBeTried)
   }
 
   /** It cannot be reached now. */

@@ -218,8 +218,7 @@ export class Sender {
 
   /** Whether no event is on its way to a partition that has no outcome yet. */
   isSettled(topic: string, index: number): boolean {
-    const queue = this.#metadata.get(topic)?.partitions[index]?.queue
-    return !queue?.isOpen || queue.first?.deadline === Infinity
+    return !this.#metadata.get(topic)?.partitions[index]?.queue.isTried
   }
 
   /** From now on nothing lingers, what still comes neither; resolves once every event that it has is answered. */
@@ -376,7 +375,7 @@ export class Sender {
 
   #isHeld({ topic, index, queue }: Partition): boolean {
     const { holds } = this.settings
-    return holds !== undefined && !queue.isOpen && holds(topic, index)
+    return holds !== undefined && !queue.isTried && !queue.isOpen && holds(topic, index)
   }
 
   /** Events without a key leave a partition that fails for one that is well. */

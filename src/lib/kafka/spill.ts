@@ -70,12 +70,15 @@ export class Spill {
   spill(holder: Partition | Topic): void {
     const { overflow } = this
     const topic = holder instanceof Partition ? holder.topic : holder.name
+    const index = indexOf(holder)
     const promises: Promise<void>[] = []
-    const taken = holder.takeOut(record => {
-      const promise = overflow.take(record, topic, indexOf(holder))
+    const take = (record: Pending) => {
+      const promise = overflow.take(record, topic, index)
       if (promise) promises.push(promise)
       return promise !== undefined
-    })
+    }
+    // What comes later may be there already. What was tried before that stays, to be stored or refused first.
+    const taken = holder.takeOut(take, overflow.phase(topic, index) === 'none')
     for (const [i, record] of taken.entries()) {
       this.leave(record)
       void promises[i]?.then(() => record.resolve('spooled'), record.reject)
@@ -89,7 +92,8 @@ export class Spill {
         ? Infinity
         : Math.min(holder.waitingSince + afterMs, holder.deadline - SPARE_MS)
     }
-    const { unsent, out } = holder.queue
+    const { isOpen, first: head, second, out } = holder.queue
+    const unsent = isOpen ? second : head
     const first = unsent?.records[0]
     if (!unsent || !first) return Infinity
     return Math.max(
