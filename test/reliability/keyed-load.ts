@@ -36,6 +36,8 @@ interface Shape {
   giveUpMs: number
 }
 
+/** More would be more than a process may open. */
+const MAX_SOCKETS = 400
 const KEYS = 500
 
 export class KeyedLoad {
@@ -61,7 +63,7 @@ export class KeyedLoad {
 
   /** Sends until `stop`; resolves when the last request is answered or given up. */
   async offer(shape: Shape): Promise<void> {
-    const agent = new Agent({ keepAlive: true, timeout: 30_000 })
+    const agent = new Agent({ keepAlive: true, timeout: 30_000, maxSockets: MAX_SOCKETS })
     const open = new Set<Promise<void>>()
     const start = performance.now()
     let nth = 0
