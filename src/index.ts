@@ -4,6 +4,8 @@ export { type App, type AppOptions, app } from './app.js'
 export type { Factory, FactoryOptions } from './factory.js'
 export { CODES, type Code, GateError, type SchemaError } from './lib/errors.js'
 export {
+  type Account,
+  type Accounts,
   type Context,
   type Delivery,
   type Destination,
