@@ -5,17 +5,14 @@
  *   npm run pretest && node .build/helm/check-dashboards.js
  */
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { freePort } from '../test/support/http.js'
 import { startKafka } from '../test/support/kafka.js'
-import { ROOT, send, startService, testEvent } from '../test/support/service.js'
+import { ROOT, send } from '../test/support/service.js'
 import { queries } from './dashboards.js'
 import { Prometheus, tool } from './prometheus.js'
-import { TRAFFIC_STREAMS, traffic, trafficConf } from './traffic.js'
+import { startTraffic } from './traffic.js'
 
 /** Short enough that every window has at least two scrapes. */
 const TRAFFIC_MS = 20_000
@@ -34,39 +31,17 @@ const context = { after: (end: () => unknown) => ends.unshift(end) } as unknown 
 
 async function check(): Promise<string[]> {
   const promtool = tool('promtool')
-  const folder = mkdtempSync(join(tmpdir(), 'eventgate-dashboards-'))
-  context.after(() => rmSync(folder, { recursive: true, force: true }))
-
   const kafka = await startKafka()
   context.after(() => kafka.close())
-  const streams = join(folder, 'streams.json')
-  writeFileSync(streams, JSON.stringify(TRAFFIC_STREAMS))
-  const [metricsPort, withoutKafkaPort] = [await freePort(), await freePort()]
-  const startOn = (port: number, bootstrap: string, top: object) =>
-    startService(
-      context,
-      {
-        ...trafficConf(streams),
-        kafka: { conf: { 'metadata.broker.list': bootstrap } },
-        spool: { directory: join(folder, `spool-${port}`) },
-      },
-      { ...top, metrics: { type: 'prometheus', port } },
-    )
-  const service = await startOn(metricsPort, kafka.bootstrap, {})
-  // Its events go to the spool, and its workers have metrics too.
-  const withoutKafka = await startOn(withoutKafkaPort, `127.0.0.1:${await freePort()}`, { num_workers: 2 })
-
+  const { metricsPorts, send: sendSome } = await startTraffic(context, kafka.bootstrap)
   const prometheus = await Prometheus.start({
-    ports: [metricsPort, withoutKafkaPort],
+    ports: metricsPorts,
     rules: [join(ROOT, 'helm/eventgate/alerts/*.yaml')],
     interval: 1,
   })
   context.after(() => prometheus.close())
 
-  for (const until = Date.now() + TRAFFIC_MS; Date.now() < until; await delay(200)) {
-    await traffic(service)
-    void withoutKafka.post(testEvent()).catch(() => {})
-  }
+  for (const until = Date.now() + TRAFFIC_MS; Date.now() < until; await delay(200)) await sendSome()
 
   const problems: string[] = []
   for (const { panel, expr } of queries()) {
@@ -82,7 +57,7 @@ async function check(): Promise<string[]> {
   for (const { name, health, lastError } of rules)
     if (health !== 'ok') problems.push(`${name}: ${health} ${lastError ?? ''}`)
 
-  const scrape = await send(`http://127.0.0.1:${metricsPort}/metrics`)
+  const scrape = await send(`http://127.0.0.1:${metricsPorts[0]}/metrics`)
   const lint = spawnSync(promtool, ['check', 'metrics'], { input: scrape.body, encoding: 'utf8' })
   if (lint.status !== 0) problems.push(`promtool check metrics: ${lint.stderr}`)
   console.log(
