@@ -20,7 +20,7 @@ import {
 } from './lib/workers/supervisor.js'
 
 /** Time for a worker to tell its metrics. Without an answer its last ones count. */
-const METRICS_TIMEOUT_MS = 2000
+const METRICS_TIMEOUT_MS = 5000
 /** How often metrics are read even if nobody asks: what a worker counted since is lost if it is killed. */
 const READ_METRICS_MS = 10_000
 
