@@ -18,6 +18,7 @@ import kafkajs from 'kafkajs'
 import { type Started, startEventGate } from '../test/reliability/service.js'
 import { freePorts, type KafkaCluster, startKafka } from '../test/support/kafka.js'
 import { ROOT } from '../test/support/service.js'
+import { WRONG_ACCOUNTS } from './names.js'
 import { Prometheus, tool } from './prometheus.js'
 
 const MINUTE_S = 3
@@ -365,6 +366,9 @@ async function check(): Promise<string[]> {
     const now = firing.map(({ metric }) => `${metric.alertname} ${metric.stream}`).toSorted()
     if (now.join() !== [quiet(MUTED_OVER_RESTART), quiet(NEVER)].toSorted().join())
       test.problems.push(`at the end these alerts fire: ${now.join(', ').slice(0, 1000)}`)
+    const wrong = await prometheus.query(`count_over_time((${WRONG_ACCOUNTS})[20m:${SCRAPE_S}s])`)
+    if (wrong.length > 0)
+      test.problems.push(`${wrong.length} accounts did not add up: ${JSON.stringify(wrong[0]?.metric)}`)
   } finally {
     clients.stop()
     await sending

@@ -11,6 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { startKafka } from '../test/support/kafka.js'
 import { ROOT, send } from '../test/support/service.js'
 import { queries } from './dashboards.js'
+import { WRONG_ACCOUNTS } from './names.js'
 import { Prometheus, tool } from './prometheus.js'
 import { startTraffic } from './traffic.js'
 
@@ -52,6 +53,8 @@ async function check(): Promise<string[]> {
     else if (samples.every(({ value }) => value[1] === 'NaN'))
       problems.push(`${panel}: not a number: ${query}`)
   }
+  for (const { metric } of await prometheus.query(WRONG_ACCOUNTS))
+    problems.push(`an account does not add up: ${JSON.stringify(metric)}`)
   const rules = await prometheus.rules()
   if (rules.length < 10) problems.push(`only ${rules.length} rules are loaded`)
   for (const { name, health, lastError } of rules)

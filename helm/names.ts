@@ -7,3 +7,7 @@ export function metricsIn(expr: string): string[] {
     ),
   ]
 }
+
+const RECEIVED = 'eventgate_stream_received_total'
+/** Accounts that do not add up. There is no such account at any scrape. */
+export const WRONG_ACCOUNTS = `${RECEIVED} unless ${RECEIVED} == sum without (outcome, code) (eventgate_stream_events_total) + eventgate_stream_in_flight_events`
