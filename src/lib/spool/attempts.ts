@@ -58,14 +58,25 @@ export class Attempts {
 
   forget(attempt: Attempt): void {
     const open = this.#last.get(partitionKey(attempt))
-    if (open?.attempt !== attempt) return
+    if (open?.attempt === attempt) this.#forget(open)
+  }
+
+  #forget(open: Open): void {
     this.#close(open)
     this.journal.note({ kind: 'forgotten', ...endOf(open) })
   }
 
+  /** The attempts that had any of these records. As they are sent in another one, brokers do not recognise those. */
+  #holders({ records }: Attempt): Set<Open> {
+    return new Set(records.flatMap(({ position }) => this.#byPosition.get(position) ?? []))
+  }
+
   async #begin(attempt: Attempt): Promise<void> {
     const before = this.#last.get(partitionKey(attempt))
-    if (before?.wasInDoubt) throw new Error(`the attempt in doubt of ${partitionKey(attempt)} goes first`)
+    const givenUp = this.#holders(attempt)
+    if (before?.wasInDoubt && !givenUp.has(before))
+      throw new Error(`the attempt in doubt of ${partitionKey(attempt)} goes first`)
+    for (const open of givenUp) if (open !== before) this.#forget(open)
     const id = this.#nextId++
     await this.journal.write(entryOf(id, attempt), () => {
       if (before) this.#close(before)

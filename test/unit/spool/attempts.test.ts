@@ -46,6 +46,21 @@ test('an attempt is journaled once, and its end when all its records are done', 
   assert.deepEqual(attempts.entries, [])
 })
 
+test('an attempt in doubt ends with another one that has its records: brokers do not recognise it', async () => {
+  const doubtful = attempt(9, 1, 2)
+  const { attempts, kinds } = setUp([doubtful])
+  await assert.rejects(attempts.begin([attempt(0, 3)]), /goes first/)
+  await attempts.begin([doubtful])
+  assert.deepEqual([kinds(), attempts.inDoubt], [[], [doubtful]])
+  await attempts.begin([{ ...attempt(0, 1, 2, 3), epoch: 1 }])
+  assert.deepEqual([kinds(), attempts.inDoubt], [['attempt'], []])
+
+  // Its partition is gone: its records are sent to another one.
+  const moved = setUp([doubtful])
+  await moved.attempts.begin([{ ...attempt(0, 1, 2), partition: 5 }])
+  assert.deepEqual([moved.kinds(), moved.attempts.inDoubt], [['forgotten', 'attempt'], []])
+})
+
 test('without an identity it is the same attempt only if it has the same records', async () => {
   const { attempts, kinds } = setUp()
   const plain = (...positions: number[]) => ({ ...attempt(-1, ...positions), producerId: -1, epoch: -1 })
