@@ -24,13 +24,13 @@ export function memoryLimit(
   return constrained && constrained < total ? constrained : undefined
 }
 
-/** Reduces bounds in proportion to a limit of memory, but keeps room for the largest body in each process. */
-export function boundsWithin(limit: number, bounds: Bounds, maxBodySize: number, processes = 1): Bounds {
-  const room = (USED_SHARE * limit - processes * BASE_BYTES) / BYTES_PER_BYTE
+/** Reduces bounds in proportion to a limit of memory, but keeps room for the largest body in each worker. */
+export function boundsWithin(limit: number, bounds: Bounds, maxBodySize: number, workers = 1): Bounds {
+  const room = (USED_SHARE * limit - baseOf(workers)) / BYTES_PER_BYTE
   const share = Math.min(1, Math.max(0, room / (bounds.max_bytes_in_flight + bounds.hasty_max_bytes)))
   const bytes = (bound: number) =>
-    share === 1 ? bound : Math.max(processes * maxBodySize, Math.floor((bound * share) / MIB) * MIB)
-  const events = (bound: number) => Math.max(processes * 1000, Math.floor(bound * share))
+    share === 1 ? bound : Math.max(workers * maxBodySize, Math.floor((bound * share) / MIB) * MIB)
+  const events = (bound: number) => Math.max(workers * 1000, Math.floor(bound * share))
   return {
     max_bytes_in_flight: bytes(bounds.max_bytes_in_flight),
     max_events_in_flight: events(bounds.max_events_in_flight),
@@ -39,9 +39,14 @@ export function boundsWithin(limit: number, bounds: Bounds, maxBodySize: number,
   }
 }
 
-/** The memory that processes take when their bounds are reached (bytes). */
-export function memoryAt({ max_bytes_in_flight, hasty_max_bytes }: Bounds, processes = 1): number {
-  return processes * BASE_BYTES + BYTES_PER_BYTE * (max_bytes_in_flight + hasty_max_bytes)
+/** The memory that workers and their primary take when the bounds are reached (bytes). */
+export function memoryAt({ max_bytes_in_flight, hasty_max_bytes }: Bounds, workers = 1): number {
+  return baseOf(workers) + BYTES_PER_BYTE * (max_bytes_in_flight + hasty_max_bytes)
+}
+
+/** Several workers have a primary, which takes almost as much as an idle one of them. */
+function baseOf(workers: number): number {
+  return BASE_BYTES * (workers > 1 ? workers + 1 : 1)
 }
 
 export function inMiB(bytes: number): string {

@@ -76,3 +76,12 @@ test('at the start one line says which bounds follow the limit', async t => {
 interface Health {
   in_flight: Record<'guaranteed' | 'hasty', { bounds: { bytes: number } }>
 }
+
+test('workers and their primary have a limit together', () => {
+  const bounds = { max_bytes_in_flight: 0, hasty_max_bytes: 0, max_events_in_flight: 0, hasty_max_events: 0 }
+  const idle = memoryAt(bounds)
+  assert.deepEqual(
+    [1, 2, 4].map(workers => memoryAt(bounds, workers) / idle),
+    [1, 3, 5],
+  )
+})
