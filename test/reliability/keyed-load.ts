@@ -42,8 +42,9 @@ const KEYS = 500
 
 export class KeyedLoad {
   readonly requests: Sent[] = []
-  /** Failed events by code. */
+  /** Failed events by code, and what was said of the first of each. */
   readonly codes: Record<string, number> = {}
+  readonly messages = new Map<string, string>()
   readonly #streams: readonly string[]
   readonly #requestOf: number[] = []
   readonly #verdicts: Verdict[] = []
@@ -90,7 +91,11 @@ export class KeyedLoad {
     const { status, body, error } = await post(agent, to, text, giveUpMs)
     const silent: Verdict = error === 'ECONNREFUSED' ? 'never_sent' : 'no_answer'
     const said = error === undefined ? verdictsOf(status, body, events, delivery) : []
-    for (const { code } of said) if (code !== undefined) this.codes[code] = (this.codes[code] ?? 0) + 1
+    for (const { code } of said) {
+      if (code === undefined) continue
+      this.codes[code] = (this.codes[code] ?? 0) + 1
+      if (!this.messages.has(code)) this.messages.set(code, /"message":"[^"]*"/.exec(body)?.[0] ?? '')
+    }
     const verdicts = numbers.map((_, i) => said[i]?.verdict ?? silent)
     this.settle(request, performance.now(), status, verdicts)
   }
@@ -228,7 +233,10 @@ export class KeyedAudit {
         this.#suspect('denied', n, '')
       }
       if (verdict === 'unknown' && times > 0) books.unknownStored++
-      if (delivery === 'guaranteed' && verdict === 'not_stored') books.refused++
+      if (delivery === 'guaranteed' && verdict === 'not_stored') {
+        books.refused++
+        this.#suspect('refused', n, '')
+      }
       if (delivery === 'guaranteed' && verdict === 'unknown') books.unknownAt.push(sentAt)
       if (verdict !== 'accepted') continue
       hasty.accepted++
