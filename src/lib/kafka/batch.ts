@@ -23,6 +23,8 @@ export interface Resumed {
 export interface Pending extends RecordData {
   /** When it is answered at the latest, by the sender's clock. Not in the order of acceptance: requests have their own. */
   deadline: number
+  /** When it would be, if it were not a probe, or beside one. */
+  ownDeadline?: number
   /** Of the request that it came with. */
   readonly trace?: Trace | undefined
   readonly origin?: Origin | undefined
@@ -101,8 +103,7 @@ export class Batch {
 
   /** Gives its events the time that their clients have; beside a probe that failed they would have had little. */
   prolong(): void {
-    for (const record of this.records)
-      record.deadline = Math.max(record.deadline, this.since + record.patience)
+    for (const record of this.records) record.deadline = record.ownDeadline ?? record.deadline
     this.#keep(this.records)
   }
 

@@ -127,6 +127,7 @@ export class Partition {
   append(record: Pending, now: number): boolean {
     if (this.breaker.isClosed) return this.queue.add(record, now, false)
     const until = now < this.youngUntil ? this.youngUntil : now + PROBE_ANSWER_MS
+    record.ownDeadline ??= record.deadline
     record.deadline = Math.min(record.deadline, until)
     return this.queue.add(record, now, true)
   }
