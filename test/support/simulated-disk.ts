@@ -75,6 +75,8 @@ export class SimulatedDisk {
   isReadOnly = false
   /** Asked before each call: throws what is to go wrong. */
   fault: (call: Call, name: string) => void = () => {}
+  /** Which parts of which files cannot be read. */
+  unreadable: (name: string, at: number, length: number) => boolean = () => false
   /** A call waits for what this answers. */
   hold: (call: Call) => Promise<void> | undefined = () => undefined
   /** Called before each call; it may crash the disk. */
@@ -245,7 +247,11 @@ export class SimulatedDisk {
           `${at} ${copy.length} ${copy.toString('latin1').replace(/[^{]*(\{[^}]*\})?/g, '$1')}`,
         )
       },
-      read: (at, length) => run('read', name, () => Buffer.from(inode.view.subarray(at, at + length))),
+      read: (at, length) =>
+        run('read', name, () => {
+          if (this.unreadable(name, at, length)) throw failure('EIO')
+          return Buffer.from(inode.view.subarray(at, at + length))
+        }),
       sync: async () => {
         try {
           await run('sync', name, () => {

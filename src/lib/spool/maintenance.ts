@@ -5,6 +5,7 @@ import type { Journal } from './journal.js'
 import type { Index } from './log-index.js'
 import type { SpoolClock } from './observer.js'
 import { Segment } from './segment.js'
+import { openSegment } from './tolerant.js'
 import type { Group } from './units.js'
 
 /** What is written at one time. */
@@ -189,9 +190,7 @@ export class Maintenance {
     }
     await flush()
     for (const segment of old) {
-      const from = await this.disk.open(segment.name, 'read').catch((error: NodeJS.ErrnoException) => {
-        if (error.code !== 'ENOENT') throw error
-      })
+      const from = await openSegment(this.disk, segment)
       try {
         if (!from) continue
         for await (const { frames } of readFrames(from, segment.from, segment.readable)) {

@@ -4,6 +4,7 @@ import { readFrames } from './frames.js'
 import type { Index } from './log-index.js'
 import type { StoredRecord, Unit } from './record.js'
 import { Segment, scan } from './segment.js'
+import { openSegment } from './tolerant.js'
 
 /** If less than this part of what was read is wanted, the rest is not kept in memory with it. */
 const SPARSE = 4
@@ -33,7 +34,7 @@ export class Reader {
       if (!segment) break
       const { end } = segment
       if (hasWork(segment, blocked)) {
-        const file = await this.#open(segment)
+        const file = await openSegment(this.disk, segment)
         if (file) yield* this.#read(segment, file, blocked, position)
         // It may have been compacted meanwhile.
         else if (this.index.segments.includes(segment)) this.listener.missing(segment)
@@ -46,23 +47,39 @@ export class Reader {
 
   /** These records, in this order; undefined if any of them is not there, or cannot be read. */
   async records(positions: readonly number[]): Promise<StoredRecord[] | undefined> {
-    const wanted = new Set(positions)
     const found = new Map<number, StoredRecord>()
-    const segments = new Set(positions.map(position => this.index.from(position)))
-    for (const segment of segments) {
-      const file = segment && (await this.#open(segment))
-      if (!file) return undefined
-      try {
-        for await (const { frames } of readFrames(file, 0, segment.readable))
-          for (const frame of frames)
-            if (isRecord(frame) && wanted.has(positionOf(frame)))
-              found.set(positionOf(frame), detach(decodeRecord(frame)))
-      } finally {
-        await file.close()
-      }
+    const isLeft = (position: number) => !found.has(position)
+    for (let next = positions.find(isLeft); next !== undefined; next = positions.find(isLeft)) {
+      const segment = this.index.from(next)
+      const file = segment && (await openSegment(this.disk, segment))
+      const isRead = !file || (await this.#find(segment, file, new Set(positions.filter(isLeft)), found))
+      // If it was compacted meanwhile, its records are in another.
+      const isCompacted = segment && !this.index.segments.includes(segment)
+      if (isRead && !isCompacted && isLeft(next)) return undefined
     }
-    const records = positions.flatMap(position => found.get(position) ?? [])
-    return records.length === positions.length ? records : undefined
+    return positions.map(position => found.get(position) as StoredRecord)
+  }
+
+  /** Answers whether all of the segment was read. */
+  async #find(
+    segment: Segment,
+    file: DiskFile,
+    wanted: ReadonlySet<number>,
+    found: Map<number, StoredRecord>,
+  ): Promise<boolean> {
+    try {
+      for await (const { frames } of readFrames(file, 0, segment.readable))
+        for (const frame of frames)
+          if (isRecord(frame) && wanted.has(positionOf(frame)))
+            found.set(positionOf(frame), detach(decodeRecord(frame)))
+      return true
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EIO') throw error
+      segment.readFailures++
+      return false
+    } finally {
+      await file.close()
+    }
   }
 
   async *#read(
@@ -109,6 +126,9 @@ export class Reader {
         if (chunk.length > 0) yield chunk
       }
       if (isDamaged) await this.#recount(segment, file)
+    } catch (error) {
+      segment.readFailures++
+      throw error
     } finally {
       await file.close()
     }
@@ -126,15 +146,6 @@ export class Reader {
       this.index.recount(segment, counted)
       if (undone > segment.undone) this.listener.damaged(undone - segment.undone, segment)
       return
-    }
-  }
-
-  async #open({ name }: Segment): Promise<DiskFile | undefined> {
-    try {
-      return await this.disk.open(name, 'read')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
     }
   }
 }

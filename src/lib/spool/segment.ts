@@ -56,6 +56,8 @@ export class Segment {
   oldestAt: number | undefined
   /** All records before this place are done. */
   from = 0
+  /** How often it could not be read. */
+  readFailures = 0
   /** Where something was found that cannot be read. */
   readonly holes = new Set<number>()
   /** Where a pass stopped reading: no record below `position` is at `at` or beyond it. */
