@@ -14,7 +14,9 @@ const HASTY_COMMIT_BYTES = 256 * 1024
 /** What may wait for its commit. */
 const MAX_WAITING_BYTES = 32 * 1024 * 1024
 /** A disk that takes longer for one commit takes nothing more until it has answered. */
-const STALL_MS = 2000
+const STALL_MS = 4000
+/** Of these so many are counted anew after the rest: a process that was held up itself reads its answers first. */
+const LAST_MS = 250
 /** After a failure a new segment is tried after this, and each time after twice as long up to the maximum. */
 const RETRY_MS = 1000
 const MAX_RETRY_MS = 30_000
@@ -146,7 +148,9 @@ export class Log {
   async #commit(commit: readonly Waiting[]): Promise<void> {
     const { clock, index, observer } = this
     const began = clock.now()
-    const cancel = clock.at(began + STALL_MS, () => this.#stall())
+    let cancel = clock.at(began + STALL_MS - LAST_MS, () => {
+      cancel = clock.at(clock.now() + LAST_MS, () => this.#stall())
+    })
     try {
       let bytes = 0
       for (const one of commit) bytes += one.bytes
