@@ -1,6 +1,6 @@
 /** Real processes, killed at a random moment, on real files, and on file systems of their own where one can be mounted. */
 import assert from 'node:assert/strict'
-import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -14,21 +14,23 @@ const NO_MOUNT = whyNoMount()
 
 function makeRoot(t: TestContext): string {
   const root = mkdtempSync(join(tmpdir(), 'spool-'))
-  t.after(() => rmSync(root, { recursive: true, force: true }))
+  t.after(() => {
+    // Also what a test that failed has left mounted.
+    for (const name of readdirSync(root, { withFileTypes: true }))
+      if (name.isDirectory() && isMounted(join(root, name.name))) run('umount', join(root, name.name))
+    rmSync(root, { recursive: true, force: true })
+  })
   return root
 }
 
-function mount(t: TestContext, root: string, name: string, ...args: string[]): string {
+function isMounted(path: string): boolean {
+  return NO_MOUNT === false && run('cat', '/proc/mounts').includes(` ${path} `)
+}
+
+function mount(root: string, name: string, ...args: string[]): string {
   const directory = join(root, name)
   mkdirSync(directory)
   run('mount', ...args, directory)
-  t.after(() => {
-    try {
-      run('umount', directory)
-    } catch {
-      // It was unmounted already.
-    }
-  })
   return directory
 }
 
@@ -48,23 +50,22 @@ test('the power is lost: what was acknowledged is on the disk of a real file sys
   const image = join(root, 'image')
   run('truncate', '-s', '128M', image)
   run('mkfs.ext4', '-q', image)
-  const directory = mount(t, root, 'mounted', '-o', 'loop', image)
+  const directory = mount(root, 'mounted', '-o', 'loop', image)
   const witness = new Witness()
   for (let life = 0; life < 4; life++) await witness.live(join(directory, 'spool'), 200 + 600 * Math.random())
   // The image has what was written to the device. What the kernel still holds in memory is not in the copy.
   copyFileSync(image, join(root, 'copy'))
-  const copy = mount(t, root, 'copied', '-o', 'loop', join(root, 'copy'))
+  const copy = mount(root, 'copied', '-o', 'loop', join(root, 'copy'))
   assert.deepEqual(await witness.finish(join(copy, 'spool')), [])
   t.diagnostic(`${witness.acknowledged.size} acknowledged, ${witness.inDoubt} batches in doubt`)
   assert.ok(witness.acknowledged.size > 100, `${witness.acknowledged.size}`)
-  for (const path of [copy, directory]) run('umount', path)
 })
 
 test('a real disk that is full refuses events, and takes them again when there is room', {
   skip: NO_MOUNT,
 }, async t => {
   const root = makeRoot(t)
-  const directory = mount(t, root, 'mounted', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs')
+  const directory = mount(root, 'mounted', '-t', 'tmpfs', '-o', 'size=1m', 'tmpfs')
   const spool = await Spool.open(
     { maxBytes: 1e9, segmentBytes: 50_000 },
     new RealDisk(directory),
@@ -99,5 +100,4 @@ test('a real disk that is full refuses events, and takes them again when there i
   await spool.append(record('y'))
   assert.equal(spool.size, 1)
   await spool.close()
-  run('umount', directory)
 })
