@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { playSpool, type SpoolReport } from './spool-run.js'
 
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
+/** Seeds of runs that violated a property once. */
+const REGRESSIONS = [30]
 
 test('a service with a spool, brokers and a disk that fail, and crashes: nothing is lost, nor twice, nor out of order', {
   timeout: 600_000,
@@ -27,6 +29,10 @@ test('a service with a spool, brokers and a disk that fail, and crashes: nothing
   t.diagnostic(JSON.stringify(figures))
   // The faults must neither be so rare nor so frequent that nothing was shown.
   assert.ok(figures.spooled > 10_000 && figures.lives > 50 && figures.inDoubt > 20, JSON.stringify(figures))
+})
+
+test('runs that violated a property once do so no more', { timeout: 600_000 }, async () => {
+  for (const seed of REGRESSIONS) assert.deepEqual((await playSpool(seed, 8)).violations, [], `seed ${seed}`)
 })
 
 test('a run follows from its seed', async () => {

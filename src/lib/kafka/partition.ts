@@ -37,7 +37,6 @@ const YOUNG_ANSWERS = 4
 const SLOW_MS = 1000
 /** Of the time that an answer leaves, this part must be left besides: answers do not all take as long. */
 const SLACK = 1 / 40
-const OUT_OF_ORDER = 45
 /** Attempts at a batch whose checksum does not match. */
 const MAX_CORRUPT = 3
 
@@ -150,6 +149,9 @@ export class Partition {
       this.queue.merge(batch)
       this.#refuseLate(batch, now)
     }
+    // Without an identity brokers do not see that an earlier attempt has stored it.
+    if (batch.open > 0 && batch.plain && this.settings.persists)
+      this.listener.observer.possiblyTwice?.(batch.records.length)
     return this.queue.take(request, now)
   }
 
@@ -227,8 +229,6 @@ export class Partition {
     if (effect === 'refused') batch.open--
     if (!queue.landed(batch, request)) return
     this.#failed(describe(code) + (result.message ? ` (${result.message})` : ''))
-    // Its broker knows the producer, and has not stored this batch: nor has any that knew it before.
-    if (code === OUT_OF_ORDER && this.settings.persists) batch.open = 0
     switch (this.settings.persists && next === 'fail' ? 'back_off' : next) {
       case 'wait_longer':
         this.#waitLonger(batch, now, isWaitTooShort)

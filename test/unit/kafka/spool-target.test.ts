@@ -105,7 +105,7 @@ test('a batch in doubt that is not stored is stored first, as it was', async () 
 
 for (const [code, twice, what] of [
   [59, 2, 'brokers do not know the producer any more'],
-  [45, 0, 'brokers expect another batch, and so have not stored this one'],
+  [45, 2, 'a leader expects another one, as one may that was replaced'],
   [47, 2, 'brokers know a later epoch'],
 ] as const)
   test(`a batch in doubt of which ${what} is sent under a fresh identity (${code})`, async () => {
@@ -123,6 +123,42 @@ for (const [code, twice, what] of [
     assert.equal(seen.possiblyTwice, twice)
     assert.match(seen.journaled[1] ?? '', /^100\d \d 0 0: a,b$/)
   })
+
+test('what a broker refuses is sent under a fresh identity, and not counted, while no attempt may have stored it', async () => {
+  const codes = [45, 59, 47]
+  const { clock, cluster, seen, send } = setUp({
+    batch: () => {
+      const code = codes.shift()
+      return code === undefined ? undefined : { code }
+    },
+  })
+  send('a')
+  await clock.runUntil(5000)
+  assert.deepEqual(cluster.stored('t')[0], ['a'])
+  assert.equal(new Set(seen.journaled).size, 4)
+  assert.equal(seen.possiblyTwice, 0)
+})
+
+test('what an attempt has stored before its broker is replaced by one that is behind is counted', async () => {
+  const answers = [{ code: 7, append: true }, { code: 45 }]
+  const { clock, cluster, seen, send } = setUp({ batch: () => answers.shift() })
+  send('a')
+  await clock.runUntil(5000)
+  assert.deepEqual(cluster.stored('t')[0], ['a', 'a'])
+  assert.equal(seen.possiblyTwice, 1)
+})
+
+test('without idempotence what is sent again is counted, unless a broker has refused it', async () => {
+  const answers = [{ code: 7, append: true }, { code: 19 }, { code: 20, append: true }]
+  const { clock, cluster, seen, send } = setUp({
+    batch: (_broker, { identity }) => ((identity?.producerId ?? -1) < 0 ? answers.shift() : undefined),
+  })
+  cluster.upgrade({ denies: true })
+  send('a')
+  await clock.runUntil(5000)
+  assert.deepEqual(cluster.stored('t')[0], ['a', 'a', 'a'])
+  assert.equal(seen.possiblyTwice, 3)
+})
 
 test('a batch in doubt of a partition that is gone is sent elsewhere', async () => {
   const { clock, cluster, seen, resume } = setUp()
