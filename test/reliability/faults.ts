@@ -319,6 +319,9 @@ export interface FaultsOptions {
   upgrade?: string | undefined
 }
 
+/** Enough for requests that are under way to have their deadline before what is left is given up. */
+export const shutdownMs = (deadlineMs: number) => 1.5 * deadlineMs
+
 /** The part as a whole, with the measure of what a stopped follower costs partitions that it does not follow. */
 export async function run(say: (line: string) => void, options: FaultsOptions = {}): Promise<Result> {
   const { short = false, naive = false, brokersOnly = false, spool = false, upgrade } = options
@@ -335,7 +338,7 @@ export async function run(say: (line: string) => void, options: FaultsOptions = 
     })
     const bootstrap = network ? kafka.bootstrapThrough : kafka.bootstrap
     const conf = {
-      ...{ request_timeout_ms: deadlineMs, shutdown_timeout_ms: 10_000 },
+      ...{ request_timeout_ms: deadlineMs, shutdown_timeout_ms: shutdownMs(deadlineMs) },
       ...(directory !== undefined && { spool: { directory } }),
       ...options.conf,
     }
@@ -399,7 +402,7 @@ function resultOf(
   const { healthy, healthyBefore } = neighbours
   if (!(healthy.p50 < Math.max(50, healthyBefore.p50)))
     broken.push('healthy partitions wait for a stopped follower of others')
-  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION}, replication 3, \`min.insync.replicas\` 2, \`request_timeout_ms\` ${deadlineMs}, \`shutdown_timeout_ms\` 10000. Events arrive at a steady rate; none is sent twice. A tenth of the requests is an array of five. A quarter is hasty, with \`queue.buffering.max.ms\` ${HASTY_LINGER_MS}.${hasNetwork ? ' Toxiproxy runs between gate and brokers.' : ''}${spool ? ' Each gate has the spool that the one before left. "Answered 201" includes guaranteed events that were answered 202: they are in Kafka or on disk.' : ''}
+  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION}, replication 3, \`min.insync.replicas\` 2, \`request_timeout_ms\` ${deadlineMs}, \`shutdown_timeout_ms\` ${shutdownMs(deadlineMs)}. Events arrive at a steady rate; none is sent twice. A tenth of the requests is an array of five. A quarter is hasty, with \`queue.buffering.max.ms\` ${HASTY_LINGER_MS}.${hasNetwork ? ' Toxiproxy runs between gate and brokers.' : ''}${spool ? ' Each gate has the spool that the one before left. "Answered 201" includes guaranteed events that were answered 202: they are in Kafka or on disk.' : ''}
 
 ${table(report)}
 

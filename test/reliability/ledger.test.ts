@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startKafka } from '../support/kafka.js'
-import { runLedger, SHORT, startGate, TOPICS } from './faults.js'
+import { runLedger, SHORT, shutdownMs, startGate, TOPICS } from './faults.js'
 import { createLedgerTopics, table, violations } from './ledger.js'
 import { createNeighbourTopics, measureNeighbours } from './neighbours.js'
 
@@ -14,8 +14,9 @@ test('the ledger: what was answered, against what three brokers of which one is 
   await createLedgerTopics(kafka, TOPICS)
   await createNeighbourTopics(kafka)
   const deadlineMs = 9000
+  const times = { request_timeout_ms: deadlineMs, shutdown_timeout_ms: shutdownMs(deadlineMs) }
   const start = (port: number, metricsPort?: number) =>
-    startGate(kafka.bootstrap, { port, request_timeout_ms: deadlineMs }, metricsPort, { streams: TOPICS })
+    startGate(kafka.bootstrap, { port, ...times }, metricsPort, { streams: TOPICS })
 
   const first = await start(0)
   const neighbours = await measureNeighbours(kafka, first, { deadlineMs }).finally(() => first.close())
