@@ -81,6 +81,8 @@ export class Batch {
   bare = false
   /** Attempts that the broker answered without a reason. */
   unexplained = 0
+  /** Attempts that a broker refused because it expected another batch, while earlier ones were open. */
+  unexpected = 0
 
   constructor(
     readonly topic: string,

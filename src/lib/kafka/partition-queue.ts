@@ -3,6 +3,7 @@ import type { Batch, Pending } from './batch.js'
 import { BatchQueue, type BatchSettings } from './batch-queue.js'
 import type { CircuitBreaker } from './circuit-breaker.js'
 import type { SenderObserver } from './observer.js'
+import { countAgain } from './persistent.js'
 import { type QueueErrorCode, queueError } from './queue-errors.js'
 import { NOBODY, type Plainness, Sequence } from './sequence.js'
 import type { PartitionResult } from './wire/protocol.js'
@@ -193,6 +194,7 @@ export class PartitionQueue extends BatchQueue {
       this.listener.observer.complain?.(
         `${this}: ${this.breaker.problem}: the configuration does not fit this cluster`,
       )
+    countAgain(this, batch)
     this.shift()
     this.#settle(batch, code)
   }
@@ -268,13 +270,11 @@ export class PartitionQueue extends BatchQueue {
 
   /** Of a batch that is out of the queue, what may be sent again. The rest is answered, and its identity given up. */
   reclaim(batch: Batch): Batch | undefined {
-    if (batch.open > 0) {
-      if (this.settings.persists) this.listener.observer.possiblyTwice?.(batch.records.length)
-      else {
-        this.#settle(batch, 'produce_unknown')
-        return undefined
-      }
+    if (batch.open > 0 && !this.settings.persists) {
+      this.#settle(batch, 'produce_unknown')
+      return undefined
     }
+    countAgain(this, batch)
     this.#leave(batch)
     const rest = batch.records.filter(record => !record.settled)
     return rest.length > 0 ? batch.again(rest) : undefined

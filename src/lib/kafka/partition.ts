@@ -10,6 +10,7 @@ import {
   type QueueSettings,
   type TopicFormat,
 } from './partition-queue.js'
+import { countAgain, persistently } from './persistent.js'
 import { queueError } from './queue-errors.js'
 import { describe, meaningOf } from './response-codes.js'
 import type { Plainness } from './sequence.js'
@@ -149,9 +150,7 @@ export class Partition {
       this.queue.merge(batch)
       this.#refuseLate(batch, now)
     }
-    // Without an identity brokers do not see that an earlier attempt has stored it.
-    if (batch.open > 0 && batch.plain && this.settings.persists)
-      this.listener.observer.possiblyTwice?.(batch.records.length)
+    if (batch.plain) countAgain(this.queue, batch)
     return this.queue.take(request, now)
   }
 
@@ -229,7 +228,7 @@ export class Partition {
     if (effect === 'refused') batch.open--
     if (!queue.landed(batch, request)) return
     this.#failed(describe(code) + (result.message ? ` (${result.message})` : ''))
-    switch (this.settings.persists && next === 'fail' ? 'back_off' : next) {
+    switch (this.settings.persists ? persistently(next, batch) : next) {
       case 'wait_longer':
         this.#waitLonger(batch, now, isWaitTooShort)
         break

@@ -1,10 +1,14 @@
 import { Batch, type Origin, type Pending, type Resumed, sizeOf } from './batch.js'
 import type { PartitionQueue } from './partition-queue.js'
+import type { NextStep } from './response-codes.js'
 import type { Link, OutgoingBatch, ProduceRequest, Transport } from './transport.js'
 import type { ProduceResponse } from './wire/protocol.js'
 import type { RecordData } from './wire/records.js'
 
 // What a sender needs that brings events to Kafka which are on disk.
+
+/** Attempts at a batch in doubt after which a broker is believed that expects another one. */
+const MAX_UNEXPECTED = 5
 
 /** Resolves once it is on disk that these batches are about to be sent. */
 export type Journal = (batches: readonly OutgoingBatch[]) => Promise<void>
@@ -75,4 +79,16 @@ export function resume(queue: PartitionQueue, resumed: Resumed, now: number): vo
   } else queue.listener.observer.possiblyTwice?.(records.length)
   if (queue.length === 0) queue.since = now
   queue.unshift(batch)
+}
+
+/** Counts a batch that may be stored, and that brokers will not recognise when its events come again. */
+export function countAgain({ settings, listener }: PartitionQueue, { open, records }: Batch): void {
+  if (open > 0 && settings.persists) listener.observer.possiblyTwice?.(records.length)
+}
+
+/** What is next for a batch that must be stored. */
+export function persistently(next: NextStep, batch: Batch): NextStep {
+  if (next === 'fail') return 'back_off'
+  // So answers also a leader that was replaced, and has not heard of it: the new one may have this batch.
+  return next === 'new_epoch' && batch.open > 0 && ++batch.unexpected < MAX_UNEXPECTED ? 'refresh' : next
 }
