@@ -1,10 +1,12 @@
 /**
  * Compares the CPU that an event costs, in seconds per million events: this checkout with another git revision, or
- * several workers with one process. Only ratios of one moment count. So both run at the same time and are measured in
- * turn, in pairs whose order alternates. Prints a table, and writes nothing.
+ * several workers with one process, or a service that has a spool with one that has none. Only ratios of one moment
+ * count. So both run at the same time and are measured in turn, in pairs whose order alternates. Prints a table, and
+ * writes nothing.
  *
  *   npm run bench -- --against REF [--rounds 10 --seconds 3 --only guaranteed,hasty --node /path/to/node]
  *   npm run bench -- --workers 2
+ *   npm run bench -- --spool --rounds 20
  *
  * `--only` names subjects: `memory`, `guaranteed`, `hasty`. Without the last two no Kafka is started.
  */
@@ -27,6 +29,7 @@ const { values } = parseArgs({
   options: {
     against: { type: 'string' },
     workers: { type: 'string' },
+    spool: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '10' },
     seconds: { type: 'string', default: '3' },
     only: { type: 'string', default: SUBJECTS.join() },
@@ -34,13 +37,16 @@ const { values } = parseArgs({
   },
 })
 const only = values.only.split(',')
-const subjects = SUBJECTS.filter(name => only.includes(name))
+// A spool is for Kafka alone.
+const subjects = SUBJECTS.filter(name => only.includes(name) && !(values.spool && name === 'memory'))
 
 /** One of the two that are compared. */
 interface Side {
   name: string
   servers: Servers
   workers: number
+  /** Options that only this side has. */
+  conf?: object
 }
 
 interface Sample {
@@ -61,7 +67,19 @@ try {
 }
 
 function sides(): [Side, Side] {
-  const { against, workers, node } = values
+  const { against, workers, spool, node } = values
+  if (spool) {
+    const directory = mkdtempSync(join(folder, 'spool'))
+    return [
+      { name: 'without a spool', servers: serversOf(node, 'without', {}), workers: 0 },
+      {
+        name: 'with a spool',
+        servers: serversOf(node, 'with', {}),
+        workers: 0,
+        conf: { spool: { directory } },
+      },
+    ]
+  }
   if (workers !== undefined) {
     // All run on all cores, so that only the number of processes differs.
     const servers = () => serversOf(node, 'cores', { cores: ALL_CORES })
@@ -121,12 +139,16 @@ async function compare(sides: [Side, Side]): Promise<string> {
   const rows: string[] = []
   for (const name of subjects) {
     const pair = await Promise.all(
-      sides.map(async ({ servers, workers }, i) => {
+      sides.map(async ({ servers, workers, conf }, i) => {
         const topics = name === 'memory' ? undefined : `${name}.${i}.`
         for (const stream of topics ? WIDE : [])
           await kafka?.createTopic(`${topics}${stream}`, { partitions: 4 })
         if (topics) await kafka?.createTopic(`${topics}one`, { partitions: 1 })
-        const subject = await servers.service(name, confOf(name, bootstrap), { topics, workers })
+        const subject = await servers.service(
+          name,
+          { ...confOf(name, bootstrap), ...conf },
+          { topics, workers },
+        )
         return name === 'hasty' ? { ...subject, url: `${subject.url}?hasty=true` } : subject
       }),
     )
