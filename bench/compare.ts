@@ -1,8 +1,8 @@
 /**
- * Compares the CPU that an event costs, in seconds per million events: this checkout with another git revision, or
- * several workers with one process, or a service that has a spool with one that has none. Only ratios of one moment
- * count. So both run at the same time and are measured in turn, in pairs whose order alternates. Prints a table, and
- * writes nothing.
+ * Compares the CPU that an event costs, in seconds per million events. It compares this checkout with another git
+ * revision, several workers with one process, or a service with and without a spool. Only ratios of one moment count.
+ * So both run at the same time and are measured in turn, in pairs whose order alternates. Prints a table, and writes
+ * nothing.
  *
  *   npm run bench -- --against REF [--rounds 10 --seconds 3 --only guaranteed,hasty --node /path/to/node]
  *   npm run bench -- --workers 2
