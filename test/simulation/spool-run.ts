@@ -3,6 +3,7 @@ import { DELIVERIES, type Delivery } from '#src/lib/eventgate.js'
 import { Sender, type SenderSettings } from '#src/lib/kafka/sender.js'
 import { SpoolTarget } from '#src/lib/kafka/spool-target.js'
 import type { Clock, Lane, Link, Transport } from '#src/lib/kafka/transport.js'
+import { readDeadLetters } from '#src/lib/spool/dead-letters.js'
 import { Drain } from '#src/lib/spool/drain.js'
 import type { StoredRecord } from '#src/lib/spool/record.js'
 import { Spool } from '#src/lib/spool/spool.js'
@@ -14,6 +15,7 @@ import { SimClient } from './client.js'
 import { VirtualClock } from './clock.js'
 import { EPOCH_MS, SimCluster } from './cluster.js'
 import { FAULTS } from './faults.js'
+import { eventOf } from './replica.js'
 
 /** What became of an event, as its client knows; `open`: nothing, because the process ended. */
 type Outcome = 'open' | 'stored' | 'spooled' | 'not_stored' | 'unknown'
@@ -23,7 +25,6 @@ interface Event {
   readonly key: string
   readonly delivery: Delivery
   outcome: Outcome
-  isDead: boolean
 }
 
 export interface SpoolReport {
@@ -152,7 +153,9 @@ class SpoolRun {
     for (let waited = 0; (this.#spool?.size ?? 1) > 0 && waited < 30; waited++)
       await this.clock.runUntil(this.clock.time + 10_000)
     if (this.#spool?.size !== 0) this.violations.push(`${this.#spool?.size} events are left in the spool`)
-    this.#check()
+    const reading = this.#deadLetters()
+    await this.clock.runUntil(this.clock.time + 60_000)
+    this.#check(await reading)
     const outcomes = { open: 0, stored: 0, spooled: 0, not_stored: 0, unknown: 0 }
     for (const { outcome } of this.events) outcomes[outcome]++
     const { seed, violations, lives, dead, inDoubt, possiblyTwice, drained } = this
@@ -228,9 +231,8 @@ class SpoolRun {
       possiblyTwice: events => {
         this.possiblyTwice += life.isDead ? 0 : events
       },
-      deadLetter: ({ value }) => {
+      deadLetter: () => {
         this.dead++
-        ;(this.events[Number.parseInt(`${value}`, 10)] as Event).isDead = true
       },
     })
     drain.start()
@@ -273,7 +275,7 @@ class SpoolRun {
     const id = this.events.length
     const topic = `topic-${Math.floor(TOPICS * this.random())}`
     const key = `key-${Math.floor(8 * this.random())}`
-    const event: Event = { topic, key, delivery, outcome: 'open', isDead: false }
+    const event: Event = { topic, key, delivery, outcome: 'open' }
     this.events.push(event)
     const value = `${id} ${' '.repeat(200 * this.random())}`
     const answered = (outcome: Outcome, why = '') => {
@@ -333,7 +335,13 @@ class SpoolRun {
 
   // The checks.
 
-  #check(): void {
+  async #deadLetters(): Promise<Set<number>> {
+    const dead = new Set<number>()
+    for await (const { record } of readDeadLetters(this.machine.mount())) dead.add(eventOf(record.value))
+    return dead
+  }
+
+  #check(dead: ReadonlySet<number>): void {
     const copies = new Map<number, number>()
     for (const partition of this.cluster.partitions) {
       const latest = new Map<string, number>()
@@ -354,10 +362,11 @@ class SpoolRun {
         }
     }
     let twice = 0
-    for (const [id, { outcome, isDead, topic }] of this.events.entries()) {
+    for (const [id, { outcome, topic }] of this.events.entries()) {
       const count = copies.get(id) ?? 0
       const isPromised = outcome === 'stored' || outcome === 'spooled'
-      if (count === 0 && isPromised && !isDead) this.violations.push(`${id} (${outcome}, ${topic}) is lost`)
+      if (count === 0 && isPromised && !dead.has(id))
+        this.violations.push(`${id} (${outcome}, ${topic}) is lost`)
       if (count > 0 && outcome === 'not_stored') this.violations.push(`${id} (not stored) is stored`)
       twice += Math.max(0, count - 1)
       if (count > 1 && twice > this.possiblyTwice)

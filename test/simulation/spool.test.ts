@@ -4,7 +4,7 @@ import { playSpool, type SpoolReport } from './spool-run.js'
 
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]
 /** Seeds of runs that violated a property once. */
-const REGRESSIONS = [30]
+const REGRESSIONS = [30, 391]
 
 test('a service with a spool, brokers and a disk that fail, and crashes: nothing is lost, nor twice, nor out of order', {
   timeout: 600_000,

@@ -1,4 +1,5 @@
 import type { GateError } from '#src/lib/errors.js'
+import { readDeadLetters } from '#src/lib/spool/dead-letters.js'
 import type { Attempt, StoredRecord } from '#src/lib/spool/record.js'
 import { Spool } from '#src/lib/spool/spool.js'
 import { randomFrom } from './kafka-fake.js'
@@ -13,7 +14,6 @@ interface Event {
   readonly unit: string
   readonly partition: number
   fate: Fate
-  refused: boolean
 }
 
 export interface CrashReport {
@@ -103,7 +103,7 @@ class Run {
   async play(): Promise<CrashReport> {
     for (let life = 0; life < LIVES && this.violations.length === 0; life++)
       await this.#live(life < LIVES - 1)
-    this.#check()
+    await this.#check()
     const events = { open: 0, acknowledged: 0, not_stored: 0, unknown: 0 }
     for (const { fate } of this.events.values()) events[fate]++
     const { seed, violations, starts, faults, inDoubt } = this
@@ -218,13 +218,7 @@ class Run {
       const partition = PARTITIONS[this.#int(PARTITIONS.length)] as number
       const value = `${this.events.size}`
       const delivery = this.random() < 0.2 ? 'hasty' : 'guaranteed'
-      const event: Event = {
-        value,
-        unit: `${partition} ${delivery}`,
-        partition,
-        fate: 'open',
-        refused: false,
-      }
+      const event: Event = { value, unit: `${partition} ${delivery}`, partition, fate: 'open' }
       const padding = ' '.repeat(this.#int(200))
       const appended = spool.append(record(value + padding, { partition, delivery, key: value }))
       if (!appended) return
@@ -323,10 +317,7 @@ class Run {
       const [first, ...rest] = records as [StoredRecord, ...StoredRecord[]]
       blocked.add(attempt.partition)
       spool.release(rest)
-      await spool.refuse(first, 'bad').then(
-        () => this.#refused(textOf(first)),
-        () => spool.release([first]),
-      )
+      await spool.refuse(first, 'bad').catch(() => spool.release([first]))
     } else {
       // Not stored, and the broker says so.
       spool.release(records)
@@ -334,19 +325,16 @@ class Run {
     }
   }
 
-  #refused(value: string): void {
-    const event = this.events.get(value)
-    if (event) event.refused = true
-  }
-
-  #check(): void {
+  async #check(): Promise<void> {
+    const dead = new Set<string>()
+    for await (const { record } of readDeadLetters(this.machine.mount())) dead.add(textOf(record))
     const stored = new Map<string, number>()
     for (const log of this.brokers.logs.values())
       for (const value of log) stored.set(value, (stored.get(value) ?? 0) + 1)
-    for (const { value, fate, refused } of this.events.values()) {
+    for (const { value, fate } of this.events.values()) {
       const times = stored.get(value) ?? 0
       if (times > 1) this.violations.push(`${value} (${fate}) is stored ${times} times`)
-      if (times === 0 && fate === 'acknowledged' && !refused) this.violations.push(`${value} is lost`)
+      if (times === 0 && fate === 'acknowledged' && !dead.has(value)) this.violations.push(`${value} is lost`)
       if (times > 0 && fate === 'not_stored') this.violations.push(`${value} is stored, and should not be`)
     }
     for (const [partition, log] of this.brokers.logs) {

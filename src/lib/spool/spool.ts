@@ -204,13 +204,14 @@ export class Spool {
     this.#journal.note({ kind: 'gone', dead: false, ...runsOf(record.topic, [record]) })
   }
 
-  /** It is refused for good: resolves when it is among the dead letters. Rejects if it cannot be; then it is not done. */
+  /** It is refused for good: resolves when it is a dead letter, after a crash, too. Rejects if it cannot be; then it is not done. */
   async refuse(record: StoredRecord, reason: string): Promise<void> {
     await this.#deadLetters.add(record, reason)
     if (!this.#markDone(record)) return
     this.#deadLetters.count++
     this.#attempts.refused(record)
     this.#journal.note({ kind: 'gone', dead: true, ...runsOf(record.topic, [record]) })
+    await this.#journal.sync().catch(() => {})
   }
 
   /** What an earlier process was sending when it ended; to be sent again first, unchanged. */
@@ -263,8 +264,7 @@ export class Spool {
     const segment = this.#index.markDone(record)
     if (!segment) return false
     if (units.size === 0) this.#log.retire()
-    const { undone, records } = segment
-    if (undone === 0 || undone === records >> 1) this.#maintenance.wake()
+    if (segment.undone === 0 || segment.undone === segment.records >> 1) this.#maintenance.wake()
     return true
   }
 

@@ -190,6 +190,21 @@ test('a terminal refusal goes to the dead letters, and is done', async () => {
   assert.deepEqual(valuesOf(await readAll(spool)), ['1', '3'])
 })
 
+test('a dead letter does not come back when the power is lost', async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const { open, machine } = makeWorld(seed)
+    let spool = await open()
+    await Promise.all(['1', '2'].map(value => spool.append(record(value))))
+    const all = await readAll(spool)
+    await spool.journal([attemptOf(all)])
+    await spool.refuse(all[0] as StoredRecord, 'too large')
+    machine.crash()
+    spool = await open()
+    assert.deepEqual([spool.size, spool.state.deadLetters, spool.inDoubt], [1, 1, []], `seed ${seed}`)
+    assert.deepEqual(valuesOf(await readAll(spool)), ['2'])
+  }
+})
+
 test('a dead letter that cannot be written is not done, and others go on', async () => {
   const { open, machine } = makeWorld()
   const spool = await open()
