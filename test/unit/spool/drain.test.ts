@@ -64,14 +64,14 @@ test('a steady stream is handed over soon after the outage', async () => {
   const world = new SpoolWorld()
   await world.start()
   world.cluster.create('t', 1)
-  world.outages.push({ from: 1000, until: 20_000 })
-  const sent = await load(world, 't', 25_000, 2)
+  world.outages.push({ from: 1000, until: 10_000 })
+  const sent = await load(world, 't', 14_000, 2)
   const firstAfter = sent.find(
-    value => world.how(value) === 'stored' && (world.answers.get(value)?.at ?? 0) > 20_000,
+    value => world.how(value) === 'stored' && (world.answers.get(value)?.at ?? 0) > 10_000,
   )
   assert.ok(firstAfter !== undefined)
-  assert.ok((world.answers.get(firstAfter)?.at ?? 0) < 23_000, `${world.answers.get(firstAfter)?.at}`)
-  await world.runFor(12_000)
+  assert.ok((world.answers.get(firstAfter)?.at ?? 0) < 13_000, `${world.answers.get(firstAfter)?.at}`)
+  await world.runFor(8_000)
   assertStored(world, 't', sent)
   assert.equal(world.sender.queuedMessages, 0)
 })
