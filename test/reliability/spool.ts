@@ -335,7 +335,7 @@ function report(run: Outcome): Result {
     ['MiB at most, of each gate without Kafka', peaks.map(mib => mib.toFixed(0)).join(', ')],
     ["delay of the clients' own event loop, p99", `${quantile(watch.lateMs, 0.99).toFixed(1)} ms`],
   ]
-  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION} are killed (\`kill -9\`) and started again after ${seconds(started - away)}. Meanwhile the gate is killed with -9 every ${run.killEveryS} s (${watch.killedAt.length} times). The load is ${run.guaranteed} guaranteed events a second, single and in arrays of ${run.arrayOf}, and ${run.hasty} hasty ones, over three streams of six partitions, with 500 keys. \`spool.after_ms\` is ${AFTER_MS}, \`request_timeout_ms\` ${DEADLINE_MS}. "Without Kafka" begins ${seconds(SPOOLS_MS)} after the kill. Order: no event is in Kafka before one of its key and delivery that was answered before it was sent. Kafka served ${seconds(back - started)} after its start.
+  const text = `Three brokers of Apache Kafka ${KAFKA_VERSION} are killed (\`kill -9\`) and started again after ${seconds(started - away)}. Meanwhile the gate is killed with -9 every ${run.killEveryS} s (${watch.killedAt.length} times). The load is ${run.guaranteed} guaranteed events a second, single and in arrays of ${run.arrayOf}, and ${run.hasty} hasty ones. They are of three streams of six partitions, with 500 keys. \`spool.after_ms\` is ${AFTER_MS}, \`request_timeout_ms\` ${DEADLINE_MS}. "Without Kafka" begins ${seconds(SPOOLS_MS)} after the kill. Order: no event is in Kafka before one of its key and delivery that was answered before it was sent. Kafka served ${seconds(back - started)} after its start.
 
 ${table(rows)}
 
