@@ -9,7 +9,7 @@ export interface Overflow {
   readonly afterMs: number
   /** Whether events wait for as long as others of their partition are stored: nobody waits for them. */
   readonly isPatient: boolean
-  /** How many events it has. While there are none, no phase is asked for. */
+  /** How many events it has. At 0 no phase is asked for. */
   readonly size: number
   /** `spooling`: it must have each event of this partition. −1: the partition is not known yet. */
   phase(topic: string, partition: number): 'none' | 'spooling' | 'handing_over'

@@ -125,7 +125,7 @@ export class Spool {
     }
   }
 
-  /** Events that are not done; if there are none there is nothing to ask. */
+  /** Events that are not done. At 0 there is nothing to ask. */
   get size(): number {
     return this.#index.units.size
   }
